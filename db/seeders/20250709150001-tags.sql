@@ -1,0 +1,17 @@
+-- The predefined tags.
+-- migrate:up
+INSERT INTO "Tags" ("id", "name") VALUES
+  ('5eed0000-0000-4000-8000-000000000011', 'computer-vision'),
+  ('5eed0000-0000-4000-8000-000000000012', 'ai'),
+  ('5eed0000-0000-4000-8000-000000000013', 'machine-learning'),
+  ('5eed0000-0000-4000-8000-000000000014', 'deep-learning'),
+  ('5eed0000-0000-4000-8000-000000000015', 'neural-networks')
+ON CONFLICT DO NOTHING;
+
+-- migrate:down
+DELETE FROM "Tags" WHERE "id" IN (
+  '5eed0000-0000-4000-8000-000000000011',
+  '5eed0000-0000-4000-8000-000000000012',
+  '5eed0000-0000-4000-8000-000000000013',
+  '5eed0000-0000-4000-8000-000000000014',
+  '5eed0000-0000-4000-8000-000000000015');

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace infernode {
+
+// A moment in UTC, to the microsecond (PostgreSQL's resolution).
+using Timestamp = std::chrono::sys_time<std::chrono::microseconds>;
+
+// RFC 3339 with milliseconds: "2026-01-31T12:00:00.000Z".
+std::string rfc3339(Timestamp time);
+// Reads PostgreSQL's ISO form in UTC: "2026-01-31 12:00:00.123456+00"; throws std::runtime_error.
+Timestamp parse_postgres_time(std::string_view text);
+// The inverse, for sending a moment back to PostgreSQL without loss.
+std::string postgres_time(Timestamp time);
+
+// Seconds since `start` on the monotonic clock.
+inline double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace infernode

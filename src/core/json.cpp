@@ -1,0 +1,109 @@
+#include "core/json.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cmath>
+
+namespace infernode {
+namespace {
+
+constexpr std::size_t kMaxDepth = 32;
+
+void append(std::string& out, const boost::json::value& value);
+
+void append_double(std::string& out, double number) {
+  if (!std::isfinite(number)) {
+    out += "null";
+    return;
+  }
+  char buffer[400];  // the longest fixed form of a double: 309 digits and a sign
+  const bool readable = number == 0 || (std::abs(number) >= 1e-9 && std::abs(number) < 1e17);
+  const auto end = std::to_chars(buffer, buffer + sizeof buffer, number,
+                                 readable ? std::chars_format::fixed : std::chars_format::scientific);
+  out.append(buffer, end.ptr);
+}
+
+void append(std::string& out, const boost::json::value& value) {
+  if (const auto* object = value.if_object()) {
+    out += '{';
+    const char* separator = "";
+    for (const auto& [key, member] : *object) {
+      out += separator;
+      out += boost::json::serialize(boost::json::string_view{key});
+      out += ':';
+      append(out, member);
+      separator = ",";
+    }
+    out += '}';
+  } else if (const auto* array = value.if_array()) {
+    out += '[';
+    const char* separator = "";
+    for (const auto& element : *array) {
+      out += separator;
+      append(out, element);
+      separator = ",";
+    }
+    out += ']';
+  } else if (const auto* number = value.if_double()) {
+    append_double(out, *number);
+  } else {
+    out += boost::json::serialize(value);
+  }
+}
+
+// Depth is bounded by the parser, so recursion is too.
+bool has_nul(const boost::json::value& value) {
+  if (const auto* text = value.if_string()) {
+    return text->find('\0') != boost::json::string::npos;
+  }
+  if (const auto* object = value.if_object()) {
+    return std::any_of(object->begin(), object->end(), [](const auto& member) {
+      return member.key().find('\0') != boost::json::string_view::npos || has_nul(member.value());
+    });
+  }
+  if (const auto* array = value.if_array()) {
+    return std::any_of(array->begin(), array->end(), has_nul);
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string json_text(const boost::json::value& value) {
+  std::string out;
+  append(out, value);
+  return out;
+}
+
+Result<boost::json::value> parse_json(std::string_view text) {
+  boost::json::parse_options options;
+  options.max_depth = kMaxDepth;
+  boost::json::stream_parser parser{{}, options};
+  boost::system::error_code error;
+  const std::size_t read = parser.write_some(text.data(), text.size(), error);
+  if (!error) {
+    parser.finish(error);
+  }
+  if (error) {
+    return Error{ErrorCode::malformed,
+                 fmt::format("the JSON is malformed at byte {}: {}", read, error.message())};
+  }
+  if (text.find_first_not_of(" \t\r\n", read) != std::string_view::npos) {
+    return Error{ErrorCode::malformed, fmt::format("extra data follows the JSON at byte {}", read)};
+  }
+  auto value = parser.release();
+  if (has_nul(value)) {
+    return Error{ErrorCode::malformed, "a string in the JSON holds the character U+0000"};
+  }
+  return value;
+}
+
+boost::json::value json_tokens(Tokens tokens) {
+  if (tokens.thousandths() % 1000 == 0) {
+    return tokens.thousandths() / 1000;
+  }
+  return tokens.to_double();
+}
+
+}  // namespace infernode

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <boost/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "core/error.hpp"
+
+namespace infernode {
+
+// The value as JSON text. Unlike Boost.JSON's own serializer it writes numbers in plain shortest
+// decimal form (99.205, not 9.9205E1), so that amounts read as people write them. NaN and infinity
+// have no JSON form and become null.
+std::string json_text(const boost::json::value& value);
+
+// Reads one JSON text (RFC 8259, UTF-8, at most 32 levels deep). Refuses what follows the value,
+// lone surrogates, and the character U+0000 in any string, which PostgreSQL cannot store; the Error
+// is `malformed` and says where.
+Result<boost::json::value> parse_json(std::string_view text);
+
+// A number of tokens as a JSON number.
+boost::json::value json_tokens(Tokens tokens);
+
+}  // namespace infernode

@@ -1,0 +1,216 @@
+#include "db/migrations.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "core/embedded.hpp"
+
+namespace infernode::db {
+namespace {
+
+constexpr std::string_view kUpMarker = "-- migrate:up";
+constexpr std::string_view kDownMarker = "-- migrate:down";
+
+// Any number does, as long as no other program takes the same: "INFR" in ASCII.
+constexpr Statement kLock{"migrations.lock", "SELECT pg_advisory_lock(1229866578)"};
+constexpr Statement kUnlock{"migrations.unlock", "SELECT pg_advisory_unlock(1229866578)"};
+constexpr Statement kBegin{"migrations.begin", "BEGIN"};
+constexpr Statement kCommit{"migrations.commit", "COMMIT"};
+constexpr Statement kRollback{"migrations.rollback", "ROLLBACK"};
+
+struct TableStatements {
+  const char* create;
+  Statement exists;
+  Statement list;
+  Statement add;
+  Statement remove;
+};
+
+const TableStatements& statements(MigrationTable table) {
+  static const TableStatements schema{
+      "CREATE TABLE IF NOT EXISTS schema_migrations (version VARCHAR(128) PRIMARY KEY)",
+      {"migrations.exists", "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"},
+      {"migrations.list", "SELECT version FROM schema_migrations ORDER BY version"},
+      {"migrations.add", "INSERT INTO schema_migrations (version) VALUES ($1)"},
+      {"migrations.remove", "DELETE FROM schema_migrations WHERE version = $1"}};
+  static const TableStatements seeders{
+      "CREATE TABLE IF NOT EXISTS seeder_migrations (version VARCHAR(128) PRIMARY KEY)",
+      {"seeders.exists", "SELECT to_regclass('seeder_migrations') IS NOT NULL AS present"},
+      {"seeders.list", "SELECT version FROM seeder_migrations ORDER BY version"},
+      {"seeders.add", "INSERT INTO seeder_migrations (version) VALUES ($1)"},
+      {"seeders.remove", "DELETE FROM seeder_migrations WHERE version = $1"}};
+  return table == MigrationTable::schema_migrations ? schema : seeders;
+}
+
+asio::awaitable<std::set<std::string>> applied_versions(Connection& connection,
+                                                        MigrationTable table) {
+  std::set<std::string> versions;
+  const auto present = co_await connection.execute(statements(table).exists);
+  if (present.one().get<bool>("present")) {
+    const Rows rows = co_await connection.execute(statements(table).list);
+    for (int i = 0; i < rows.size(); ++i) {
+      versions.insert(rows[i].get<std::string>("version"));
+    }
+  }
+  co_return versions;
+}
+
+// Runs one direction of one migration. `line_offset` is the line of the file at which `sql` begins.
+asio::awaitable<void> apply(Connection& connection, Migration migration, bool up,
+                            MigrationTable table) {
+  co_await connection.execute(kBegin);
+  std::string failure;
+  try {
+    co_await connection.run_script(up ? migration.up : migration.down);
+    const auto& change = up ? statements(table).add : statements(table).remove;
+    co_await connection.execute(change, migration.version);
+    co_await connection.execute(kCommit);
+  } catch (const SqlError& error) {
+    const std::string& sql = up ? migration.up : migration.down;
+    const auto position = static_cast<std::ptrdiff_t>(
+        std::min(sql.size(), static_cast<std::size_t>(std::max(0, error.position() - 1))));
+    // Sections keep the blank lines above them, so a line of a section is a line of the file.
+    const auto line = std::count(sql.begin(), sql.begin() + position, '\n') + 1;
+    failure = fmt::format("{}: {} (line {}); nothing of it was kept", migration.name, error.what(),
+                          line);
+  }
+  if (!failure.empty()) {
+    co_await connection.execute(kRollback);
+    throw MigrationError(failure);
+  }
+}
+
+// Collects what `step` does under the lock; the lock is given up also when it throws.
+asio::awaitable<int> locked(Connection& connection,
+                            std::function<asio::awaitable<int>(Connection&)> step) {
+  co_await connection.execute(kLock);
+  std::exception_ptr failure;
+  int count = 0;
+  try {
+    count = co_await step(connection);
+  } catch (const MigrationError&) {
+    failure = std::current_exception();
+  }
+  co_await connection.execute(kUnlock);
+  if (failure) {
+    std::rethrow_exception(failure);
+  }
+  co_return count;
+}
+
+}  // namespace
+
+Migration parse_migration(std::string file_name, std::string_view content) {
+  Migration migration;
+  migration.name = file_name.substr(0, file_name.rfind(".sql"));
+  migration.version =
+      file_name.substr(0, std::min(file_name.find_first_not_of("0123456789"), file_name.size()));
+  const auto up = content.find(kUpMarker);
+  const auto down = content.find(kDownMarker);
+  if (migration.version.empty() || up == std::string_view::npos || down == std::string_view::npos ||
+      down < up) {
+    throw MigrationError(fmt::format(
+        "{}: a migration's name begins with digits, and it has the lines '{}' and then '{}'",
+        file_name, kUpMarker, kDownMarker));
+  }
+  // Everything above a section is replaced by blank lines, so that line numbers stay those of the
+  // file.
+  const auto section = [&](std::size_t begin, std::size_t end) {
+    const auto above = std::count(content.begin(), content.begin() + static_cast<std::ptrdiff_t>(begin), '\n');
+    return std::string(static_cast<std::size_t>(above), '\n') +
+           std::string{content.substr(begin, end - begin)};
+  };
+  migration.up = section(up, down);
+  migration.down = section(down, content.size());
+  return migration;
+}
+
+std::vector<Migration> embedded_migrations(std::string_view folder) {
+  std::vector<Migration> migrations;
+  for (const auto& file : embedded_folder(folder)) {
+    migrations.push_back(
+        parse_migration(std::string{file.path.substr(folder.size() + 1)}, file.content));
+  }
+  std::sort(migrations.begin(), migrations.end(),
+            [](const Migration& a, const Migration& b) { return a.version < b.version; });
+  return migrations;
+}
+
+asio::awaitable<int> migrate_up(Connection& connection, std::vector<Migration> migrations,
+                                MigrationTable table, MigrationProgress progress) {
+  std::function<asio::awaitable<int>(Connection&)> step =
+      [&](Connection& locked_connection) -> asio::awaitable<int> {
+    co_await locked_connection.run_script(statements(table).create);
+    const auto applied = co_await applied_versions(locked_connection, table);
+    int count = 0;
+    for (const auto& migration : migrations) {
+      if (!applied.contains(migration.version)) {
+        co_await apply(locked_connection, migration, true, table);
+        progress(migration);
+        ++count;
+      }
+    }
+    co_return count;
+  };
+  co_return co_await locked(connection, step);
+}
+
+asio::awaitable<int> migrate_down(Connection& connection, std::vector<Migration> migrations,
+                                  MigrationTable table, bool all, MigrationProgress progress) {
+  std::function<asio::awaitable<int>(Connection&)> step =
+      [&](Connection& locked_connection) -> asio::awaitable<int> {
+    auto applied = co_await applied_versions(locked_connection, table);
+    int count = 0;
+    while (!applied.empty() && (all || count == 0)) {
+      const std::string newest = *applied.rbegin();
+      const auto found =
+          std::find_if(migrations.begin(), migrations.end(),
+                       [&](const Migration& migration) { return migration.version == newest; });
+      if (found == migrations.end()) {
+        throw MigrationError(
+            fmt::format("version {} in the database is unknown to this binary, so it cannot be "
+                        "undone: use the version of InferNode that applied it",
+                        newest));
+      }
+      co_await apply(locked_connection, *found, false, table);
+      progress(*found);
+      applied.erase(newest);
+      ++count;
+    }
+    co_return count;
+  };
+  co_return co_await locked(connection, step);
+}
+
+asio::awaitable<std::vector<MigrationStatus>> migration_status(Connection& connection,
+                                                               std::vector<Migration> migrations,
+                                                               MigrationTable table) {
+  const auto applied = co_await applied_versions(connection, table);
+  std::vector<MigrationStatus> status;
+  for (auto& migration : migrations) {
+    const bool is_applied = applied.contains(migration.version);
+    status.push_back(MigrationStatus{std::move(migration), is_applied});
+  }
+  co_return status;
+}
+
+asio::awaitable<void> require_current_schema(Connection& connection,
+                                             std::vector<Migration> migrations) {
+  auto applied = co_await applied_versions(connection, MigrationTable::schema_migrations);
+  for (const auto& migration : migrations) {
+    if (applied.erase(migration.version) == 0) {
+      throw MigrationError(fmt::format(
+          "the database lacks migration {}: run 'infernode db:migrate' first", migration.name));
+    }
+  }
+  if (!applied.empty()) {
+    throw MigrationError(fmt::format(
+        "the database was migrated by a newer InferNode (version {} is unknown to this one): use "
+        "that version",
+        *applied.rbegin()));
+  }
+}
+
+}  // namespace infernode::db

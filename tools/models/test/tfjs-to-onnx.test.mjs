@@ -1,0 +1,102 @@
+// Goal: the converted model computes what the packaged one computes.
+// Method: run a real image through TensorFlow.js (pure JavaScript backend) and through ONNX Runtime
+// and compare every number of the output; then give the converter input it must refuse.
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import os from 'node:os';
+import path from 'node:path';
+import test from 'node:test';
+import { fileURLToPath } from 'node:url';
+import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-backend-cpu';
+import { loadGraphModel } from '@tensorflow/tfjs-converter';
+import jpeg from 'jpeg-js';
+import { convertFile, convertGraph, unpackWeights } from '../tfjs-to-onnx.mjs';
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const require = createRequire(import.meta.url);
+const ort = require('onnxruntime-node');
+const modelPath = path.join(here, '../node_modules/@vladmandic/human/models/centernet.json');
+const SIZE = 512;
+
+async function readImage() {
+  const { data, width, height } = jpeg.decode(await readFile(path.join(here, 'street-512.jpg')), { useTArray: true });
+  assert.deepEqual([width, height], [SIZE, SIZE]);
+  const rgb = new Float32Array(SIZE * SIZE * 3);
+  for (let i = 0; i < SIZE * SIZE; i++) for (let c = 0; c < 3; c++) rgb[i * 3 + c] = data[i * 4 + c];
+  return rgb;
+}
+
+async function runTfjs(pixels, outputs) {
+  await tf.setBackend('cpu');
+  const json = JSON.parse(await readFile(modelPath, 'utf8'));
+  const weights = await readFile(path.join(path.dirname(modelPath), json.weightsManifest[0].paths[0]));
+  const model = await loadGraphModel({
+    load: async () => ({
+      modelTopology: json.modelTopology, format: json.format, signature: json.signature,
+      weightSpecs: json.weightsManifest[0].weights,
+      weightData: weights.buffer.slice(weights.byteOffset, weights.byteOffset + weights.byteLength),
+    }),
+  });
+  const results = model.execute(tf.tensor4d(pixels, [1, SIZE, SIZE, 3]), outputs);
+  return [results].flat().map((tensor) => tensor.dataSync());
+}
+
+const largestDifference = (a, b) => {
+  assert.equal(a.length, b.length);
+  return a.reduce((max, value, i) => Math.max(max, Math.abs(value - b[i])), 0);
+};
+
+test('every output equals that of TensorFlow.js on a real image', async () => {
+  const pixels = await readImage();
+  const outputs = ['tower_0/keypoints', 'tower_0/wh', 'tower_0/detections'];
+  const expected = await runTfjs(pixels, outputs);
+  const session = await ort.InferenceSession.create(await convertFile(modelPath, outputs));
+  const feeds = { 'tower_0/images': new ort.Tensor('float32', pixels, [1, SIZE, SIZE, 3]) };
+  const actual = await session.run(feeds);
+
+  const differences = outputs.map((name, i) => largestDifference(expected[i], actual[name].data));
+  console.log(outputs.map((name, i) => `${name}: largest difference ${differences[i].toExponential(2)}`).join('\n'));
+  assert.ok(differences[0] < 1e-4, 'class scores (0..1)');
+  assert.ok(differences[1] < 1e-2, 'box extents (pixels)');
+  const people = Array.from({ length: 100 }, (_, i) => actual[outputs[2]].data.slice(i * 6, i * 6 + 6))
+    .filter((row) => row[4] > 0.3 && row[5] === 0);
+  assert.ok(people.length >= 3, `people found on the street: ${people.length}`);
+  // Rows of nearly equal score may change places; those that count as detections must not.
+  const sure = expected[2].reduce((n, _, i) => n + (i % 6 === 4 && expected[2][i] > 0.2 ? 1 : 0), 0);
+  const top = largestDifference(expected[2].slice(0, sure * 6), actual[outputs[2]].data.slice(0, sure * 6));
+  console.log(`the ${sure} detections above 0.2: largest difference ${top.toExponential(2)} (pixels, score, class)`);
+  assert.ok(sure > 0 && top < 1e-2);
+});
+
+test('the same input gives the same bytes, and unused heads are dropped', async () => {
+  const whole = await convertFile(modelPath);
+  const head = await convertFile(modelPath, ['tower_0/detections']);
+  assert.deepEqual(await convertFile(modelPath, ['tower_0/detections']), head);
+  assert.ok(head.length <= whole.length && head.length < 9_000_000);
+});
+
+test('float16 weights are unpacked exactly', () => {
+  const halves = Uint16Array.of(0x3c00, 0xc000, 0x0001, 0x7bff, 0x8000, 0x7c00);
+  const manifest = [{ name: 'w', shape: [6], dtype: 'float32', quantization: { dtype: 'float16' } }];
+  const { data } = unpackWeights(manifest, Buffer.from(halves.buffer)).get('w');
+  assert.deepEqual(Array.from(data), [1, -2, 2 ** -24, 65504, -0, Infinity]);
+});
+
+test('what cannot be converted faithfully is refused by name', async () => {
+  const node = { name: 'x', op: 'Tan', input: [], attr: {} };
+  const model = { modelTopology: { node: [node] }, signature: { outputs: {} } };
+  assert.throws(() => convertGraph(model, new Map(), ['x']), /x: operator Tan is not supported/);
+  assert.throws(() => convertGraph(model, new Map(), ['y']), /no node y/);
+  assert.throws(() => unpackWeights([{ name: 'w', shape: [4], dtype: 'float32' }], Buffer.alloc(8)), /too early/);
+  assert.throws(() => unpackWeights([], Buffer.alloc(8)), /8 bytes too many/);
+  await assert.rejects(convertFile(modelPath, ['nothing']), /no output nothing; it has: tower_0/);
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'tfjs-to-onnx-'));
+  try {
+    await writeFile(path.join(folder, 'model.json'), '{"format":"layers-model"}');
+    await assert.rejects(convertFile(path.join(folder, 'model.json')), /no TensorFlow.js graph model/);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});

@@ -1,0 +1,325 @@
+// Converts a TensorFlow.js graph model (model.json + weights) to ONNX, opset 13.
+//
+//   node tfjs-to-onnx.mjs MODEL.json OUT.onnx [--output NAME]...
+//
+// Tensors keep TensorFlow's NHWC layout; every spatial operator is wrapped in a pair of Transpose
+// nodes, which ONNX Runtime's graph optimiser cancels against each other. Only what the requested
+// outputs need is written, so unused heads and initializers disappear. An operator or attribute
+// that is not known here stops the conversion: a silent approximation would be a wrong model.
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import protobuf from 'protobufjs';
+
+const FLOAT = 1, INT32 = 6, INT64 = 7, BOOL = 9;
+const ONNX_TYPE = { DT_FLOAT: FLOAT, DT_INT32: INT32, DT_INT64: INT64, DT_BOOL: BOOL };
+const OPSET = 13;
+const IR_VERSION = 7;
+
+const elementCount = (shape) => shape.reduce((a, b) => a * b, 1);
+
+// IEEE 754 binary16 -> binary32.
+function unpackFloat16(bytes) {
+  const halves = new Uint16Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+  return Float32Array.from(halves, (half) => {
+    const sign = half & 0x8000 ? -1 : 1;
+    const exponent = (half >> 10) & 0x1f;
+    const fraction = half & 0x3ff;
+    if (exponent === 0) return sign * fraction * 2 ** -24;
+    if (exponent === 31) return fraction ? NaN : sign * Infinity;
+    return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+  });
+}
+
+// Reads the weights of a model: name -> { shape, data: Float32Array | Int32Array }.
+export function unpackWeights(manifest, bytes) {
+  const weights = new Map();
+  let offset = 0;
+  for (const { name, shape, dtype, quantization } of manifest) {
+    const count = elementCount(shape);
+    const stored = quantization?.dtype ?? dtype;
+    const width = { float16: 2, float32: 4, int32: 4 }[stored];
+    if (!width) throw new Error(`weight ${name}: stored as ${stored}, which is not supported`);
+    const raw = bytes.subarray(offset, offset + count * width);
+    if (raw.length !== count * width) throw new Error(`weight ${name}: the weights file ends too early`);
+    offset += count * width;
+    const copy = raw.buffer.slice(raw.byteOffset, raw.byteOffset + raw.byteLength);
+    const data = stored === 'float16' ? unpackFloat16(raw)
+      : stored === 'int32' ? new Int32Array(copy) : new Float32Array(copy);
+    weights.set(name, { shape, data });
+  }
+  if (offset !== bytes.length) throw new Error(`the weights file has ${bytes.length - offset} bytes too many`);
+  return weights;
+}
+
+// Permutes the axes of a dense row-major tensor.
+function transpose({ shape, data }, order) {
+  const strides = shape.map((_, i) => elementCount(shape.slice(i + 1)));
+  const outShape = order.map((axis) => shape[axis]);
+  const outStrides = order.map((axis) => strides[axis]);
+  const out = new data.constructor(data.length);
+  const index = new Array(order.length).fill(0);
+  for (let i = 0; i < out.length; i++) {
+    out[i] = data[index.reduce((sum, at, axis) => sum + at * outStrides[axis], 0)];
+    for (let axis = order.length - 1; axis >= 0 && ++index[axis] === outShape[axis]; axis--) index[axis] = 0;
+  }
+  return { shape: outShape, data: out };
+}
+
+class GraphBuilder {
+  nodes = [];
+  initializers = new Map();
+  counter = 0;
+
+  fresh(hint) { return `${hint}/onnx_${this.counter++}`; }
+
+  add(opType, inputs, output, attributes = {}) {
+    const attribute = Object.entries(attributes).map(([name, value]) => {
+      if (typeof value === 'string') return { name, s: Buffer.from(value), type: 'STRING' };
+      if (Array.isArray(value)) return { name, ints: value, type: 'INTS' };
+      if (Number.isInteger(value)) return { name, i: value, type: 'INT' };
+      throw new Error(`attribute ${name} of ${opType} has an unexpected type`);
+    });
+    const outputs = Array.isArray(output) ? output : [output];
+    this.nodes.push({ opType, input: inputs, output: outputs, name: outputs[0], attribute });
+    return outputs[0];
+  }
+
+  initializer(name, shape, data) {
+    const types = new Map([[Float32Array, FLOAT], [Int32Array, INT32], [BigInt64Array, INT64]]);
+    const dataType = types.get(data.constructor);
+    if (!this.initializers.has(name)) {
+      this.initializers.set(name, {
+        name, dims: shape, dataType, rawData: Buffer.from(data.buffer, data.byteOffset, data.byteLength),
+      });
+    }
+    return name;
+  }
+
+  int64(hint, values, shape = [values.length]) {
+    return this.initializer(this.fresh(hint), shape, BigInt64Array.from(values, BigInt));
+  }
+
+  // Wraps `operator` (which maps an NCHW tensor name to an NCHW tensor name) for an NHWC tensor.
+  inNchw(input, output, operator) {
+    const nchw = this.add('Transpose', [input], this.fresh(output), { perm: [0, 3, 1, 2] });
+    return this.add('Transpose', [operator(nchw)], output, { perm: [0, 2, 3, 1] });
+  }
+}
+
+const text = (attr) => Buffer.from(attr.s, 'base64').toString();
+const ints = (attr) => attr.list.i.map(Number);
+
+// Spatial attributes shared by convolutions and pooling. TensorFlow's SAME puts the odd pixel at
+// the end, which is ONNX's SAME_UPPER.
+function spatial(node) {
+  if (text(node.attr.data_format) !== 'NHWC') throw new Error(`${node.name}: only NHWC is supported`);
+  const padding = text(node.attr.padding);
+  if (padding !== 'SAME' && padding !== 'VALID') throw new Error(`${node.name}: padding ${padding}`);
+  return {
+    auto_pad: padding === 'SAME' ? 'SAME_UPPER' : 'VALID',
+    strides: ints(node.attr.strides).slice(1, 3),
+  };
+}
+
+// Builds the ONNX ModelProto (a plain object) that computes `outputs` of the graph model.
+export function convertGraph(model, weights, outputs) {
+  const tfNodes = new Map(model.modelTopology.node.map((node) => [node.name, node]));
+  const graph = new GraphBuilder();
+  const graphInputs = [];
+  const done = new Set();
+
+  const constant = (name) => {
+    const weight = weights.get(name);
+    if (!weight) throw new Error(`${name} must be a constant`);
+    return weight;
+  };
+  const scalar = (name) => Number(constant(name).data[0]);
+  // A float or int32 constant is written when something first refers to it.
+  const ref = (name) => {
+    const clean = name.replace(/^\^/, '').replace(/:0$/, '');
+    if (weights.has(clean)) return graph.initializer(clean, weights.get(clean).shape, weights.get(clean).data);
+    return clean;
+  };
+  const asInt64 = (name) => {
+    if (weights.has(name)) return graph.int64(name, Array.from(weights.get(name).data), weights.get(name).shape);
+    return graph.add('Cast', [ref(name)], graph.fresh(name), { to: INT64 });
+  };
+
+  const convolution = (node, depthwise) => {
+    const [input, filterName, biasName] = node.input;
+    const filter = constant(filterName);
+    const fused = (node.attr.fused_ops?.list.s ?? []).map((s) => Buffer.from(s, 'base64').toString());
+    const [height, width, inChannels, last] = filter.shape;
+    const weight = depthwise
+      ? { shape: [inChannels * last, 1, height, width], data: transpose(filter, [2, 3, 0, 1]).data }
+      : transpose(filter, [3, 2, 0, 1]);
+    const inputs = [graph.initializer(`${filterName}/nchw`, weight.shape, weight.data)];
+    if (fused[0] === 'BiasAdd') inputs.push(ref(biasName));
+    const activation = fused.filter((op) => op !== 'BiasAdd');
+    if (activation.some((op) => op !== 'Relu' && op !== 'Relu6')) throw new Error(`${node.name}: fused ${activation}`);
+    graph.inNchw(ref(input), node.name, (nchw) => {
+      const conv = graph.add('Conv', [nchw, ...inputs], graph.fresh(node.name), {
+        ...spatial(node), kernel_shape: [height, width], dilations: ints(node.attr.dilations).slice(1, 3),
+        group: depthwise ? inChannels : 1,
+      });
+      return activation.length ? activate(activation[0], conv, graph.fresh(node.name)) : conv;
+    });
+  };
+  const activate = (op, input, output) => {
+    if (op === 'Relu') return graph.add('Relu', [input], output);
+    const bound = (value) => graph.initializer(`relu6/${value}`, [], Float32Array.of(value));
+    return graph.add('Clip', [input, bound(0), bound(6)], output);
+  };
+  const same = (opType) => (node) => graph.add(opType, node.input.map(ref), node.name);
+
+  const operators = {
+    _FusedConv2D: (node) => convolution(node, false),
+    Conv2D: (node) => convolution(node, false),
+    FusedDepthwiseConv2dNative: (node) => convolution(node, true),
+    DepthwiseConv2dNative: (node) => convolution(node, true),
+    Placeholder: (node) => {
+      const shape = node.attr.shape.shape.dim.map((dim) => Number(dim.size));
+      graphInputs.push({ name: node.name, type: ONNX_TYPE[node.attr.dtype.type], shape });
+    },
+    Mul: same('Mul'), Add: same('Add'), AddV2: same('Add'), Sub: same('Sub'), Equal: same('Equal'),
+    Sigmoid: same('Sigmoid'), Identity: same('Identity'),
+    Relu: (node) => activate('Relu', ref(node.input[0]), node.name),
+    Relu6: (node) => activate('Relu6', ref(node.input[0]), node.name),
+    // On the non-negative integers of index arithmetic, floor and truncation agree.
+    FloorDiv: (node) => { requireInt32(node); return same('Div')(node); },
+    FloorMod: (node) => { requireInt32(node); return same('Mod')(node); },
+    Mean: (node) => graph.add('ReduceMean', [ref(node.input[0])], node.name, {
+      axes: Array.from(constant(node.input[1]).data), keepdims: node.attr.keep_dims.b ? 1 : 0,
+    }),
+    ConcatV2: (node) => graph.add('Concat', node.input.slice(0, -1).map(ref), node.name,
+      { axis: scalar(node.input.at(-1)) }),
+    MaxPool: (node) => graph.inNchw(ref(node.input[0]), node.name, (nchw) =>
+      graph.add('MaxPool', [nchw], graph.fresh(node.name),
+        { ...spatial(node), kernel_shape: ints(node.attr.ksize).slice(1, 3) })),
+    ResizeBilinear: (node) => {
+      if (node.attr.align_corners.b || node.attr.half_pixel_centers.b) {
+        throw new Error(`${node.name}: only asymmetric sampling is supported`);
+      }
+      const [height, width] = constant(node.input[1]).data;
+      graph.inNchw(ref(node.input[0]), node.name, (nchw) => {
+        // Sizes are given whole, so batch and channels are read off the tensor itself.
+        const shape = graph.add('Shape', [nchw], graph.fresh(node.name));
+        const kept = graph.add('Slice', [shape, graph.int64(node.name, [0]), graph.int64(node.name, [2])],
+          graph.fresh(node.name));
+        const sizes = graph.add('Concat', [kept, graph.int64(node.name, [height, width])],
+          graph.fresh(node.name), { axis: 0 });
+        return graph.add('Resize', [nchw, '', '', sizes], graph.fresh(node.name),
+          { mode: 'linear', coordinate_transformation_mode: 'asymmetric' });
+      });
+    },
+    Reshape: (node) => graph.add('Reshape', [ref(node.input[0]), asInt64(node.input[1])], node.name),
+    ExpandDims: (node) => graph.add('Unsqueeze',
+      [ref(node.input[0]), graph.int64(node.name, [scalar(node.input[1])])], node.name),
+    Cast: (node) => graph.add('Cast', [ref(node.input[0])], node.name, { to: ONNX_TYPE[node.attr.DstT.type] }),
+    TopKV2: (node) => {
+      const indices = graph.fresh(node.name);
+      graph.add('TopK', [ref(node.input[0]), graph.int64(node.name, [scalar(node.input[1])])],
+        [node.name, indices], { axis: -1, largest: 1, sorted: node.attr.sorted.b ? 1 : 0 });
+      graph.add('Cast', [indices], `${node.name}:1`, { to: INT32 });
+    },
+    GatherV2: (node) => {
+      if (Number(node.attr.batch_dims?.i ?? 0) !== 0) throw new Error(`${node.name}: batched gather`);
+      graph.add('Gather', [ref(node.input[0]), ref(node.input[1])], node.name, { axis: scalar(node.input[2]) });
+    },
+    StridedSlice: (node) => {
+      for (const mask of ['ellipsis_mask', 'new_axis_mask', 'shrink_axis_mask']) {
+        if (Number(node.attr[mask]?.i ?? 0)) throw new Error(`${node.name}: ${mask} is not supported`);
+      }
+      const [begin, end, stride] = node.input.slice(1).map((name) => Array.from(constant(name).data));
+      const masked = (mask, axis) => (Number(node.attr[mask]?.i ?? 0) >> axis) & 1;
+      if (stride.some((step) => step <= 0)) throw new Error(`${node.name}: only positive strides are supported`);
+      const starts = begin.map((at, axis) => (masked('begin_mask', axis) ? 0 : at));
+      const ends = end.map((at, axis) => (masked('end_mask', axis) ? 2 ** 31 - 1 : at));
+      graph.add('Slice', [ref(node.input[0]), graph.int64(node.name, starts), graph.int64(node.name, ends),
+        graph.int64(node.name, begin.map((_, axis) => axis)), graph.int64(node.name, stride)], node.name);
+    },
+  };
+  const requireInt32 = (node) => {
+    if (node.attr.T.type !== 'DT_INT32') throw new Error(`${node.name}: only int32 is supported`);
+  };
+
+  // Depth first, so nodes come out in an order in which every input already exists.
+  const visit = (reference) => {
+    const name = reference.replace(/^\^/, '').replace(/:\d+$/, '');
+    if (done.has(name) || weights.has(name)) return;
+    done.add(name);
+    const node = tfNodes.get(name);
+    if (!node) throw new Error(`the graph has no node ${name}`);
+    (node.input ?? []).forEach(visit);
+    if (!operators[node.op]) throw new Error(`${name}: operator ${node.op} is not supported`);
+    operators[node.op](node);
+  };
+  outputs.forEach(visit);
+
+  const valueInfo = ({ name, type, shape }) => ({
+    name, type: { tensorType: { elemType: type, shape: { dim: shape.map((dimValue) => ({ dimValue })) } } },
+  });
+  const signature = model.signature.outputs;
+  return {
+    irVersion: IR_VERSION,
+    producerName: 'infernode-tfjs-to-onnx',
+    producerVersion: '1',
+    opsetImport: [{ domain: '', version: OPSET }],
+    graph: {
+      name: 'graph_model',
+      node: graph.nodes,
+      initializer: [...graph.initializers.values()],
+      input: graphInputs.map(valueInfo),
+      output: outputs.map((name) => {
+        const { dtype, tensorShape } = signature[name];
+        return valueInfo({ name, type: ONNX_TYPE[dtype], shape: tensorShape.dim.map((dim) => Number(dim.size)) });
+      }),
+    },
+  };
+}
+
+// Reads a graph model from disk and returns the ONNX file's bytes. Without `outputs`, all that the
+// model's signature names are kept. The same input gives the same bytes.
+export async function convertFile(modelPath, outputs) {
+  const model = JSON.parse(await readFile(modelPath, 'utf8'));
+  if (model.format !== 'graph-model') throw new Error(`${modelPath} is no TensorFlow.js graph model`);
+  const manifest = model.weightsManifest.flatMap((group) => group.weights);
+  const files = model.weightsManifest.flatMap((group) => group.paths);
+  const bytes = Buffer.concat(await Promise.all(
+    files.map((file) => readFile(path.join(path.dirname(modelPath), file)))));
+  const known = Object.keys(model.signature.outputs);
+  for (const name of outputs ?? []) {
+    if (!known.includes(name)) throw new Error(`the model has no output ${name}; it has: ${known.join(', ')}`);
+  }
+  const onnx = convertGraph(model, unpackWeights(manifest, bytes), outputs?.length ? outputs : known);
+  const schema = await protobuf.load(path.join(path.dirname(fileURLToPath(import.meta.url)), 'onnx.proto'));
+  const ModelProto = schema.lookupType('onnx.ModelProto');
+  return Buffer.from(ModelProto.encode(ModelProto.fromObject(onnx)).finish());
+}
+
+async function main(args) {
+  const outputs = [];
+  const files = [];
+  for (let i = 0; i < args.length; i++) {
+    if (args[i] === '--output' && args[i + 1]) outputs.push(args[++i]);
+    else files.push(args[i]);
+  }
+  if (files.length !== 2 || files.some((file) => file.startsWith('-'))) {
+    console.error('usage: node tfjs-to-onnx.mjs MODEL.json OUT.onnx [--output NAME]...');
+    process.exitCode = 2;
+    return;
+  }
+  const bytes = await convertFile(files[0], outputs);
+  // Written aside and renamed, so that an interrupted run never leaves half a model.
+  await writeFile(`${files[1]}.part`, bytes);
+  await rename(`${files[1]}.part`, files[1]);
+  console.log(`${files[1]}: ${bytes.length} bytes`);
+}
+
+if (process.argv[1] && path.resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  main(process.argv.slice(2)).catch((error) => {
+    console.error(`tfjs-to-onnx: ${error.message}`);
+    process.exitCode = 1;
+  });
+}
