@@ -4,7 +4,7 @@ CREATE TYPE "enum_LedgerEntries_kind" AS ENUM
 
 -- Every change of a balance, written in the transaction of what it pays for.
 CREATE TABLE "LedgerEntries" (
-  "id"            BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  "id"            UUID PRIMARY KEY DEFAULT gen_random_uuid(),
   "user_id"       UUID NOT NULL REFERENCES "Users" ("id") ON UPDATE CASCADE ON DELETE CASCADE,
   "kind"          "enum_LedgerEntries_kind" NOT NULL,
   "amount"        NUMERIC(18, 3) NOT NULL,
@@ -13,10 +13,13 @@ CREATE TABLE "LedgerEntries" (
   "job_id"        UUID,
   "video_id"      UUID,
   "note"          TEXT,
-  "created_at"    TIMESTAMPTZ NOT NULL DEFAULT now()
+  -- Not now(): entries of one transaction must keep their order. The lock on the user's row makes
+  -- these moments grow along one account.
+  "created_at"    TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
 );
 
-CREATE INDEX "LedgerEntries_user_id_id" ON "LedgerEntries" ("user_id", "id" DESC);
+CREATE INDEX "LedgerEntries_user_id_created_at"
+  ON "LedgerEntries" ("user_id", "created_at" DESC, "id" DESC);
 CREATE UNIQUE INDEX "LedgerEntries_one_opening" ON "LedgerEntries" ("user_id")
   WHERE "kind" = 'opening';
 -- A job is charged once and settled once.

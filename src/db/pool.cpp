@@ -106,7 +106,7 @@ PooledConnection::~PooledConnection() {
   pool_->give_back(std::move(connection_));
 }
 
-asio::awaitable<void> Transaction::commit() {
+asio::awaitable<void> Transaction::commit() const {
   const bool failed = !connection_->in_transaction();
   if (failed) {
     throw std::logic_error("commit without a transaction");

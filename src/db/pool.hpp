@@ -34,7 +34,7 @@ public:
   explicit Transaction(PooledConnection connection) : connection_{std::move(connection)} {}
 
   // Throws SqlError (nothing was committed) or ConnectionLost (not known).
-  asio::awaitable<void> commit();
+  asio::awaitable<void> commit() const;
   Connection& operator*() const { return *connection_; }
   Connection* operator->() const { return connection_.operator->(); }
 

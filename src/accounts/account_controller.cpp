@@ -1,0 +1,85 @@
+#include "accounts/account_controller.hpp"
+
+#include "core/json.hpp"
+
+namespace infernode {
+namespace {
+
+namespace json = boost::json;
+using http::asio::awaitable;
+
+json::object user_json(const User& user) {
+  return {{"id", user.id.to_string()},
+          {"email", user.email},
+          {"role", user.role},
+          {"tokens", json_tokens(user.tokens)},
+          {"created_at", rfc3339(user.created_at)},
+          {"updated_at", rfc3339(user.updated_at)}};
+}
+
+std::string text_at(const json::value& body, const char* name) {
+  return json::value_to<std::string>(body.at(name));
+}
+
+awaitable<Result<http::Response>> register_user(AccountService& accounts, http::Request& request) {
+  const auto user = co_await accounts.register_user(text_at(request.body, "email"),
+                                                    text_at(request.body, "password"));
+  if (!user) {
+    co_return user.error();
+  }
+  co_return http::json_response(201, user_json(*user));
+}
+
+awaitable<Result<http::Response>> login(AccountService& accounts, http::Request& request) {
+  const auto login = co_await accounts.login(text_at(request.body, "email"),
+                                             text_at(request.body, "password"));
+  if (!login) {
+    co_return login.error();
+  }
+  auto response =
+      http::json_response(200, json::object{{"token", login->token},
+                                            {"token_type", "Bearer"},
+                                            {"expires_in", login->expires_in_seconds},
+                                            {"user", user_json(login->user)}});
+  response.headers.emplace_back("Cache-Control", "no-store");
+  co_return response;
+}
+
+awaitable<Result<http::Response>> get_me(AccountService& accounts, http::Request& request) {
+  const auto user = co_await accounts.find(request.user());
+  if (!user) {
+    co_return user.error();
+  }
+  co_return http::json_response(200, user_json(*user));
+}
+
+}  // namespace
+
+void add_account_routes(http::Router& router, AccountService& accounts, const TokenSigner& signer) {
+  using http::Access;
+  using http::BodyKind;
+  using http::Request;
+  router.add({"POST", "/api/v1/auth/register", "register", Access::anyone, BodyKind::json,
+              [&](Request& request) { return register_user(accounts, request); }});
+  router.add({"POST", "/api/v1/auth/login", "login", Access::anyone, BodyKind::json,
+              [&](Request& request) { return login(accounts, request); }});
+  router.add({"GET", "/api/v1/users/me", "getMe", Access::user, BodyKind::none,
+              [&](Request& request) { return get_me(accounts, request); }});
+  router.add({"GET", "/.well-known/jwks.json", "getJwks", Access::anyone, BodyKind::none,
+              [&](Request&) -> awaitable<Result<http::Response>> {
+                co_return http::json_response(200, signer.key_set());
+              }});
+}
+
+http::Authenticator make_authenticator(AccountService& accounts) {
+  return [&accounts](std::string token) -> awaitable<Result<http::Principal>> {
+    const auto claims = co_await accounts.authenticate(std::move(token));
+    if (!claims) {
+      co_return claims.error();
+    }
+    http::Principal principal{claims->user, claims->role};
+    co_return principal;
+  };
+}
+
+}  // namespace infernode

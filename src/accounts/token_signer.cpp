@@ -1,0 +1,208 @@
+#include "accounts/token_signer.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <jwt.h>
+#include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <stdexcept>
+
+#include "core/clock.hpp"
+#include "core/digest.hpp"
+
+namespace infernode {
+namespace {
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+
+constexpr unsigned kKeyBits = 2048;
+constexpr const char* kIssuer = "infernode";
+
+using PKey = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
+using Bio = std::unique_ptr<BIO, decltype(&BIO_free)>;
+using BigNumber = std::unique_ptr<BIGNUM, decltype(&BN_free)>;
+using Jwt = std::unique_ptr<jwt_t, decltype(&jwt_free)>;
+
+std::string base64url(std::span<const std::byte> bytes) {
+  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
+  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                                   reinterpret_cast<const unsigned char*>(bytes.data()),
+                                   static_cast<int>(bytes.size()));
+  text.resize(static_cast<std::size_t>(size));
+  std::replace(text.begin(), text.end(), '+', '-');
+  std::replace(text.begin(), text.end(), '/', '_');
+  text.erase(std::find(text.begin(), text.end(), '='), text.end());
+  return text;
+}
+
+std::string contents(BIO* bio) {
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(bio, &data);
+  return {data, static_cast<std::size_t>(size)};
+}
+
+std::vector<std::byte> rsa_parameter(const EVP_PKEY* key, const char* name) {
+  BIGNUM* raw = nullptr;
+  EVP_PKEY_get_bn_param(key, name, &raw);
+  const BigNumber number{raw, BN_free};
+  std::vector<std::byte> bytes(static_cast<std::size_t>(BN_num_bytes(raw)));
+  BN_bn2bin(raw, reinterpret_cast<unsigned char*>(bytes.data()));
+  return bytes;
+}
+
+std::vector<fs::path> key_files(const fs::path& folder) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    if (entry.path().extension() == ".pem") {
+      files.push_back(entry.path());
+    }
+  }
+  std::sort(files.begin(), files.end());  // names begin with the time they were made
+  return files;
+}
+
+std::string grant(jwt_t* token, const char* name) {
+  const char* value = jwt_get_grant(token, name);
+  return value == nullptr ? std::string{} : std::string{value};
+}
+
+}  // namespace
+
+bool has_keys(const fs::path& folder) {
+  return !key_files(folder).empty();
+}
+
+fs::path generate_key(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  chmod(folder.c_str(), 0700);
+  const PKey key{EVP_RSA_gen(kKeyBits), EVP_PKEY_free};
+  const Bio bio{BIO_new(BIO_s_mem()), BIO_free};
+  if (!key || !bio ||
+      PEM_write_bio_PrivateKey(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1) {
+    throw std::runtime_error("OpenSSL could not make a key");
+  }
+  const auto now = std::chrono::time_point_cast<std::chrono::microseconds>(
+      std::chrono::system_clock::now());
+  std::string name = rfc3339(now);
+  std::erase(name, ':');
+  const fs::path file = folder / (name + ".pem");
+  const fs::path part = file.string() + ".part";
+  const int descriptor = open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  const std::string pem = contents(bio.get());
+  const bool written = descriptor >= 0 && write(descriptor, pem.data(), pem.size()) ==
+                                              static_cast<ssize_t>(pem.size()) &&
+                       fsync(descriptor) == 0;
+  const int cause = errno;
+  if (descriptor >= 0) {
+    close(descriptor);
+  }
+  if (!written) {
+    throw std::runtime_error(fmt::format("{} cannot be written: {}", part.string(), std::strerror(cause)));
+  }
+  fs::rename(part, file);
+  return file;
+}
+
+TokenSigner::TokenSigner(const fs::path& folder) {
+  json::array set;
+  for (const auto& file : key_files(folder)) {
+    std::ifstream in{file};
+    std::string pem{std::istreambuf_iterator<char>{in}, {}};
+    const Bio bio{BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free};
+    const PKey key{PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr), EVP_PKEY_free};
+    const Bio public_bio{BIO_new(BIO_s_mem()), BIO_free};
+    if (!key || EVP_PKEY_get_base_id(key.get()) != EVP_PKEY_RSA ||
+        PEM_write_bio_PUBKEY(public_bio.get(), key.get()) != 1) {
+      throw std::runtime_error(fmt::format(
+          "{} is no RSA private key; remove it or run 'infernode keys:generate'", file.string()));
+    }
+    const auto modulus = rsa_parameter(key.get(), OSSL_PKEY_PARAM_RSA_N);
+    const auto exponent = rsa_parameter(key.get(), OSSL_PKEY_PARAM_RSA_E);
+    Sha256 sha;
+    sha.update(modulus);
+    const auto digest = sha.finish();
+    Key entry{hex(std::span{digest}.first(8)), std::move(pem), contents(public_bio.get())};
+    set.push_back(json::object{{"kty", "RSA"},
+                               {"use", "sig"},
+                               {"alg", "RS256"},
+                               {"kid", entry.id},
+                               {"n", base64url(modulus)},
+                               {"e", base64url(exponent)}});
+    keys_.push_back(std::move(entry));
+  }
+  if (keys_.empty()) {
+    throw std::runtime_error(fmt::format(
+        "there is no key in {}: run 'infernode keys:generate' first", folder.string()));
+  }
+  key_set_.emplace("keys", std::move(set));
+}
+
+std::string TokenSigner::sign(const TokenClaims& claims) const {
+  jwt_t* raw = nullptr;
+  if (jwt_new(&raw) != 0) {
+    throw std::bad_alloc{};
+  }
+  const Jwt token{raw, jwt_free};
+  const Key& key = keys_.back();
+  jwt_add_header(raw, "kid", key.id.c_str());
+  jwt_add_grant(raw, "iss", kIssuer);
+  jwt_add_grant(raw, "sub", claims.user.to_string().c_str());
+  jwt_add_grant(raw, "email", claims.email.c_str());
+  jwt_add_grant(raw, "role", claims.role.c_str());
+  jwt_add_grant(raw, "jti", uuid_text(random_uuid()).c_str());
+  jwt_add_grant_int(raw, "iat", claims.issued_at);
+  jwt_add_grant_int(raw, "exp", claims.expires_at);
+  jwt_set_alg(raw, JWT_ALG_RS256, reinterpret_cast<const unsigned char*>(key.private_pem.data()),
+              static_cast<int>(key.private_pem.size()));
+  char* encoded = jwt_encode_str(raw);
+  if (encoded == nullptr) {
+    throw std::runtime_error("a token could not be signed");
+  }
+  const std::unique_ptr<char, decltype(&std::free)> owned{encoded, std::free};
+  return encoded;
+}
+
+std::optional<TokenClaims> TokenSigner::verify(const std::string& text, std::int64_t now) const {
+  constexpr std::size_t kMaxTokenBytes = 8192;
+  if (text.size() > kMaxTokenBytes) {
+    return std::nullopt;
+  }
+  for (const Key& key : keys_) {
+    jwt_t* raw = nullptr;
+    if (jwt_decode(&raw, text.c_str(), reinterpret_cast<const unsigned char*>(key.public_pem.data()),
+                   static_cast<int>(key.public_pem.size())) != 0) {
+      continue;
+    }
+    const Jwt token{raw, jwt_free};
+    // The header chooses how libjwt verifies: without this check a token signed by HMAC with our
+    // public key as the secret would pass.
+    const auto user = UserId::parse(grant(raw, "sub"));
+    TokenClaims claims{user.value_or(UserId{}), grant(raw, "email"), grant(raw, "role"),
+                       jwt_get_grant_int(raw, "iat"), jwt_get_grant_int(raw, "exp")};
+    if (jwt_get_alg(raw) != JWT_ALG_RS256 || !user || grant(raw, "iss") != kIssuer ||
+        claims.expires_at <= now) {
+      return std::nullopt;
+    }
+    return claims;
+  }
+  return std::nullopt;
+}
+
+}  // namespace infernode

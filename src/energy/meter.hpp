@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace infernode::energy {
+
+struct Energy {
+  double joules = 0;
+  // "rapl": measured package energy, shared by CPU time; "cpu_time_x_3.5_w": estimated.
+  std::string method;
+};
+
+// What a piece of work on this machine used, from the moment the meter was made. Where the CPU's
+// energy counters (RAPL, Linux powercap) can be read, the work gets the share of the energy that
+// its CPU time has in all CPU time used meanwhile; otherwise its CPU seconds times watts_per_core.
+class Meter {
+public:
+  // `powercap`: the folder with intel-rapl:N, changed by tests only.
+  explicit Meter(double watts_per_core,
+                 const std::filesystem::path& powercap = "/sys/class/powercap");
+  // `cpu_seconds` of the work itself, all its threads together.
+  Energy read(double cpu_seconds) const;
+
+private:
+  struct Counter {
+    std::filesystem::path file;
+    std::uint64_t start_microjoules;
+    std::uint64_t range_microjoules;
+  };
+
+  double watts_per_core_;
+  std::vector<Counter> counters_;
+  double machine_cpu_seconds_ = 0;
+};
+
+}  // namespace infernode::energy

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/json.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/error.hpp"
+#include "core/id.hpp"
+
+namespace infernode::http {
+
+namespace asio = boost::asio;
+
+// Who sent a request, as its token says.
+struct Principal {
+  UserId id;
+  std::string role;
+};
+
+// A request's body as it arrives. The peer went away: boost::system::system_error.
+class BodyStream {
+public:
+  virtual ~BodyStream() = default;
+  // Waits for some bytes and copies them into `buffer`. 0 means that the body has ended.
+  virtual asio::awaitable<std::size_t> read(std::span<std::byte> buffer) = 0;
+  // What Content-Length says; nullopt for a chunked body.
+  virtual std::optional<std::uint64_t> content_length() const = 0;
+};
+
+struct Request {
+  std::string method;
+  std::string path;          // without the query, still percent-encoded
+  std::string query_string;  // without the question mark
+  std::map<std::string, std::string> headers;  // names in lower case
+  std::string id;            // X-Request-Id
+  BodyStream* stream = nullptr;
+
+  // Filled by the router before the handler runs.
+  std::map<std::string, std::string> path_params;
+  boost::json::object query;  // typed and checked against the API document
+  boost::json::value body;    // a JSON body, checked against the API document
+  std::optional<Principal> principal;
+
+  // The header's value, or empty.
+  std::string header(const std::string& lower_case_name) const {
+    const auto found = headers.find(lower_case_name);
+    return found == headers.end() ? std::string{} : found->second;
+  }
+  UserId user() const { return principal.value().id; }
+};
+
+// Gives the next piece of a body; an empty piece is the end.
+using BodySource = std::function<asio::awaitable<std::string>()>;
+
+struct Response {
+  int status = 200;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+  // When set, the body comes from here instead. With content_length exactly that many bytes must
+  // come, otherwise the answer is sent chunked.
+  BodySource source{};
+  std::optional<std::uint64_t> content_length{};
+};
+
+// A handler may keep the reference until it finishes: the session owns the request.
+using Handler = std::function<asio::awaitable<Result<Response>>(Request&)>;
+
+Response json_response(int status, const boost::json::value& value);
+
+}  // namespace infernode::http

@@ -1,0 +1,301 @@
+#include "http/openapi.hpp"
+
+#include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
+
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
+#include <charconv>
+#include <stdexcept>
+#include <valijson/adapters/boost_json_adapter.hpp>
+#include <valijson/schema.hpp>
+#include <valijson/schema_parser.hpp>
+#include <valijson/validation_results.hpp>
+#include <valijson/validator.hpp>
+
+#include "core/json.hpp"
+
+namespace infernode::http {
+namespace {
+
+namespace json = boost::json;
+
+// YAML 1.2 core schema for plain scalars; quoted ones are strings.
+json::value scalar(const YAML::Node& node) {
+  const std::string text = node.Scalar();
+  if (node.Tag() == "!") {
+    return json::value(text);
+  }
+  if (text == "true" || text == "false") {
+    return text == "true";
+  }
+  if (text == "null" || text == "~" || text.empty()) {
+    return nullptr;
+  }
+  std::int64_t integer = 0;
+  const char* end = text.data() + text.size();
+  if (const auto parsed = std::from_chars(text.data(), end, integer);
+      parsed.ec == std::errc{} && parsed.ptr == end) {
+    return integer;
+  }
+  double number = 0;
+  if (const auto parsed = std::from_chars(text.data(), end, number);
+      parsed.ec == std::errc{} && parsed.ptr == end) {
+    return number;
+  }
+  return json::value(text);
+}
+
+json::value to_json(const YAML::Node& node) {
+  if (node.IsMap()) {
+    json::object object;
+    for (const auto& entry : node) {
+      object.emplace(entry.first.as<std::string>(), to_json(entry.second));
+    }
+    return object;
+  }
+  if (node.IsSequence()) {
+    json::array array;
+    for (const auto& entry : node) {
+      array.push_back(to_json(entry));
+    }
+    return array;
+  }
+  return node.IsScalar() ? scalar(node) : json::value{nullptr};
+}
+
+// A copy of `value` in which every {"$ref": "#/..."} is replaced by what it points to.
+json::value resolve(const json::value& value, const json::value& document, int depth = 0) {
+  if (depth > 64) {
+    throw std::runtime_error("the API document refers to itself without end");
+  }
+  if (const auto* object = value.if_object()) {
+    if (const auto* ref = object->if_contains("$ref")) {
+      const std::string pointer = json::value_to<std::string>(*ref);
+      if (!pointer.starts_with("#/")) {
+        throw std::runtime_error("the API document refers outside of itself: " + pointer);
+      }
+      boost::system::error_code error;
+      const auto* target = document.find_pointer(pointer.substr(1), error);
+      if (target == nullptr) {
+        throw std::runtime_error("the API document refers to nothing: " + pointer);
+      }
+      return resolve(*target, document, depth + 1);
+    }
+    json::object copy;
+    for (const auto& [key, member] : *object) {
+      copy.emplace(key, resolve(member, document, depth + 1));
+    }
+    return copy;
+  }
+  if (const auto* array = value.if_array()) {
+    json::array copy;
+    for (const auto& element : *array) {
+      copy.push_back(resolve(element, document, depth + 1));
+    }
+    return copy;
+  }
+  return value;
+}
+
+// A compiled schema.
+class SchemaCheck {
+public:
+  explicit SchemaCheck(const json::value& schema) {
+    valijson::SchemaParser parser;
+    parser.populateSchema(valijson::adapters::BoostJsonAdapter{schema}, schema_);
+  }
+
+  std::vector<FieldError> run(const json::value& value) const {
+    valijson::Validator validator{valijson::Validator::kStrongTypes};
+    valijson::ValidationResults results;
+    std::vector<FieldError> errors;
+    if (validator.validate(schema_, valijson::adapters::BoostJsonAdapter{value}, &results)) {
+      return errors;
+    }
+    valijson::ValidationResults::Error error;
+    while (results.popError(error)) {
+      errors.push_back(FieldError{pointer(error.context), error.description});
+    }
+    // One wrong member makes its parent fail too; the innermost say it best.
+    std::erase_if(errors, [&](const FieldError& outer) {
+      return outer.detail.starts_with("Failed to validate against schema") ||
+             outer.detail.starts_with("Object property name");
+    });
+    return errors;
+  }
+
+private:
+  // valijson writes a place as "<root>", "[name]", "[0]".
+  static std::string pointer(const std::vector<std::string>& context) {
+    std::string result;
+    for (const auto& part : context) {
+      if (part.size() < 2 || part.front() != '[') {
+        continue;
+      }
+      result += '/';
+      for (const char c : part.substr(1, part.size() - 2)) {
+        result += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
+      }
+    }
+    return result;
+  }
+
+  valijson::Schema schema_;
+};
+
+std::string joined_details(const std::vector<FieldError>& fields) {
+  std::string text;
+  for (const auto& field : fields) {
+    text += (text.empty() ? "" : "; ") +
+            (field.pointer.empty() ? field.detail : field.pointer + ": " + field.detail);
+  }
+  return text;
+}
+
+// The text of a query parameter as the type that its schema names.
+json::value typed(const json::object& schema, const std::string& text) {
+  const auto* declared = schema.if_contains("type");
+  const std::string type = declared != nullptr && declared->is_string()
+                               ? json::value_to<std::string>(*declared)
+                               : "string";
+  const char* end = text.data() + text.size();
+  if (type == "integer") {
+    std::int64_t number = 0;
+    const auto parsed = std::from_chars(text.data(), end, number);
+    if (parsed.ec == std::errc{} && parsed.ptr == end) {
+      return number;
+    }
+  } else if (type == "boolean" && (text == "true" || text == "false")) {
+    return text == "true";
+  }
+  return json::value(text);  // a wrong type is then found by the schema
+}
+
+}  // namespace
+
+struct ApiDocument::Checks {
+  std::unique_ptr<SchemaCheck> body;
+  json::object parameters;  // name -> schema
+  std::unique_ptr<SchemaCheck> query;
+};
+
+ApiDocument::ApiDocument(std::string_view yaml) {
+  const json::value document = to_json(YAML::Load(std::string{yaml}));
+  text_ = json_text(document);
+  for (const auto& [path, item] : document.at("paths").as_object()) {
+    for (const auto& [method, raw] : item.as_object()) {
+      if (method == "parameters" || method == "servers") {
+        continue;
+      }
+      const json::value operation = resolve(raw, document);
+      Operation entry;
+      for (const char c : std::string{method}) {
+        entry.method += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+      }
+      entry.path = path;
+      entry.id = json::value_to<std::string>(operation.at("operationId"));
+      auto checks = std::make_unique<Checks>();
+      boost::system::error_code absent;
+      if (const auto* schema = operation.find_pointer(
+              "/requestBody/content/application~1json/schema", absent)) {
+        checks->body = std::make_unique<SchemaCheck>(*schema);
+      }
+      if (const auto* parameters = operation.as_object().if_contains("parameters")) {
+        for (const auto& parameter : parameters->as_array()) {
+          if (parameter.at("in").as_string() == "query") {
+            checks->parameters.emplace(parameter.at("name").as_string(), parameter.at("schema"));
+          }
+        }
+      }
+      const json::value query_schema{{"type", "object"}, {"properties", checks->parameters}};
+      checks->query = std::make_unique<SchemaCheck>(query_schema);
+      if (!checks_.emplace(entry.id, std::move(checks)).second) {
+        throw std::runtime_error("the API document has two operations " + entry.id);
+      }
+      operations_.push_back(std::move(entry));
+    }
+  }
+}
+
+ApiDocument::~ApiDocument() = default;
+
+Result<void> ApiDocument::check_body(const std::string& operation_id,
+                                     const json::value& body) const {
+  const auto& checks = checks_.at(operation_id);
+  if (!checks->body) {
+    return {};
+  }
+  auto errors = checks->body->run(body);
+  if (errors.empty()) {
+    return {};
+  }
+  Error error{ErrorCode::invalid, "The body does not fit: " + joined_details(errors)};
+  error.fields = std::move(errors);
+  return error;
+}
+
+Result<json::object> ApiDocument::parse_query(const std::string& operation_id,
+                                              std::string_view query_string) const {
+  const auto& checks = checks_.at(operation_id);
+  const std::string reference = "/?" + std::string{query_string};
+  const auto parsed = boost::urls::parse_relative_ref(reference);
+  if (!parsed) {
+    return Error{ErrorCode::malformed, "the query string is malformed"};
+  }
+  json::object query;
+  const auto refuse = [](const std::string& name, const std::string& why) {
+    Error error{ErrorCode::invalid, fmt::format("The query parameter {} {}", name, why)};
+    error.fields.push_back(FieldError{"?" + name, why});
+    return error;
+  };
+  for (const auto& decoded : parsed->params()) {
+    const std::string name = decoded.key;
+    const std::string value = decoded.value;
+    if (name.empty() && !decoded.has_value) {
+      continue;  // "?" with nothing behind it
+    }
+    const auto* schema = checks->parameters.if_contains(name);
+    if (schema == nullptr) {
+      return refuse(name.substr(0, 100), "is not known here");
+    }
+    const auto control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+    if (std::any_of(value.begin(), value.end(), control)) {
+      return refuse(name, "holds a control character");
+    }
+    const auto& rules = schema->as_object();
+    if (rules.contains("items")) {
+      auto& list = query[name];
+      if (!list.is_array()) {
+        list = json::array{};
+      }
+      list.as_array().push_back(typed(rules.at("items").as_object(), value));
+    } else if (query.contains(name)) {
+      return refuse(name, "is given twice");
+    } else {
+      query.emplace(name, typed(rules, value));
+    }
+  }
+  auto errors = checks->query->run(query);
+  if (!errors.empty()) {
+    for (auto& error : errors) {
+      error.pointer = "?" + (error.pointer.empty() ? error.pointer : error.pointer.substr(1));
+    }
+    Error error{ErrorCode::invalid, "The query does not fit: " + joined_details(errors)};
+    error.fields = std::move(errors);
+    return error;
+  }
+  for (const auto& [name, schema] : checks->parameters) {
+    if (const auto* fallback = schema.as_object().if_contains("default");
+        fallback != nullptr && !query.contains(name)) {
+      query.emplace(name, *fallback);
+    }
+  }
+  return query;
+}
+
+std::vector<FieldError> check_schema(const json::value& schema, const json::value& value) {
+  return SchemaCheck{schema}.run(value);
+}
+
+}  // namespace infernode::http

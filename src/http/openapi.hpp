@@ -1,0 +1,54 @@
+#pragma once
+
+#include <boost/json.hpp>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/error.hpp"
+
+namespace infernode::http {
+
+// The API document (OpenAPI 3.1, YAML), and the checks of requests against it. Every `$ref` inside
+// the document is resolved when it is read.
+class ApiDocument {
+public:
+  struct Operation {
+    std::string method;  // "GET"
+    std::string path;    // with the server's base path: "/api/v1/users/me"
+    std::string id;      // operationId
+  };
+
+  // Throws std::runtime_error for a document that is not sound.
+  explicit ApiDocument(std::string_view yaml);
+  ~ApiDocument();
+  ApiDocument(const ApiDocument&) = delete;
+  ApiDocument& operator=(const ApiDocument&) = delete;
+
+  // The document as JSON text.
+  const std::string& text() const { return text_; }
+  const std::vector<Operation>& operations() const { return operations_; }
+
+  // Checks a JSON body against the operation's schema. The Error is `invalid`, with one entry for
+  // each thing that is wrong. An operation without a JSON body takes anything.
+  Result<void> check_body(const std::string& operation_id, const boost::json::value& body) const;
+  // Reads the query string by the operation's parameters: each value gets its parameter's type,
+  // defaults are filled in, unknown names are refused.
+  Result<boost::json::object> parse_query(const std::string& operation_id,
+                                          std::string_view query_string) const;
+
+private:
+  struct Checks;
+
+  std::string text_;
+  std::vector<Operation> operations_;
+  std::map<std::string, std::unique_ptr<Checks>> checks_;
+};
+
+// Whether a JSON value fits a JSON Schema (no references inside); what is wrong as fields.
+std::vector<FieldError> check_schema(const boost::json::value& schema,
+                                     const boost::json::value& value);
+
+}  // namespace infernode::http

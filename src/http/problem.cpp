@@ -1,0 +1,98 @@
+#include "http/problem.hpp"
+
+#include "core/json.hpp"
+
+namespace infernode::http {
+namespace {
+
+struct Kind {
+  int status;
+  const char* slug;
+  const char* title;
+};
+
+Kind kind_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::malformed: return {400, "malformed-request", "Malformed request"};
+    case ErrorCode::not_authenticated: return {401, "not-authenticated", "Not authenticated"};
+    case ErrorCode::insufficient_tokens: return {402, "insufficient-tokens", "Insufficient tokens"};
+    case ErrorCode::forbidden: return {403, "forbidden", "Forbidden"};
+    case ErrorCode::not_found: return {404, "not-found", "Not found"};
+    case ErrorCode::method_not_allowed: return {405, "method-not-allowed", "Method not allowed"};
+    case ErrorCode::timeout: return {408, "request-timeout", "Request timeout"};
+    case ErrorCode::conflict: return {409, "conflict", "Conflict"};
+    case ErrorCode::precondition_failed:
+      return {412, "precondition-failed", "Precondition failed"};
+    case ErrorCode::too_large: return {413, "too-large", "Too large"};
+    case ErrorCode::unsupported_media: return {415, "unsupported-media", "Unsupported media"};
+    case ErrorCode::invalid: return {422, "invalid-request", "Invalid request"};
+    case ErrorCode::too_many_requests: return {429, "too-many-requests", "Too many requests"};
+    case ErrorCode::unavailable: return {503, "unavailable", "Service unavailable"};
+  }
+  return {500, "internal-error", "Internal error"};
+}
+
+Response document(const Kind& kind, const std::string& detail, const std::string& request_id,
+                  boost::json::object more = {}) {
+  boost::json::object problem{{"type", std::string{"/problems/"} + kind.slug},
+                              {"title", kind.title},
+                              {"status", kind.status},
+                              {"detail", detail},
+                              {"instance", request_id}};
+  for (auto& member : more) {
+    problem.insert(member);
+  }
+  Response response = json_response(kind.status, problem);
+  response.headers = {{"Content-Type", "application/problem+json"}};
+  return response;
+}
+
+}  // namespace
+
+Response json_response(int status, const boost::json::value& value) {
+  Response response;
+  response.status = status;
+  response.headers.emplace_back("Content-Type", "application/json");
+  response.body = json_text(value);
+  return response;
+}
+
+Response problem_response(const Error& error, const std::string& request_id) {
+  boost::json::object more;
+  if (!error.fields.empty()) {
+    boost::json::array errors;
+    for (const auto& field : error.fields) {
+      errors.push_back(boost::json::object{{"pointer", field.pointer}, {"detail", field.detail}});
+    }
+    more.emplace("errors", std::move(errors));
+  }
+  if (error.required) {
+    more.emplace("required", json_tokens(*error.required));
+  }
+  if (error.available) {
+    more.emplace("available", json_tokens(*error.available));
+  }
+  Response response =
+      document(kind_of(error.code), error.detail, request_id, std::move(more));
+  if (error.code == ErrorCode::not_authenticated) {
+    response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  }
+  if (error.code == ErrorCode::unavailable || error.code == ErrorCode::too_many_requests) {
+    response.headers.emplace_back("Retry-After", "2");
+  }
+  return response;
+}
+
+Response internal_error_response(const std::string& request_id) {
+  return document({500, "internal-error", "Internal error"},
+                  "Something failed on our side; the request id names it in the server's log.",
+                  request_id);
+}
+
+Response unavailable_response(const std::string& request_id) {
+  const Error error{ErrorCode::unavailable,
+                    "The server cannot answer right now; try again in a moment."};
+  return problem_response(error, request_id);
+}
+
+}  // namespace infernode::http

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+
+#include "core/error.hpp"
+#include "http/message.hpp"
+
+namespace infernode::http {
+
+// RFC 9457 problem document for an error that the caller caused.
+Response problem_response(const Error& error, const std::string& request_id);
+// 500 for a fault of ours; says nothing of its cause.
+Response internal_error_response(const std::string& request_id);
+// 503 with Retry-After.
+Response unavailable_response(const std::string& request_id);
+
+}  // namespace infernode::http

@@ -1,0 +1,240 @@
+#include "http/router.hpp"
+
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <boost/system/system_error.hpp>
+#include <stdexcept>
+
+#include "core/json.hpp"
+#include "core/log.hpp"
+#include "http/problem.hpp"
+
+namespace infernode::http {
+namespace {
+
+// A JSON request is a few fields; 1 MiB leaves room for thousands of ids.
+constexpr std::size_t kMaxJsonBytes = 1024 * 1024;
+
+std::vector<std::string_view> split_path(std::string_view path) {
+  std::vector<std::string_view> parts;
+  while (!path.empty()) {
+    path.remove_prefix(1);  // every part begins with its slash
+    const auto slash = std::min(path.find('/'), path.size());
+    parts.push_back(path.substr(0, slash));
+    path.remove_prefix(slash);
+  }
+  return parts;
+}
+
+bool matches(const Route& route, std::string_view path,
+             std::map<std::string, std::string>& params) {
+  const auto pattern = split_path(route.path);
+  const auto actual = split_path(path);
+  if (pattern.size() != actual.size()) {
+    return false;
+  }
+  params.clear();
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    if (pattern[i].starts_with('{')) {
+      params.emplace(pattern[i].substr(1, pattern[i].size() - 2), actual[i]);
+    } else if (pattern[i] != actual[i]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool has_control_character(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
+
+// Collects the pointers of strings that hold control characters; nothing of ours wants them.
+void find_control_characters(const boost::json::value& value, const std::string& pointer,
+                             std::vector<FieldError>& errors) {
+  if (const auto* text = value.if_string()) {
+    if (has_control_character({text->data(), text->size()})) {
+      errors.push_back(FieldError{pointer, "holds a control character"});
+    }
+  } else if (const auto* object = value.if_object()) {
+    for (const auto& [key, member] : *object) {
+      find_control_characters(member, pointer + "/" + std::string{key}, errors);
+    }
+  } else if (const auto* array = value.if_array()) {
+    for (std::size_t i = 0; i < array->size(); ++i) {
+      find_control_characters((*array)[i], pointer + "/" + std::to_string(i), errors);
+    }
+  }
+}
+
+bool tag_listed(const std::string& header, const std::string& tag) {
+  return header == "*" || header.find(tag) != std::string::npos;
+}
+
+}  // namespace
+
+std::string entity_tag(std::string_view representation) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  EVP_Digest(representation.data(), representation.size(), digest, &size, EVP_sha256(), nullptr);
+  std::string tag = "\"";
+  for (int i = 0; i < 16; ++i) {
+    tag += fmt::format("{:02x}", digest[i]);
+  }
+  return tag + "\"";
+}
+
+Router::Router(const ApiDocument& document, Authenticator authenticate)
+    : document_{document}, authenticate_{std::move(authenticate)} {}
+
+void Router::add(Route route) {
+  const auto& operations = document_.operations();
+  const bool documented =
+      route.operation_id.empty() ||
+      std::any_of(operations.begin(), operations.end(), [&](const auto& operation) {
+        return operation.id == route.operation_id && operation.method == route.method &&
+               operation.path == route.path;
+      });
+  if (!documented) {
+    throw std::logic_error(
+        fmt::format("{} {} is not operation {} of the API document", route.method, route.path,
+                    route.operation_id));
+  }
+  routes_.push_back(std::move(route));
+}
+
+asio::awaitable<Response> Router::handle(Request& request) const {
+  try {
+    auto result = co_await dispatch(request);
+    if (!result) {
+      co_return problem_response(result.error(), request.id);
+    }
+    Response response = std::move(*result);
+    if (request.method == "GET" && response.status == 200 && !response.source) {
+      const std::string tag = entity_tag(response.body);
+      response.headers.emplace_back("ETag", tag);
+      if (tag_listed(request.header("if-none-match"), tag)) {
+        response.status = 304;
+        response.body.clear();
+      }
+    }
+    co_return response;
+  } catch (const boost::system::system_error&) {
+    throw;  // the peer went away: there is nobody to answer
+  } catch (const Unavailable& error) {
+    log::warn("request {}: {}", request.id, error.what());
+    co_return unavailable_response(request.id);
+  } catch (const std::exception& error) {
+    log::error("request {} ({} {}): {}", request.id, request.method, request.path, error.what());
+    co_return internal_error_response(request.id);
+  }
+}
+
+asio::awaitable<Result<Response>> Router::dispatch(Request& request) const {
+  const std::string method = request.method == "HEAD" ? "GET" : request.method;
+  const Route* found = nullptr;
+  std::string allowed;
+  std::map<std::string, std::string> params;
+  for (const auto& route : routes_) {
+    if (!matches(route, request.path, params)) {
+      continue;
+    }
+    if (route.method == method) {
+      found = &route;
+      request.path_params = params;
+      break;
+    }
+    allowed += (allowed.empty() ? "" : ", ") + route.method;
+  }
+  if (found == nullptr && !allowed.empty()) {
+    const Error error{ErrorCode::method_not_allowed,
+                      fmt::format("{} is not possible here; possible: {}", request.method, allowed)};
+    Response response = problem_response(error, request.id);
+    response.headers.emplace_back("Allow", allowed);
+    co_return response;
+  }
+  if (found == nullptr) {
+    co_return Error{ErrorCode::not_found, "There is nothing at this address."};
+  }
+  const auto permitted = co_await authenticate(request, found->access);
+  if (!permitted) {
+    co_return permitted.error();
+  }
+  if (!found->operation_id.empty()) {
+    auto query = document_.parse_query(found->operation_id, request.query_string);
+    if (!query) {
+      co_return query.error();
+    }
+    request.query = std::move(*query);
+  }
+  if (found->body == BodyKind::json) {
+    const auto read = co_await read_json(request, *found);
+    if (!read) {
+      co_return read.error();
+    }
+  }
+  co_return co_await found->handler(request);
+}
+
+asio::awaitable<Result<void>> Router::authenticate(Request& request, Access access) const {
+  if (access == Access::anyone) {
+    co_return Result<void>{};
+  }
+  const std::string header = request.header("authorization");
+  if (!header.starts_with("Bearer ")) {
+    co_return Error{ErrorCode::not_authenticated,
+                    "This needs the header 'Authorization: Bearer TOKEN'; log in for a token."};
+  }
+  auto principal = co_await authenticate_(header.substr(7));
+  if (!principal) {
+    co_return principal.error();
+  }
+  if (access == Access::admin && principal->role != "admin") {
+    co_return Error{ErrorCode::forbidden, "Only an administrator may do this."};
+  }
+  request.principal = std::move(*principal);
+  co_return Result<void>{};
+}
+
+asio::awaitable<Result<void>> Router::read_json(Request& request, const Route& route) const {
+  const std::string type = request.header("content-type");
+  if (!type.starts_with("application/json")) {
+    co_return Error{ErrorCode::unsupported_media,
+                    "The body must be JSON, with the header 'Content-Type: application/json'."};
+  }
+  const Error too_large{ErrorCode::too_large,
+                        fmt::format("A JSON body may have {} bytes at most.", kMaxJsonBytes)};
+  if (request.stream->content_length().value_or(0) > kMaxJsonBytes) {
+    co_return too_large;
+  }
+  std::string text;
+  std::vector<std::byte> buffer(16 * 1024);
+  for (;;) {
+    const std::size_t got = co_await request.stream->read(buffer);
+    if (got == 0) {
+      break;
+    }
+    text.append(reinterpret_cast<const char*>(buffer.data()), got);
+    if (text.size() > kMaxJsonBytes) {
+      co_return too_large;
+    }
+  }
+  auto body = parse_json(text);
+  if (!body) {
+    co_return body.error();
+  }
+  Error unfit{ErrorCode::invalid, "A text in the body holds a control character."};
+  find_control_characters(*body, "", unfit.fields);
+  if (!unfit.fields.empty()) {
+    co_return unfit;
+  }
+  const auto checked = document_.check_body(route.operation_id, *body);
+  if (!checked) {
+    co_return checked.error();
+  }
+  request.body = std::move(*body);
+  co_return Result<void>{};
+}
+
+}  // namespace infernode::http

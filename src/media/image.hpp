@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "media/av_handles.hpp"
+
+namespace infernode::media {
+
+// 8-bit RGB, rows without padding: width * height * 3 bytes.
+struct Image {
+  int width = 0;
+  int height = 0;
+  std::vector<std::uint8_t> pixels;
+};
+
+// Converts decoded frames to RGB of a fixed size (bilinear, with the frame's own colour space).
+// Keeps its tables between frames of the same kind. Not thread-safe.
+class FrameConverter {
+public:
+  // Size in pixels.
+  FrameConverter(int width, int height) : width_{width}, height_{height} {}
+  // Throws MediaError when the pixel format cannot be converted. `target` is resized as needed.
+  void convert(const AVFrame& frame, Image& target);
+
+private:
+  int width_;
+  int height_;
+  ScalerPtr scaler_;
+  int source_width_ = 0;
+  int source_height_ = 0;
+  int source_format_ = -1;
+};
+
+// A JPEG (4:2:0) of quality 1..100. Throws std::runtime_error.
+std::vector<std::byte> encode_jpeg(const Image& image, int quality);
+
+}  // namespace infernode::media

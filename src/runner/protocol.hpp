@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace infernode::runner {
+
+// The conversation between a worker and its runner, over one stream socket that the runner inherits
+// as descriptor 3. Every message is a header and `size` bytes; integers are in the machine's own
+// byte order, since both ends are the same binary on the same machine.
+//
+//   worker -> runner   task   JSON: what to do
+//                      data   bytes of the video, in answer to `read`; none at its end
+//   runner -> worker   ready  JSON: the model is loaded
+//                      read   ReadRequest: bytes of the video are wanted
+//                      frame  FrameHeader, then the frame's JSON, then its JPEG (or nothing)
+//                      done   JSON: the task's outcome
+//                      error  JSON {fault, detail}: the task failed; the runner waits for the next
+enum class MessageType : std::uint32_t { task = 1, data, ready, read, frame, done, error };
+
+struct MessageHeader {
+  MessageType type;
+  std::uint32_t size;
+};
+
+struct ReadRequest {
+  std::int64_t offset;
+  std::uint32_t max_bytes;
+  std::uint32_t padding = 0;
+};
+
+struct FrameHeader {
+  std::int32_t frame;
+  std::uint32_t json_bytes;
+};
+
+// The descriptor on which a runner finds its socket.
+constexpr int kRunnerDescriptor = 3;
+// No message is larger; what announces more is not ours.
+constexpr std::uint32_t kMaxMessageBytes = 512 * 1024 * 1024;
+// How much of the video is asked for at once.
+constexpr std::uint32_t kReadBytes = 512 * 1024;
+
+}  // namespace infernode::runner
