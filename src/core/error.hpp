@@ -22,6 +22,7 @@ enum class ErrorCode {
   precondition_failed,
   too_large,
   unsupported_media,
+  range_not_satisfiable,
   invalid,
   too_many_requests,
   timeout,

@@ -99,6 +99,19 @@ Result<boost::json::value> parse_json(std::string_view text) {
   return value;
 }
 
+bool is_utf8(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) >= 0x80) {
+      quoted += c;
+    } else if (c == '\0') {
+      return false;
+    }
+  }
+  // Boost.JSON checks the encoding of every string that it reads.
+  return parse_json(quoted + "\"").has_value();
+}
+
 boost::json::value json_tokens(Tokens tokens) {
   if (tokens.thousandths() % 1000 == 0) {
     return tokens.thousandths() / 1000;

@@ -18,6 +18,9 @@ std::string json_text(const boost::json::value& value);
 // is `malformed` and says where.
 Result<boost::json::value> parse_json(std::string_view text);
 
+// Whether a text is UTF-8 as JSON and PostgreSQL want it: no overlong form, surrogate or U+0000.
+bool is_utf8(std::string_view text);
+
 // A number of tokens as a JSON number.
 boost::json::value json_tokens(Tokens tokens);
 

@@ -16,7 +16,8 @@ asio::awaitable<Result<void>> CreditService::charge(db::Connection& transaction,
   if (balance) {
     co_return Result<void>{};
   }
-  const Tokens available = co_await this->balance(user);
+  // On the same connection: waiting for a second one while holding the first can lock up the pool.
+  const Tokens available = co_await this->balance(transaction, user);
   Error error{ErrorCode::insufficient_tokens,
               fmt::format("This costs {} tokens and {} are available.", amount.to_string(),
                           available.to_string())};
@@ -34,6 +35,11 @@ asio::awaitable<void> CreditService::refund(db::Connection& transaction, LedgerC
 
 asio::awaitable<Tokens> CreditService::balance(UserId user) {
   const auto balance = co_await ledger_.balance(user);
+  co_return balance.value_or(Tokens{});
+}
+
+asio::awaitable<Tokens> CreditService::balance(db::Connection& transaction, UserId user) {
+  const auto balance = co_await ledger_.balance(transaction, user);
   co_return balance.value_or(Tokens{});
 }
 

@@ -24,6 +24,7 @@ public:
   asio::awaitable<void> refund(db::Connection& transaction, LedgerChange change);
   // Zero for a user that is gone.
   asio::awaitable<Tokens> balance(UserId user);
+  asio::awaitable<Tokens> balance(db::Connection& transaction, UserId user);
   asio::awaitable<std::vector<LedgerEntry>> list(UserId user, PageRequest page);
 
 private:

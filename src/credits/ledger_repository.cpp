@@ -14,6 +14,11 @@ asio::awaitable<std::optional<Tokens>> LedgerRepository::balance(UserId user) {
   co_return co_await ledger_dao::balance(*connection, user);
 }
 
+asio::awaitable<std::optional<Tokens>> LedgerRepository::balance(db::Connection& transaction,
+                                                                 UserId user) {
+  co_return co_await ledger_dao::balance(transaction, user);
+}
+
 asio::awaitable<std::vector<LedgerEntry>> LedgerRepository::list(UserId user, PageRequest page) {
   const auto connection = co_await pool_.acquire();
   co_return co_await ledger_dao::list(*connection, user, page.after, page.limit + 1);

@@ -20,6 +20,7 @@ public:
   asio::awaitable<std::optional<Tokens>> change_if_covered(db::Connection& transaction,
                                                            LedgerChange change, Tokens amount);
   asio::awaitable<std::optional<Tokens>> balance(UserId user);
+  asio::awaitable<std::optional<Tokens>> balance(db::Connection& transaction, UserId user);
   // One entry more than the page holds, when there are more.
   asio::awaitable<std::vector<LedgerEntry>> list(UserId user, PageRequest page);
 

@@ -25,6 +25,8 @@ Kind kind_of(ErrorCode code) {
       return {412, "precondition-failed", "Precondition failed"};
     case ErrorCode::too_large: return {413, "too-large", "Too large"};
     case ErrorCode::unsupported_media: return {415, "unsupported-media", "Unsupported media"};
+    case ErrorCode::range_not_satisfiable:
+      return {416, "range-not-satisfiable", "Range not satisfiable"};
     case ErrorCode::invalid: return {422, "invalid-request", "Invalid request"};
     case ErrorCode::too_many_requests: return {429, "too-many-requests", "Too many requests"};
     case ErrorCode::unavailable: return {503, "unavailable", "Service unavailable"};

@@ -5,15 +5,9 @@
 #include <set>
 
 #include "media/container.hpp"
+#include "media/media_info.hpp"
 
 namespace infernode::media {
-
-// A place where decoding can start: the frame's index in presentation order and its presentation
-// time in the stream's time base.
-struct Keyframe {
-  int frame = 0;
-  std::int64_t pts = 0;
-};
 
 struct DecodedFrame {
   int index = 0;      // in presentation order, from 0

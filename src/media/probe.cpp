@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "media/frame_reader.hpp"
 #include "media/image.hpp"
 
 namespace infernode::media {

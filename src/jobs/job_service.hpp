@@ -1,0 +1,63 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/json.hpp>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "core/error.hpp"
+#include "core/page.hpp"
+#include "credits/credit_service.hpp"
+#include "inference/model_catalogue.hpp"
+#include "jobs/job.hpp"
+#include "jobs/job_repository.hpp"
+#include "videos/video_service.hpp"
+
+namespace infernode {
+
+// What a user asks for: one job for each of these videos.
+struct JobRequest {
+  std::variant<DatasetId, std::vector<VideoId>> videos;
+  boost::json::object params;  // checked against their schema
+};
+
+struct Quote {
+  std::int64_t images = 0;
+  Tokens cost;
+  Tokens available;
+};
+
+struct AcceptedJobs {
+  std::vector<Job> jobs;
+  Tokens cost;
+};
+
+// A user's jobs. What is somebody else's, or in a deleted dataset, is not_found. Everything it is
+// given must outlive it.
+class JobService {
+public:
+  JobService(JobRepository& jobs, VideoService& videos, CreditService& credits,
+             const std::vector<inference::Model>& models);
+
+  const std::vector<inference::Model>& models() const { return models_; }
+  asio::awaitable<Result<Quote>> quote(UserId user, JobRequest request);
+  // Charges and queues all jobs, or none.
+  asio::awaitable<Result<AcceptedJobs>> create(UserId user, JobRequest request);
+  asio::awaitable<Result<Job>> find(UserId user, JobId id);
+  asio::awaitable<std::vector<Job>> list(UserId user, JobFilter filter, PageRequest page);
+  // Ends a job that has not ended; images not processed are refunded. conflict once it has ended.
+  asio::awaitable<Result<Job>> abort(UserId user, JobId id);
+  // Where a frame's image lies in the job's ZIP.
+  asio::awaitable<std::optional<segment_dao::IndexPart>> find_image_index(JobId id, int frame);
+
+private:
+  asio::awaitable<Result<std::vector<NewJob>>> plan(UserId user, JobRequest request);
+
+  JobRepository& jobs_;
+  VideoService& videos_;
+  CreditService& credits_;
+  const std::vector<inference::Model>& models_;
+};
+
+}  // namespace infernode

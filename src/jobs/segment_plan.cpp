@@ -1,0 +1,66 @@
+#include "jobs/segment_plan.hpp"
+
+#include <algorithm>
+
+namespace infernode {
+namespace {
+
+// What a segment may cost, in units of one decoded frame (about a millisecond): two seconds or so
+// of work, small enough that a crash loses little and large enough that claiming it is free.
+constexpr int kSegmentUnits = 2000;
+constexpr int kImageUnits = 30;  // inference and drawing of one frame
+constexpr int kFrameUnits = 1;   // decoding of one frame
+
+}  // namespace
+
+int count_images(int start_frame, int end_frame, int frame_step) {
+  return start_frame >= end_frame ? 0 : (end_frame - start_frame - 1) / frame_step + 1;
+}
+
+const media::Keyframe* keyframe_before(const std::vector<media::Keyframe>& keyframes, int frame) {
+  const auto after =
+      std::upper_bound(keyframes.begin(), keyframes.end(), frame,
+                       [](int wanted, const media::Keyframe& key) { return wanted < key.frame; });
+  return after == keyframes.begin() ? nullptr : &*std::prev(after);
+}
+
+std::vector<SegmentPlan> plan_segments(int start_frame, int end_frame, int frame_step,
+                                       const std::vector<media::Keyframe>& keyframes) {
+  std::vector<SegmentPlan> segments;
+  const int total = count_images(start_frame, end_frame, frame_step);
+  // 64-bit: a step may be as large as an int.
+  const std::int64_t step = frame_step;
+  const auto per_image = static_cast<int>(
+      std::min<std::int64_t>(kImageUnits + kFrameUnits * step, kSegmentUnits));
+  const int usual = std::max(1, kSegmentUnits / per_image);
+  for (int first = 0; first < total;) {
+    int count = std::min(usual, total - first);
+    const auto frame_of = [&](int image) {
+      return static_cast<int>(std::min<std::int64_t>(start_frame + image * step, end_frame));
+    };
+    if (first + count < total) {
+      // The cut moves to the nearest keyframe that leaves between half and one and a half of it.
+      const int wanted = frame_of(first + count);
+      const auto* before = keyframe_before(keyframes, wanted);
+      const auto cut_at = [&](int frame) { return count_images(start_frame, frame, frame_step) - first; };
+      int best = count;
+      int best_distance = usual;
+      for (const auto* key = before; key != nullptr && key < keyframes.data() + keyframes.size() &&
+                                     key <= before + 1;
+           ++key) {
+        const int moved = cut_at(key->frame);
+        const int distance = std::abs(moved - count);
+        if (2 * moved >= usual && 2 * moved <= 3 * usual && distance < best_distance) {
+          best = moved;
+          best_distance = distance;
+        }
+      }
+      count = std::min(best, total - first);
+    }
+    segments.push_back(SegmentPlan{frame_of(first), frame_of(first + count), count});
+    first += count;
+  }
+  return segments;
+}
+
+}  // namespace infernode

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <vector>
+
+#include "jobs/job.hpp"
+#include "media/media_info.hpp"
+
+namespace infernode {
+
+// ceil((end_frame - start_frame) / frame_step): how many frames are selected.
+int count_images(int start_frame, int end_frame, int frame_step);
+
+// Cuts the selected frames into segments of a few seconds of work each, where possible at
+// keyframes, since decoding must begin at one.
+std::vector<SegmentPlan> plan_segments(int start_frame, int end_frame, int frame_step,
+                                       const std::vector<media::Keyframe>& keyframes);
+
+// The last keyframe at or before `frame`; nullptr when there is none.
+const media::Keyframe* keyframe_before(const std::vector<media::Keyframe>& keyframes, int frame);
+
+}  // namespace infernode

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "media/zip_writer.hpp"
+
+namespace infernode {
+
+// An annotated image among those of its segment.
+struct IndexedImage {
+  int frame = 0;
+  std::uint64_t offset = 0;  // of its ZIP header in the segment's images, bytes
+  std::uint32_t size = 0;    // of the JPEG, bytes
+  std::uint32_t crc32 = 0;
+};
+
+// 20 bytes an image, big endian.
+void append_to_index(std::vector<std::byte>& index, const IndexedImage& image);
+// Throws std::runtime_error for bytes that are no index.
+std::vector<IndexedImage> read_index(std::span<const std::byte> index);
+// The image in the archive in which its segment's images begin at `base`: "000123.jpg".
+media::ZipEntry zip_entry(const IndexedImage& image, std::uint64_t base);
+
+}  // namespace infernode

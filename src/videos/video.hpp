@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "core/digest.hpp"
+#include "core/id.hpp"
+#include "media/media_info.hpp"
+
+namespace infernode {
+
+struct Video {
+  VideoId id;
+  DatasetId dataset;
+  BlobId file;
+  std::string name;
+  int frame_count = 0;
+  int width = 0;        // pixels
+  int height = 0;       // pixels
+  double fps = 0;
+  double duration = 0;  // seconds
+  std::string codec;
+  std::int64_t size = 0;  // bytes
+  std::string sha256;     // lower-case hex
+  Timestamp created_at;
+  Timestamp updated_at;
+};
+
+// A file that was stored and probed, and waits to become a video.
+struct NewVideo {
+  UserId user;
+  DatasetId dataset;
+  BlobId file;
+  std::string name;
+  std::int64_t size = 0;  // bytes
+  Sha256Digest sha256{};
+  media::MediaInfo info;
+};
+
+}  // namespace infernode

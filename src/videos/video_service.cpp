@@ -1,0 +1,99 @@
+#include "videos/video_service.hpp"
+
+namespace infernode {
+namespace {
+
+Error not_found() {
+  return {ErrorCode::not_found, "There is no such video."};
+}
+
+}  // namespace
+
+VideoService::VideoService(VideoRepository& videos, DatasetService& datasets,
+                           CreditService& credits, BlobStore& blobs, Prober probe)
+    : videos_{videos},
+      datasets_{datasets},
+      credits_{credits},
+      blobs_{blobs},
+      probe_{std::move(probe)} {}
+
+asio::awaitable<Result<void>> VideoService::check_upload(UserId user, DatasetId dataset) {
+  const auto found = co_await datasets_.find(user, dataset);
+  if (!found) {
+    co_return found.error();
+  }
+  co_return Result<void>{};
+}
+
+asio::awaitable<Result<Video>> VideoService::add(NewVideo upload) {
+  auto info = co_await probe_(upload.file, upload.size);
+  if (!info) {
+    co_return info.error();
+  }
+  upload.info = std::move(*info);
+  const VideoId id = VideoId::random();
+  const UserId user = upload.user;
+  {
+    const auto transaction = co_await videos_.begin();
+    LedgerChange change{
+        .user = user,
+        .kind = "upload",
+        .amount = credits_.prices().upload_per_frame * upload.info.frame_count,
+        .video = id,
+        .note = std::to_string(upload.info.frame_count) + " frames"};
+    const auto charged = co_await credits_.charge(*transaction, std::move(change));
+    if (!charged) {
+      co_return charged.error();
+    }
+    co_await blobs_.adopt(*transaction, upload.file, upload.size, upload.sha256);
+    const auto added = co_await videos_.add(*transaction, id, std::move(upload));
+    if (!added) {
+      co_return Error{ErrorCode::not_found, "There is no such dataset."};
+    }
+    co_await transaction.commit();
+  }
+  co_return co_await find(user, id);
+}
+
+asio::awaitable<Result<Video>> VideoService::find(UserId user, VideoId id) {
+  auto video = co_await videos_.find(user, id);
+  if (!video) {
+    co_return not_found();
+  }
+  co_return std::move(*video);
+}
+
+asio::awaitable<Result<std::vector<Video>>> VideoService::list(UserId user, DatasetId dataset,
+                                                               PageRequest page) {
+  const auto found = co_await datasets_.find(user, dataset);
+  if (!found) {
+    co_return found.error();
+  }
+  co_return co_await videos_.list(user, dataset, page);
+}
+
+asio::awaitable<Result<std::vector<std::byte>>> VideoService::thumbnail(UserId user, VideoId id) {
+  auto jpeg = co_await videos_.thumbnail(user, id);
+  if (!jpeg) {
+    co_return not_found();
+  }
+  co_return std::move(*jpeg);
+}
+
+asio::awaitable<Result<void>> VideoService::remove(UserId user, VideoId id) {
+  const auto removal = co_await videos_.remove(user, id);
+  if (removal == VideoRepository::Removal::not_found) {
+    co_return not_found();
+  }
+  if (removal == VideoRepository::Removal::busy) {
+    co_return Error{ErrorCode::conflict,
+                    "A job of this video is waiting or running; abort it or wait for its end."};
+  }
+  co_return Result<void>{};
+}
+
+asio::awaitable<std::vector<media::Keyframe>> VideoService::keyframes(VideoId id) {
+  co_return co_await videos_.keyframes(id);
+}
+
+}  // namespace infernode

@@ -1,0 +1,172 @@
+#include "videos/video_upload.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <exception>
+
+#include "core/json.hpp"
+#include "http/multipart.hpp"
+
+namespace infernode {
+namespace {
+
+using Event = http::MultipartParser::Event;
+
+constexpr std::size_t kMaxNameBytes = 255;
+// Room for the form around the file.
+constexpr std::int64_t kFormBytes = 64 * 1024;
+
+struct Form {
+  explicit Form(BlobStore& blobs) : file{blobs} {}
+
+  BlobWriter file;
+  Sha256 sha;
+  bool has_file = false;
+  std::string filename;
+  std::string name;
+};
+
+Error field_error(ErrorCode code, const std::string& pointer, const std::string& detail) {
+  Error error{code, detail};
+  error.fields.push_back(FieldError{pointer, detail});
+  return error;
+}
+
+Error too_large(std::int64_t max_bytes) {
+  return field_error(ErrorCode::too_large, "/file",
+                     fmt::format("A video may have {} bytes at most.", max_bytes));
+}
+
+bool has_control_character(const std::string& text) {
+  return std::any_of(text.begin(), text.end(),
+                     [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
+
+// Reads one part to its end.
+asio::awaitable<Result<void>> receive_part(http::MultipartReader& reader, Form& form,
+                                           std::int64_t max_bytes) {
+  const http::PartHeader header = reader.header();
+  const bool is_file = header.name == "file";
+  if (!is_file && header.name != "name") {
+    co_return field_error(ErrorCode::invalid, "/" + header.name.substr(0, 100),
+                          "The form has the fields file and name.");
+  }
+  if (is_file && form.has_file) {
+    co_return field_error(ErrorCode::invalid, "/file", "The form takes one file.");
+  }
+  if (is_file) {
+    form.has_file = true;
+    form.filename = header.filename;
+  }
+  for (;;) {
+    const auto event = co_await reader.next();
+    if (!event) {
+      co_return event.error();
+    }
+    if (*event == Event::part_end) {
+      co_return Result<void>{};
+    }
+    auto bytes = reader.take_data();
+    if (is_file) {
+      form.sha.update(bytes);
+      co_await form.file.write(std::move(bytes));
+      if (form.file.size() > max_bytes) {
+        co_return too_large(max_bytes);
+      }
+    } else {
+      form.name.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+      if (form.name.size() > kMaxNameBytes) {
+        co_return field_error(ErrorCode::invalid, "/name", "A name has 255 bytes at most.");
+      }
+    }
+  }
+}
+
+asio::awaitable<Result<void>> receive_form(http::Request& request, const std::string& boundary,
+                                           Form& form, std::int64_t max_bytes) {
+  http::MultipartReader reader{*request.stream, boundary};
+  for (;;) {
+    const auto event = co_await reader.next();
+    if (!event) {
+      co_return event.error();
+    }
+    if (*event == Event::end) {
+      break;
+    }
+    const auto part = co_await receive_part(reader, form, max_bytes);
+    if (!part) {
+      co_return part.error();
+    }
+  }
+  if (!form.has_file) {
+    co_return field_error(ErrorCode::invalid, "/file", "The form has no field file.");
+  }
+  if (form.file.size() == 0) {
+    co_return field_error(ErrorCode::invalid, "/file", "The file is empty.");
+  }
+  if (form.name.empty()) {
+    form.name = form.filename.substr(0, kMaxNameBytes);
+  }
+  if (form.name.empty() || has_control_character(form.name) || !is_utf8(form.name)) {
+    co_return field_error(ErrorCode::invalid, "/name",
+                          "A name is UTF-8 text without control characters.");
+  }
+  co_return Result<void>{};
+}
+
+asio::awaitable<Result<Video>> receive_and_add(VideoService& videos, DatasetId dataset,
+                                               http::Request& request, const std::string& boundary,
+                                               Form& form, std::int64_t max_bytes) {
+  const auto received = co_await receive_form(request, boundary, form, max_bytes);
+  if (!received) {
+    co_return received.error();
+  }
+  co_await form.file.finish();
+  NewVideo upload;
+  upload.user = request.user();
+  upload.dataset = dataset;
+  upload.file = form.file.id().value();
+  upload.name = form.name;
+  upload.size = form.file.size();
+  upload.sha256 = form.sha.finish();
+  co_return co_await videos.add(std::move(upload));
+}
+
+}  // namespace
+
+asio::awaitable<Result<Video>> receive_video(VideoService& videos, DatasetId dataset,
+                                             http::Request& request, std::int64_t max_bytes) {
+  const auto boundary = http::multipart_boundary(request.header("content-type"));
+  if (!boundary) {
+    co_return Error{ErrorCode::unsupported_media,
+                    "A video is uploaded as multipart/form-data with the field file."};
+  }
+  const auto announced = request.stream->content_length();
+  if (announced && *announced > static_cast<std::uint64_t>(max_bytes + kFormBytes)) {
+    co_return too_large(max_bytes);
+  }
+  const auto allowed = co_await videos.check_upload(request.user(), dataset);
+  if (!allowed) {
+    co_return allowed.error();
+  }
+  Form form{videos.blobs()};
+  std::exception_ptr failure;
+  Result<Video> video = Error{ErrorCode::malformed, ""};
+  try {
+    video = co_await receive_and_add(videos, dataset, request, *boundary, form, max_bytes);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if ((failure || !video) && form.file.id()) {
+    // Should even this fail, the staged blob expires by itself. Adopted ones are left alone, so an
+    // answer that was lost after the commit loses nothing.
+    co_await videos.blobs().discard(*form.file.id());
+  }
+  if (failure) {
+    std::rethrow_exception(failure);
+  }
+  co_return video;
+}
+
+}  // namespace infernode
