@@ -160,7 +160,7 @@ EmbeddedServer::EmbeddedServer(const fs::path& data_dir, const fs::path& bin_dir
 EmbeddedServer::~EmbeddedServer() {
   flock(start_lock_, LOCK_EX);
   // Only the last user can turn its shared lock into an exclusive one.
-  if (flock(users_lock_, LOCK_EX | LOCK_NB) == 0) {
+  if (!leave_running_ && flock(users_lock_, LOCK_EX | LOCK_NB) == 0) {
     try {
       run("pg_ctl", {"-D", cluster_dir_.string(), "-m", "fast", "-w", "-t", "60", "stop"});
     } catch (const std::exception& error) {

@@ -32,6 +32,9 @@ public:
   EmbeddedServer(const EmbeddedServer&) = delete;
   EmbeddedServer& operator=(const EmbeddedServer&) = delete;
 
+  // The destructor will not stop the cluster; the next process that goes last does.
+  void leave_running() { leave_running_ = true; }
+
   const std::filesystem::path& cluster_dir() const { return cluster_dir_; }
   const std::filesystem::path& socket_dir() const { return socket_dir_; }
 
@@ -45,6 +48,7 @@ private:
   std::filesystem::path bin_dir_;
   std::filesystem::path cluster_dir_;
   std::filesystem::path socket_dir_;
+  bool leave_running_ = false;
   int start_lock_ = -1;  // held while starting and stopping
   int users_lock_ = -1;  // held shared as long as this object lives
 };

@@ -183,6 +183,9 @@ struct ApiDocument::Checks {
 ApiDocument::ApiDocument(std::string_view yaml) {
   const json::value document = to_json(YAML::Load(std::string{yaml}));
   text_ = json_text(document);
+  for (const auto& [name, schema] : document.at_pointer("/components/schemas").as_object()) {
+    schemas_.emplace(name, resolve(schema, document));
+  }
   for (const auto& [path, item] : document.at("paths").as_object()) {
     for (const auto& [method, raw] : item.as_object()) {
       if (method == "parameters" || method == "servers") {

@@ -30,6 +30,8 @@ public:
   // The document as JSON text.
   const std::string& text() const { return text_; }
   const std::vector<Operation>& operations() const { return operations_; }
+  // One of components/schemas, references resolved. Throws std::out_of_range.
+  const boost::json::value& schema(const std::string& name) const { return schemas_.at(name); }
 
   // Checks a JSON body against the operation's schema. The Error is `invalid`, with one entry for
   // each thing that is wrong. An operation without a JSON body takes anything.
@@ -44,6 +46,7 @@ private:
 
   std::string text_;
   std::vector<Operation> operations_;
+  std::map<std::string, boost::json::value> schemas_;
   std::map<std::string, std::unique_ptr<Checks>> checks_;
 };
 

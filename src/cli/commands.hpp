@@ -1,0 +1,21 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+// One function a subcommand (or family of them); each adds its options and what to do, and sets
+// `status`, the exit status, when run.
+namespace infernode::cli {
+
+void add_serve_command(CLI::App& app, int& status);
+void add_worker_command(CLI::App& app, int& status);
+void add_run_command(CLI::App& app, int& status);
+void add_db_commands(CLI::App& app, int& status);
+void add_keys_command(CLI::App& app, int& status);
+void add_models_command(CLI::App& app, int& status);
+void add_doctor_command(CLI::App& app, int& status);
+void add_demo_command(CLI::App& app, int& status);
+void add_completion_command(CLI::App& app, int& status);
+// Not for people: what the worker starts.
+void add_runner_command(CLI::App& app, int& status);
+
+}  // namespace infernode::cli

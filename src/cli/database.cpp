@@ -1,0 +1,43 @@
+#include "cli/database.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "core/log.hpp"
+
+namespace infernode::cli {
+
+Database::Database(const Config& config) {
+  if (config.embedded_database()) {
+    server_ = std::make_unique<db::EmbeddedServer>(config.data_dir, config.postgres_bin_dir,
+                                                   config.db_name);
+    address_ = {server_->socket_dir().string(), 5432, "postgres", "", config.db_name};
+  } else {
+    address_ = {*config.db_host, config.db_port, config.db_username, config.db_password,
+                config.db_name};
+  }
+}
+
+void with_connection(const std::string& conninfo,
+                     std::function<asio::awaitable<void>(db::Connection&)> work) {
+  asio::io_context context;
+  std::exception_ptr failure;
+  auto body = [&]() -> asio::awaitable<void> {
+    auto connection = co_await db::Connection::open(context.get_executor(), conninfo);
+    co_await work(*connection);
+  };
+  asio::co_spawn(context, body(), [&](const std::exception_ptr& error) { failure = error; });
+  context.run();
+  if (failure) {
+    std::rethrow_exception(failure);
+  }
+}
+
+Config load_settings() {
+  Config config = load_config(process_environment(), read_dotenv(".env"));
+  log::configure(config.log_level);
+  return config;
+}
+
+}  // namespace infernode::cli

@@ -1,0 +1,17 @@
+#include "cli/commands.hpp"
+#include "runner/runner.hpp"
+
+namespace infernode::cli {
+
+void add_runner_command(CLI::App& app, int& status) {
+  auto* command = app.add_subcommand("runner", "Started by workers, never by people");
+  command->group("");  // hidden
+  auto options = std::make_shared<runner::RunnerOptions>();
+  command->add_option("--model-folder", options->model_folder);
+  command->add_option("--model", options->model);
+  command->add_option("--device", options->device);
+  command->add_option("--threads", options->threads);
+  command->callback([&status, options] { status = runner::run_runner(*options); });
+}
+
+}  // namespace infernode::cli

@@ -1,0 +1,139 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <csignal>
+#include <cstdio>
+
+#include "cli/app.hpp"
+#include "cli/commands.hpp"
+#include "cli/database.hpp"
+#include "core/log.hpp"
+#include "db/migrations.hpp"
+#include "http/server.hpp"
+
+namespace infernode::cli {
+namespace {
+
+constexpr int kGraceSeconds = 10;
+
+// With the embedded database everything is made as needed; another one is only looked at, since
+// several servers may share it and its operator decides when it changes.
+void prepare(const Config& config, const Database& database) {
+  const auto migrations = db::embedded_migrations("db/migrations");
+  with_connection(database.conninfo(), [&](db::Connection& connection) -> asio::awaitable<void> {
+    if (config.embedded_database()) {
+      co_await db::migrate_up(connection, migrations, db::MigrationTable::schema_migrations,
+                              [](const db::Migration& migration) {
+                                log::info("migrated: {}", migration.name);
+                              });
+    } else {
+      co_await db::require_current_schema(connection, migrations);
+    }
+  });
+  if (config.embedded_database() && !has_keys(config.keys_dir)) {
+    log::info("made a key: {}", generate_key(config.keys_dir).string());
+  }
+}
+
+asio::awaitable<void> wait_for_signal(App& app) {
+  asio::signal_set signals{app.context, SIGINT, SIGTERM};
+  co_await signals.async_wait(asio::use_awaitable);
+}
+
+// Ends in order: no new requests, the segment under way given back, then the loop. A second signal
+// ends at once; nothing is lost by that either, it only takes a lease's time to be picked up.
+asio::awaitable<void> shut_down(App& app, http::Server* server) {
+  co_await wait_for_signal(app);
+  log::info("stopping; press Ctrl-C again to stop at once");
+  std::signal(SIGINT, [](int) { _exit(130); });
+  std::signal(SIGTERM, [](int) { _exit(143); });
+  app.stop_workers();
+  if (server != nullptr) {
+    co_await server->stop(kGraceSeconds);
+  }
+  asio::steady_timer timer{app.context};
+  for (int i = 0; i < kGraceSeconds * 20 && app.running_workers > 0; ++i) {
+    timer.expires_after(std::chrono::milliseconds{50});
+    co_await timer.async_wait(asio::use_awaitable);
+  }
+  app.context.stop();
+}
+
+void start_background(App& app, http::Server* server) {
+  const auto report = [&app](const std::exception_ptr& error) {
+    if (error) {
+      try {
+        std::rethrow_exception(error);
+      } catch (const std::exception& cause) {
+        log::error("stopping: {}", cause.what());
+        app.context.stop();
+      }
+    }
+  };
+  asio::co_spawn(app.context, shut_down(app, server), report);
+  asio::co_spawn(app.context, sweep_blobs(app.blobs), report);
+}
+
+void serve() {
+  const Config config = load_settings();
+  const Database database{config};
+  prepare(config, database);
+  App app{config, database.conninfo()};
+  const Edge edge{app, config.keys_dir};
+  http::Server server{app.context.get_executor(), edge.router, config.host, config.port};
+  app.add_workers(config.workers);
+  start_background(app, &server);
+  asio::co_spawn(app.context, server.run(), [](const std::exception_ptr&) {});
+  std::printf("InferNode is listening on http://%s:%d\n", config.host.c_str(), server.port());
+  std::fflush(stdout);
+  app.context.run();
+}
+
+void work(int count) {
+  const Config config = load_settings();
+  const Database database{config};
+  with_connection(database.conninfo(), [](db::Connection& connection) {
+    return db::require_current_schema(connection, db::embedded_migrations("db/migrations"));
+  });
+  App app{config, database.conninfo()};
+  if (app.models.empty()) {
+    throw std::runtime_error("a worker needs a model; see 'infernode models:list'");
+  }
+  app.add_workers(count);
+  start_background(app, nullptr);
+  std::printf("InferNode worker: %d at work\n", count);
+  std::fflush(stdout);
+  app.context.run();
+}
+
+}  // namespace
+
+void add_serve_command(CLI::App& app, int& status) {
+  auto* command = app.add_subcommand(
+      "serve", "Serve the API, with the workers that INFERNODE_WORKERS says (1)");
+  command->footer("Without DB_HOST it starts a PostgreSQL of its own under INFERNODE_DATA_DIR, "
+                  "migrates it and\nmakes missing keys. Ctrl-C stops it; a job under way goes on at "
+                  "the next start.");
+  command->callback([&status] {
+    serve();
+    status = 0;
+  });
+}
+
+void add_worker_command(CLI::App& app, int& status) {
+  auto* command =
+      app.add_subcommand("worker", "Work off queued jobs, on this machine or any other that reaches "
+                                   "the database");
+  auto count = std::make_shared<int>(1);
+  command->add_option("--count", *count, "Workers in this process")->check(CLI::Range(1, 64))->capture_default_str();
+  command->callback([&status, count] {
+    work(*count);
+    status = 0;
+  });
+}
+
+}  // namespace infernode::cli
