@@ -1,10 +1,17 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
 
 // One function a subcommand (or family of them); each adds its options and what to do, and sets
 // `status`, the exit status, when run.
 namespace infernode::cli {
+
+// CLI11 refuses colons in the names that add_subcommand() takes, though it can parse them.
+inline CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& help) {
+  return app.add_subcommand(std::make_shared<CLI::App>(help, name));
+}
 
 void add_serve_command(CLI::App& app, int& status);
 void add_worker_command(CLI::App& app, int& status);

@@ -50,7 +50,7 @@ void print_bash(const CLI::App& root) {
 }  // namespace
 
 void add_completion_command(CLI::App& app, int& status) {
-  auto* command = app.add_subcommand("completion", "Print shell completion for bash");
+  auto* command = add_command(app, "completion", "Print shell completion for bash");
   command->footer("  source <(infernode completion)\nzsh: autoload -U bashcompinit && bashcompinit "
                   "first.");
   command->callback([&app, &status] {

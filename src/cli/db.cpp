@@ -117,7 +117,7 @@ void print_url() {
 
 template <class Function>
 CLI::App* add(CLI::App& app, int& status, const char* name, const char* help, Function function) {
-  auto* command = app.add_subcommand(name, help);
+  auto* command = add_command(app, name, help);
   command->callback([&status, function] {
     function();
     status = 0;

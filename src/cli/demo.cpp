@@ -226,8 +226,8 @@ private:
 }  // namespace
 
 void add_demo_command(CLI::App& app, int& status) {
-  auto* command = app.add_subcommand(
-      "demo", "Do the whole job over HTTP against a running server: upload, detect, fetch, check");
+  auto* command = add_command(
+      app,      "demo", "Do the whole job over HTTP against a running server: upload, detect, fetch, check");
   auto options = std::make_shared<DemoOptions>();
   command->add_option("VIDEO", options->video, "The video file")
       ->required()

@@ -164,8 +164,8 @@ int report(bool as_json) {
 }  // namespace
 
 void add_doctor_command(CLI::App& app, int& status) {
-  auto* command = app.add_subcommand(
-      "doctor", "Check machine, disk, database, schema, keys, models, and say how to mend them");
+  auto* command = add_command(
+      app,      "doctor", "Check machine, disk, database, schema, keys, models, and say how to mend them");
   auto as_json = std::make_shared<bool>(false);
   command->add_flag("--json", *as_json, "For programs");
   command->callback([&status, as_json] { status = report(*as_json); });

@@ -8,7 +8,7 @@ namespace infernode::cli {
 
 void add_keys_command(CLI::App& app, int& status) {
   auto* command =
-      app.add_subcommand("keys:generate", "Make the RSA key that signs tokens, if there is none");
+      add_command(app, "keys:generate", "Make the RSA key that signs tokens, if there is none");
   auto force = std::make_shared<bool>(false);
   command->add_flag("--force", *force,
                     "Make a new one all the same: it signs from the next start on, and older ones "

@@ -42,7 +42,7 @@ void list_models(bool as_json) {
 }  // namespace
 
 void add_models_command(CLI::App& app, int& status) {
-  auto* command = app.add_subcommand("models:list", "List the models that jobs can use");
+  auto* command = add_command(app, "models:list", "List the models that jobs can use");
   auto as_json = std::make_shared<bool>(false);
   command->add_flag("--json", *as_json, "For programs");
   command->callback([&status, as_json] {

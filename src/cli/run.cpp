@@ -328,8 +328,8 @@ private:
 }  // namespace
 
 void add_run_command(CLI::App& app, int& status) {
-  auto* command = app.add_subcommand(
-      "run", "Run a pipeline over a video file, without server and database");
+  auto* command = add_command(
+      app,      "run", "Run a pipeline over a video file, without server and database");
   auto options = std::make_shared<RunOptions>();
   command->add_option("VIDEO", options->video, "The video file")->required()->check(CLI::ExistingFile);
   command->add_option("--out", options->out, "Folder for result.json and images.zip")

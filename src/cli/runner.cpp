@@ -4,7 +4,7 @@
 namespace infernode::cli {
 
 void add_runner_command(CLI::App& app, int& status) {
-  auto* command = app.add_subcommand("runner", "Started by workers, never by people");
+  auto* command = add_command(app, "runner", "Started by workers, never by people");
   command->group("");  // hidden
   auto options = std::make_shared<runner::RunnerOptions>();
   command->add_option("--model-folder", options->model_folder);

@@ -113,8 +113,8 @@ void work(int count) {
 }  // namespace
 
 void add_serve_command(CLI::App& app, int& status) {
-  auto* command = app.add_subcommand(
-      "serve", "Serve the API, with the workers that INFERNODE_WORKERS says (1)");
+  auto* command = add_command(
+      app,      "serve", "Serve the API, with the workers that INFERNODE_WORKERS says (1)");
   command->footer("Without DB_HOST it starts a PostgreSQL of its own under INFERNODE_DATA_DIR, "
                   "migrates it and\nmakes missing keys. Ctrl-C stops it; a job under way goes on at "
                   "the next start.");
@@ -126,7 +126,7 @@ void add_serve_command(CLI::App& app, int& status) {
 
 void add_worker_command(CLI::App& app, int& status) {
   auto* command =
-      app.add_subcommand("worker", "Work off queued jobs, on this machine or any other that reaches "
+      add_command(app, "worker", "Work off queued jobs, on this machine or any other that reaches "
                                    "the database");
   auto count = std::make_shared<int>(1);
   command->add_option("--count", *count, "Workers in this process")->check(CLI::Range(1, 64))->capture_default_str();

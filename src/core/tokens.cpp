@@ -51,7 +51,8 @@ std::string Tokens::to_string() const {
 
 Tokens operator+(Tokens a, Tokens b) {
   std::int64_t sum = 0;
-  return checked(__builtin_add_overflow(a.thousandths_, b.thousandths_, &sum), sum);
+  const bool overflow = __builtin_add_overflow(a.thousandths_, b.thousandths_, &sum);
+  return checked(overflow, sum);
 }
 
 Tokens operator-(Tokens a, Tokens b) {
@@ -60,7 +61,8 @@ Tokens operator-(Tokens a, Tokens b) {
 
 Tokens operator*(Tokens price, std::int64_t count) {
   std::int64_t product = 0;
-  return checked(__builtin_mul_overflow(price.thousandths_, count, &product), product);
+  const bool overflow = __builtin_mul_overflow(price.thousandths_, count, &product);
+  return checked(overflow, product);
 }
 
 }  // namespace infernode

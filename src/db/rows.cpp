@@ -18,6 +18,17 @@ T parse(std::string_view text, const char* column) {
   return value;
 }
 
+// PQfnumber() would fold names to lower case as SQL does.
+int find_column(const PGresult* result, const char* name) {
+  const int columns = PQnfields(result);
+  for (int i = 0; i < columns; ++i) {
+    if (std::string_view{PQfname(result, i)} == name) {
+      return i;
+    }
+  }
+  throw std::runtime_error(fmt::format("the result has no column {}", name));
+}
+
 }  // namespace
 
 Rows::Rows(std::shared_ptr<const pg_result> result)
@@ -36,11 +47,8 @@ std::int64_t Rows::affected() const {
 }
 
 bool Row::is_null(const char* column) const {
-  const int field = PQfnumber(rows_->result_.get(), column);
-  if (field < 0) {
-    throw std::runtime_error(fmt::format("the result has no column {}", column));
-  }
-  return PQgetisnull(rows_->result_.get(), index_, field) != 0;
+  const auto* result = rows_->result_.get();
+  return PQgetisnull(result, index_, find_column(result, column)) != 0;
 }
 
 std::string_view Row::text(const char* column) const {
@@ -48,7 +56,7 @@ std::string_view Row::text(const char* column) const {
     throw std::runtime_error(fmt::format("column {} is null", column));
   }
   const auto* result = rows_->result_.get();
-  const int field = PQfnumber(result, column);
+  const int field = find_column(result, column);
   return {PQgetvalue(result, index_, field),
           static_cast<std::size_t>(PQgetlength(result, index_, field))};
 }

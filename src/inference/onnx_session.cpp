@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <onnxruntime_cxx_api.h>
 
-#include <algorithm>
+#include <optional>
 #include <stdexcept>
 
 namespace infernode::inference {
@@ -22,7 +22,8 @@ Device parse_device(const std::string& name) {
 }
 
 struct OnnxSession::State {
-  Ort::Env environment{ORT_LOGGING_LEVEL_ERROR, "infernode"};
+  // What fails comes back as an exception; the log would only repeat it.
+  Ort::Env environment{ORT_LOGGING_LEVEL_FATAL, "infernode"};
   Ort::Session session{nullptr};
   std::string input_name;
   std::string output_name;
@@ -32,17 +33,31 @@ struct OnnxSession::State {
 
 namespace {
 
-bool use_cuda(Device device) {
+Ort::SessionOptions session_options(int threads) {
+  Ort::SessionOptions options;
+  options.SetIntraOpNumThreads(threads);
+  options.SetInterOpNumThreads(1);
+  options.SetGraphOptimizationLevel(GraphOptimizationLevel::ORT_ENABLE_ALL);
+  return options;
+}
+
+// Options with CUDA; nullopt when it is not wanted or, with `automatic`, when this machine cannot
+// have it. The runtime lists CUDA also where its provider's library or the GPU is missing, so only
+// the attempt tells.
+std::optional<Ort::SessionOptions> cuda_options(int threads, Device device) {
   if (device == Device::cpu) {
-    return false;
+    return std::nullopt;
   }
-  const auto providers = Ort::GetAvailableProviders();
-  const bool present = std::find(providers.begin(), providers.end(), "CUDAExecutionProvider") !=
-                       providers.end();
-  if (!present && device == Device::cuda) {
-    throw std::runtime_error("this worker's ONNX Runtime has no CUDA; use device auto or cpu");
+  try {
+    auto options = session_options(threads);
+    options.AppendExecutionProvider_CUDA(OrtCUDAProviderOptions{});
+    return options;
+  } catch (const Ort::Exception&) {
+    if (device == Device::cuda) {
+      throw std::runtime_error("this worker's ONNX Runtime has no CUDA; use device auto or cpu");
+    }
+    return std::nullopt;
   }
-  return present;
 }
 
 }  // namespace
@@ -55,15 +70,12 @@ OnnxSession::OnnxSession(const std::filesystem::path& model, std::string input_n
   state_->output_name = std::move(output_name);
   state_->input_shape = std::move(input_shape);
   try {
-    Ort::SessionOptions options;
-    options.SetIntraOpNumThreads(threads);
-    options.SetInterOpNumThreads(1);
-    options.SetGraphOptimizationLevel(GraphOptimizationLevel::ORT_ENABLE_ALL);
-    if (use_cuda(device)) {
-      options.AppendExecutionProvider_CUDA(OrtCUDAProviderOptions{});
-      state_->provider = "cuda";
+    auto options = cuda_options(threads, device);
+    state_->provider = options ? "cuda" : "cpu";
+    if (!options) {
+      options = session_options(threads);
     }
-    state_->session = Ort::Session{state_->environment, model.c_str(), options};
+    state_->session = Ort::Session{state_->environment, model.c_str(), *options};
   } catch (const Ort::Exception& error) {
     throw std::runtime_error(
         fmt::format("the model {} cannot be loaded: {}", model.string(), error.what()));

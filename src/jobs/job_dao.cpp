@@ -64,7 +64,7 @@ constexpr Statement kAddProgress{"jobs.add_progress", R"sql(
 constexpr Statement kFinish{"jobs.finish", R"sql(
   UPDATE "InferenceJobs"
      SET "status" = $2::text::"enum_InferenceJobs_status", "cost" = $3, "energy_joules" = $4,
-         "carbon_grams" = $5, "carbon_footprint" = round($5::numeric), "error" = $6,
+         "carbon_grams" = $5::float8, "carbon_footprint" = round($5::float8), "error" = $6,
          "finished_at" = now(), "updated_at" = now()
    WHERE "id" = $1
 )sql"};

@@ -9,7 +9,7 @@ using db::Statement;
 
 constexpr Statement kInsert{"segments.insert", R"sql(
   INSERT INTO "Segments" ("job_id", "position", "kind", "start_frame", "end_frame", "images", "state")
-  SELECT $1, (ordinality - 1)::integer, 'FRAMES'::"enum_Segments_kind", start_frame, end_frame,
+  SELECT $1::uuid, (ordinality - 1)::integer, 'FRAMES'::"enum_Segments_kind", start_frame, end_frame,
          images, 'PENDING'::"enum_Segments_state"
     FROM unnest($2::integer[], $3::integer[], $4::integer[])
          WITH ORDINALITY AS plan (start_frame, end_frame, images, ordinality)
@@ -200,6 +200,8 @@ asio::awaitable<std::vector<FinishedSegment>> list_finished(db::Connection& conn
     segment.outcome.skipped = row.get<int>("skipped");
     segment.outcome.failed = row.get<int>("failed");
     segment.outcome.details = boost::json::parse(row.get<std::string>("outcome")).as_object();
+    segment.outcome.joules =
+        boost::json::value_to<double>(segment.outcome.details.at("joules"));
     segment.outcome.images = row.get<std::optional<BlobId>>("images_blob");
     segment.outcome.images_bytes = row.get<std::int64_t>("images_size");
     segment.outcome.frames = row.get<std::optional<BlobId>>("frames_blob");

@@ -56,7 +56,8 @@ asio::awaitable<bool> SegmentQueue::complete_job(
   if (!job || job->status != "RUNNING") {
     co_return false;
   }
-  const bool held = co_await jobs_.complete_if_leased(*transaction, segment, SegmentOutcome{});
+  SegmentOutcome nothing;  // named: GCC 12 destroys a temporary aggregate here twice
+  const bool held = co_await jobs_.complete_if_leased(*transaction, segment, std::move(nothing));
   if (!held) {
     co_return false;
   }
@@ -96,7 +97,8 @@ asio::awaitable<void> SegmentQueue::fail_job(ClaimedSegment segment, std::string
     co_return;
   }
   // Who lost the lease must not fail what another worker may be finishing.
-  const bool held = co_await jobs_.complete_if_leased(*transaction, segment, SegmentOutcome{});
+  SegmentOutcome nothing;  // named: GCC 12 destroys a temporary aggregate here twice
+  const bool held = co_await jobs_.complete_if_leased(*transaction, segment, std::move(nothing));
   if (!held) {
     co_return;
   }

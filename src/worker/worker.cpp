@@ -267,6 +267,7 @@ asio::awaitable<SegmentOutcome> Worker::run_frames(ClaimedSegment segment,
 
   const auto energy = meter.read(json::value_to<double>(details.at("cpu_seconds")));
   details.emplace("energy_method", energy.method);
+  details.emplace("joules", energy.joules);
   SegmentOutcome outcome;
   outcome.processed = json::value_to<int>(details.at("processed"));
   outcome.skipped = json::value_to<int>(details.at("skipped"));
@@ -284,9 +285,9 @@ asio::awaitable<SegmentOutcome> Worker::run_frames(ClaimedSegment segment,
 asio::awaitable<void> Worker::assemble(ClaimedSegment segment) {
   const auto* model =
       find_model(rooms_.models, json::value_to<std::string>(segment.params.at("model")));
-  AssemblyRooms rooms{rooms_.queue, rooms_.results, rooms_.blobs};
-  co_await assemble_result(rooms, std::move(segment), model == nullptr ? "" : model->sha256,
-                           settings_.grid);
+  const std::string sha256 = model == nullptr ? std::string{} : model->sha256;
+  const AssemblyRooms rooms{rooms_.queue, rooms_.results, rooms_.blobs};
+  co_await assemble_result(rooms, std::move(segment), sha256, settings_.grid);
 }
 
 }  // namespace infernode

@@ -1,0 +1,99 @@
+# Shared by ./run, ./test and the scripts beside this file. Source it from the project's root.
+
+# Runs a command as one step: says what it does and how long it took, keeps its output in
+# build/logs, and shows the end of that output when it fails.
+step() {
+  local title=$1; shift
+  local log="build/logs/${title//[^A-Za-z0-9]/-}.log" began=$EPOCHREALTIME status=0
+  mkdir -p build/logs
+  printf '==> %s ... ' "$title"
+  "$@" > "$log" 2>&1 < /dev/null || status=$?
+  local took=$(( (${EPOCHREALTIME/[.,]/} - ${began/[.,]/}) / 100000 ))
+  printf '%d.%d s\n' $((took / 10)) $((took % 10))
+  if ((status != 0)); then
+    tail -n 40 "$log" >&2
+    printf '\n%s failed (status %d); all of its output is in %s\n' "$title" "$status" "$log" >&2
+    exit 1
+  fi
+}
+
+as_root() {
+  if ((EUID == 0)); then "$@"; else sudo "$@"; fi
+}
+
+# Sets DEBIAN to 12 or 13, or ends with a sentence.
+require_supported_system() {
+  local ID='' VERSION_ID='' PRETTY_NAME=''
+  [[ -r /etc/os-release ]] && . /etc/os-release
+  if [[ $ID != debian || ($VERSION_ID != 12 && $VERSION_ID != 13) ]]; then
+    printf 'InferNode builds on Debian 12 and 13; this is %s.\n' "${PRETTY_NAME:-an unknown system}" >&2
+    exit 1
+  fi
+  case $(uname -m) in
+    x86_64 | aarch64) ;;
+    *) printf 'InferNode builds on x86_64 and aarch64; this is %s.\n' "$(uname -m)" >&2; exit 1 ;;
+  esac
+  if ((EUID != 0)) && ! command -v sudo > /dev/null; then
+    printf 'InferNode needs root or sudo to install Debian packages.\n' >&2
+    exit 1
+  fi
+  DEBIAN=$VERSION_ID
+}
+
+# The packages of packages.txt that this system needs, one a line.
+wanted_packages() {
+  local line have_node=
+  # Node.js from elsewhere brings its own npm; Debian's would be in its way.
+  command -v node > /dev/null && command -v npm > /dev/null && have_node=1
+  while read -r line; do
+    case $line in
+      '' | '#'*) continue ;;
+      12:* | 13:*) [[ ${line%%:*} == "$DEBIAN" ]] || continue; line=${line#*: } ;;
+    esac
+    [[ -n $have_node && ($line == nodejs || $line == npm) ]] && continue
+    printf '%s\n' "$line"
+  done < tools/setup/packages.txt
+}
+
+missing_packages() {
+  local installed
+  installed=$(dpkg-query -W -f '${Package} ${db:Status-Abbrev}\n' | sed -n 's/ ii *$//p')
+  comm -23 <(wanted_packages | sort) <(sort <<< "$installed")
+}
+
+install_packages() {
+  export DEBIAN_FRONTEND=noninteractive
+  # Debian's postgresql package would start a server of its own; ours never uses it.
+  if [[ ! -e /etc/postgresql-common/createcluster.conf ]]; then
+    as_root mkdir -p /etc/postgresql-common
+    printf 'create_main_cluster = false\n' | as_root tee /etc/postgresql-common/createcluster.conf > /dev/null
+  fi
+  as_root apt-get update
+  # shellcheck disable=SC2046
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+    -o Dpkg::Options::=--force-confold $(missing_packages)
+}
+
+# Everything that a build needs; quick when nothing is missing.
+set_up() {
+  require_supported_system
+  if [[ -n $(missing_packages) ]]; then
+    step 'install Debian packages' install_packages
+  fi
+  if [[ ! -e build/models/node_modules.stamp ]] ||
+     ! cmp -s tools/models/package-lock.json build/models/node_modules.stamp; then
+    step 'install npm packages' tools/setup/npm
+  fi
+  if [[ $DEBIAN == 12 && ! -e build/onnxruntime/complete ]]; then
+    step 'install ONNX Runtime' tools/setup/onnxruntime
+  fi
+  if [[ ! -e build/models/centernet.onnx || tools/models/tfjs-to-onnx.mjs -nt build/models/centernet.onnx ||
+        models/centernet.json -nt build/models/centernet.json ]]; then
+    step 'convert the model' tools/setup/models
+  fi
+}
+
+configure_and_build() {  # preset, targets...
+  local preset=$1; shift
+  cmake --preset "$preset" && cmake --build "build/$preset" --target "$@"
+}
