@@ -31,16 +31,15 @@ awaitable<Result<http::Response>> register_user(AccountService& accounts, http::
 }
 
 awaitable<Result<http::Response>> login(AccountService& accounts, http::Request& request) {
-  const auto login = co_await accounts.login(text_at(request.body, "email"),
-                                             text_at(request.body, "password"));
+  const auto login =
+      co_await accounts.login(text_at(request.body, "email"), text_at(request.body, "password"));
   if (!login) {
     co_return login.error();
   }
-  auto response =
-      http::json_response(200, json::object{{"token", login->token},
-                                            {"token_type", "Bearer"},
-                                            {"expires_in", login->expires_in_seconds},
-                                            {"user", user_json(login->user)}});
+  auto response = http::json_response(200, json::object{{"token", login->token},
+                                                        {"token_type", "Bearer"},
+                                                        {"expires_in", login->expires_in_seconds},
+                                                        {"user", user_json(login->user)}});
   response.headers.emplace_back("Cache-Control", "no-store");
   co_return response;
 }

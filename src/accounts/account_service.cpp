@@ -89,7 +89,8 @@ asio::awaitable<Result<Login>> AccountService::login(std::string email, std::str
 asio::awaitable<Result<TokenClaims>> AccountService::authenticate(std::string token) {
   auto claims = signer_.verify(token, now_seconds());
   if (!claims) {
-    co_return Error{ErrorCode::not_authenticated, "The token is not valid or has expired; log in again."};
+    co_return Error{ErrorCode::not_authenticated,
+                    "The token is not valid or has expired; log in again."};
   }
   co_return std::move(*claims);
 }

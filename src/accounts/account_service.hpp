@@ -29,8 +29,8 @@ public:
   AccountService(UserRepository& users, const TokenSigner& signer, asio::thread_pool& workers,
                  AccountSettings settings);
 
-  // conflict: the address is taken. invalid: not an e-mail address, or the password has fewer than 8
-  // or more than 72 bytes (bcrypt reads no more).
+  // conflict: the address is taken. invalid: not an e-mail address, or the password has fewer than
+  // 8 or more than 72 bytes (bcrypt reads no more).
   asio::awaitable<Result<User>> register_user(std::string email, std::string password);
   // not_authenticated, after the same work, for an unknown address and for a wrong password.
   asio::awaitable<Result<Login>> login(std::string email, std::string password);

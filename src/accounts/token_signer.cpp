@@ -98,23 +98,25 @@ fs::path generate_key(const fs::path& folder) {
       PEM_write_bio_PrivateKey(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1) {
     throw std::runtime_error("OpenSSL could not make a key");
   }
-  const auto now = std::chrono::time_point_cast<std::chrono::microseconds>(
-      std::chrono::system_clock::now());
+  const auto now =
+      std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
   std::string name = rfc3339(now);
   std::erase(name, ':');
   const fs::path file = folder / (name + ".pem");
   const fs::path part = file.string() + ".part";
   const int descriptor = open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   const std::string pem = contents(bio.get());
-  const bool written = descriptor >= 0 && write(descriptor, pem.data(), pem.size()) ==
-                                              static_cast<ssize_t>(pem.size()) &&
-                       fsync(descriptor) == 0;
+  const bool written =
+      descriptor >= 0 &&
+      write(descriptor, pem.data(), pem.size()) == static_cast<ssize_t>(pem.size()) &&
+      fsync(descriptor) == 0;
   const int cause = errno;
   if (descriptor >= 0) {
     close(descriptor);
   }
   if (!written) {
-    throw std::runtime_error(fmt::format("{} cannot be written: {}", part.string(), std::strerror(cause)));
+    throw std::runtime_error(
+        fmt::format("{} cannot be written: {}", part.string(), std::strerror(cause)));
   }
   fs::rename(part, file);
   return file;
@@ -148,8 +150,8 @@ TokenSigner::TokenSigner(const fs::path& folder) {
     keys_.push_back(std::move(entry));
   }
   if (keys_.empty()) {
-    throw std::runtime_error(fmt::format(
-        "there is no key in {}: run 'infernode keys:generate' first", folder.string()));
+    throw std::runtime_error(
+        fmt::format("there is no key in {}: run 'infernode keys:generate' first", folder.string()));
   }
   key_set_.emplace("keys", std::move(set));
 }
@@ -186,7 +188,8 @@ std::optional<TokenClaims> TokenSigner::verify(const std::string& text, std::int
   }
   for (const Key& key : keys_) {
     jwt_t* raw = nullptr;
-    if (jwt_decode(&raw, text.c_str(), reinterpret_cast<const unsigned char*>(key.public_pem.data()),
+    if (jwt_decode(&raw, text.c_str(),
+                   reinterpret_cast<const unsigned char*>(key.public_pem.data()),
                    static_cast<int>(key.public_pem.size())) != 0) {
       continue;
     }

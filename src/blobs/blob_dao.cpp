@@ -22,7 +22,8 @@ constexpr Statement kReadRange{"blobs.read_range", R"sql(
     FROM "BlobChunks"
    WHERE "blob_id" = $1 AND "start" <= $2
    ORDER BY "start" DESC LIMIT 1
-)sql", true};
+)sql",
+                               true};
 constexpr Statement kDeleteIfStaged{"blobs.delete_if_staged", R"sql(
   DELETE FROM "Blobs" WHERE "id" = $1 AND "expires_at" IS NOT NULL
 )sql"};

@@ -86,10 +86,10 @@ energy::GridIntensity grid_intensity(const Config& config) {
   }
   const auto built_in = energy::built_in_intensity(config.grid_country);
   if (!built_in) {
-    throw std::runtime_error(fmt::format(
-        "INFERNODE_GRID_COUNTRY={}: there is no built-in figure for it; set "
-        "INFERNODE_GRID_GRAMS_PER_KWH to your own",
-        config.grid_country));
+    throw std::runtime_error(
+        fmt::format("INFERNODE_GRID_COUNTRY={}: there is no built-in figure for it; set "
+                    "INFERNODE_GRID_GRAMS_PER_KWH to your own",
+                    config.grid_country));
   }
   return *built_in;
 }

@@ -27,7 +27,8 @@ void up(const char* folder, MigrationTable table, const char* what) {
   const Config config = load_settings();
   if (table == MigrationTable::seeder_migrations && config.environment == "production") {
     throw std::runtime_error(
-        "INFERNODE_ENV=production: the seeders add users whose password everybody knows; nothing was "
+        "INFERNODE_ENV=production: the seeders add users whose password everybody knows; nothing "
+        "was "
         "done");
   }
   const Database database{config};
@@ -82,8 +83,9 @@ void print_status(bool as_json) {
 
 // Writes an empty file of the form that its neighbours have, into the source tree.
 void generate(const std::string& folder, const std::string& name) {
-  const bool sane = !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") ==
-                                         std::string::npos;
+  const bool sane =
+      !name.empty() &&
+      name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos;
   if (!sane) {
     throw std::runtime_error("a name has small letters, digits and hyphens: add-new-field");
   }
@@ -139,20 +141,23 @@ void add_db_commands(CLI::App& app, int& status) {
     print_status(*as_json);
   })->add_flag("--json", *as_json, "For programs");
   auto migration = std::make_shared<std::string>();
-  add(app, status, "db:migration:generate", "Add an empty migration to the source tree", [migration] {
-    generate(kMigrations, *migration);
-  })->add_option("NAME", *migration, "Such as add-new-field")->required();
+  add(app, status, "db:migration:generate", "Add an empty migration to the source tree",
+      [migration] { generate(kMigrations, *migration); })
+      ->add_option("NAME", *migration, "Such as add-new-field")
+      ->required();
   add(app, status, "db:seed", "Add the documented test data (idempotent)",
       [] { up(kSeeders, MigrationTable::seeder_migrations, "seeded"); });
   add(app, status, "db:seed:undo", "Remove what the seeders added",
       [] { down(kSeeders, MigrationTable::seeder_migrations, true); });
   auto seeder = std::make_shared<std::string>();
-  add(app, status, "db:seed:generate", "Add an empty seeder to the source tree", [seeder] {
-    generate(kSeeders, *seeder);
-  })->add_option("NAME", *seeder, "Such as more-tags")->required();
+  add(app, status, "db:seed:generate", "Add an empty seeder to the source tree",
+      [seeder] { generate(kSeeders, *seeder); })
+      ->add_option("NAME", *seeder, "Such as more-tags")
+      ->required();
   add(app, status, "db:url", "Print a URL of the database that psql takes", print_url)
-      ->footer("Starts the embedded database if it is not running; the next infernode that ends "
-               "stops it again.\n  psql \"$(infernode db:url)\"");
+      ->footer(
+          "Starts the embedded database if it is not running; the next infernode that ends "
+          "stops it again.\n  psql \"$(infernode db:url)\"");
 }
 
 }  // namespace infernode::cli

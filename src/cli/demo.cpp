@@ -53,8 +53,8 @@ public:
 
 private:
   json::value call(const char* method, const std::string& path, const json::value& body = nullptr) {
-    const auto answer = client_.request(method, "/api/v1" + path,
-                                        body.is_null() ? std::string{} : json_text(body));
+    const auto answer =
+        client_.request(method, "/api/v1" + path, body.is_null() ? std::string{} : json_text(body));
     return checked(answer, std::string{method} + " " + path);
   }
 
@@ -75,8 +75,7 @@ private:
 
   void log_in() {
     const json::object credentials{{"email", options_.email}, {"password", options_.password}};
-    const auto answer =
-        client_.request("POST", "/api/v1/auth/login", json_text(credentials));
+    const auto answer = client_.request("POST", "/api/v1/auth/login", json_text(credentials));
     email_ = options_.email;
     if (answer.status == 200) {
       client_.set_token(text(json::parse(answer.body), "token"));
@@ -106,9 +105,9 @@ private:
 
   json::value upload(const std::string& dataset) {
     ProgressBar bar{"upload", static_cast<std::int64_t>(fs::file_size(options_.video))};
-    const auto answer = client_.upload(
-        fmt::format("/api/v1/datasets/{}/videos", dataset), options_.video, "",
-        [&](std::uint64_t sent) { bar.set(static_cast<std::int64_t>(sent)); });
+    const auto answer =
+        client_.upload(fmt::format("/api/v1/datasets/{}/videos", dataset), options_.video, "",
+                       [&](std::uint64_t sent) { bar.set(static_cast<std::int64_t>(sent)); });
     return checked(answer, "the upload");
   }
 
@@ -160,11 +159,10 @@ private:
                  Tokens before, Tokens after) {
     const auto number = [](const json::value& value) { return json::value_to<double>(value); };
     const auto& accounting = result.at("accounting");
-    std::printf("\nframes      %s selected, %s processed, %s skipped, %s failed\n",
-                json_text(accounting.at("selected")).c_str(),
-                json_text(accounting.at("processed")).c_str(),
-                json_text(accounting.at("skipped")).c_str(),
-                json_text(accounting.at("failed")).c_str());
+    std::printf(
+        "\nframes      %s selected, %s processed, %s skipped, %s failed\n",
+        json_text(accounting.at("selected")).c_str(), json_text(accounting.at("processed")).c_str(),
+        json_text(accounting.at("skipped")).c_str(), json_text(accounting.at("failed")).c_str());
     std::printf("speed       %.1f images/s (%.1f s)\n",
                 number(result.at("timing").at("images_per_second")),
                 number(result.at("timing").at("seconds")));
@@ -172,11 +170,11 @@ private:
     for (const auto& [label, count] : result.at("summary").at("labels").as_object()) {
       std::printf("  %-12s %s\n", std::string{label}.c_str(), json_text(count).c_str());
     }
-    const Tokens uploaded = Tokens::from_thousandths(1) *
-                            json::value_to<std::int64_t>(video.at("frame_count"));
+    const Tokens uploaded =
+        Tokens::from_thousandths(1) * json::value_to<std::int64_t>(video.at("frame_count"));
     std::printf("tokens      %s before, %s after: %s for the upload, %s for the job\n",
-                before.to_string().c_str(), after.to_string().c_str(),
-                uploaded.to_string().c_str(), tokens(job, "cost").to_string().c_str());
+                before.to_string().c_str(), after.to_string().c_str(), uploaded.to_string().c_str(),
+                tokens(job, "cost").to_string().c_str());
     const auto& energy = result.at("energy");
     std::printf("energy      %.1f J, %.4f g CO2e (%s; %g g/kWh, %s)\n", number(energy.at("joules")),
                 number(energy.at("grams_co2e")), text(energy, "method").c_str(),
@@ -199,8 +197,8 @@ private:
         throw std::runtime_error(std::string{"the figures do not add up: "} + what);
       }
     };
-    require(integer(accounting.at("selected")) == processed + integer(accounting.at("skipped")) +
-                                                      integer(accounting.at("failed")),
+    require(integer(accounting.at("selected")) ==
+                processed + integer(accounting.at("skipped")) + integer(accounting.at("failed")),
             "selected frames");
     require(static_cast<std::int64_t>(result.at("frames").as_array().size()) == processed,
             "frames in the result");
@@ -227,7 +225,8 @@ private:
 
 void add_demo_command(CLI::App& app, int& status) {
   auto* command = add_command(
-      app,      "demo", "Do the whole job over HTTP against a running server: upload, detect, fetch, check");
+      app, "demo",
+      "Do the whole job over HTTP against a running server: upload, detect, fetch, check");
   auto options = std::make_shared<DemoOptions>();
   command->add_option("VIDEO", options->video, "The video file")
       ->required()

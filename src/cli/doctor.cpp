@@ -91,12 +91,12 @@ void check_database(const Config& config, std::vector<Finding>& findings) {
 
 std::vector<Finding> examine(const Config& config) {
   std::vector<Finding> findings;
-  findings.push_back({"machine", true,
-                      fmt::format("{} cores, {:.1f} GB of memory",
-                                  std::thread::hardware_concurrency(),
-                                  static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
-                                      static_cast<double>(sysconf(_SC_PAGESIZE)) / 1e9),
-                      ""});
+  findings.push_back(
+      {"machine", true,
+       fmt::format("{} cores, {:.1f} GB of memory", std::thread::hardware_concurrency(),
+                   static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
+                       static_cast<double>(sysconf(_SC_PAGESIZE)) / 1e9),
+       ""});
   findings.push_back(check_disk(config));
   check_database(config, findings);
   findings.push_back(check("keys", "run 'infernode keys:generate'", [&] {
@@ -114,9 +114,12 @@ std::vector<Finding> examine(const Config& config) {
       throw std::runtime_error("none in " + folder.string());
     }
     const auto& first = models.front();
-    const inference::OnnxSession session{
-        first.file, first.input_name, first.output_name,
-        {1, first.input_height, first.input_width, 3}, 1, inference::Device::automatic};
+    const inference::OnnxSession session{first.file,
+                                         first.input_name,
+                                         first.output_name,
+                                         {1, first.input_height, first.input_width, 3},
+                                         1,
+                                         inference::Device::automatic};
     return fmt::format("{} in {}, {} on {}", models.size(), folder.string(),
                        inference::runtime_version(), session.provider());
   }));
@@ -164,8 +167,9 @@ int report(bool as_json) {
 }  // namespace
 
 void add_doctor_command(CLI::App& app, int& status) {
-  auto* command = add_command(
-      app,      "doctor", "Check machine, disk, database, schema, keys, models, and say how to mend them");
+  auto* command =
+      add_command(app, "doctor",
+                  "Check machine, disk, database, schema, keys, models, and say how to mend them");
   auto as_json = std::make_shared<bool>(false);
   command->add_flag("--json", *as_json, "For programs");
   command->callback([&status, as_json] { status = report(*as_json); });

@@ -34,7 +34,8 @@ void ProgressBar::set(std::int64_t done) {
   const std::int64_t percent = std::clamp<std::int64_t>(done * 100 / total_, 0, 100);
   if (terminal_) {
     const int filled = static_cast<int>(percent * kWidth / 100);
-    fmt::print(stderr, "\r{} [{}{}] {:3}%", label_, std::string(static_cast<std::size_t>(filled), '#'),
+    fmt::print(stderr, "\r{} [{}{}] {:3}%", label_,
+               std::string(static_cast<std::size_t>(filled), '#'),
                std::string(static_cast<std::size_t>(kWidth - filled), '.'), percent);
   } else if (percent / 10 > last_line_) {
     last_line_ = percent / 10;

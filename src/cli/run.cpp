@@ -51,14 +51,11 @@ struct RunOptions {
 
 // The params as a client would send them, so that one set of checks serves both.
 json::object params_of(const RunOptions& options) {
-  json::object params{{"pipeline", options.pipeline},
-                      {"device", options.device},
-                      {"start_frame", options.start_frame},
-                      {"frame_step", options.frame_step},
-                      {"confidence", options.confidence},
-                      {"classes", json::value_from(options.classes)},
-                      {"images", !options.no_images},
-                      {"image_quality", options.image_quality}};
+  json::object params{
+      {"pipeline", options.pipeline},       {"device", options.device},
+      {"start_frame", options.start_frame}, {"frame_step", options.frame_step},
+      {"confidence", options.confidence},   {"classes", json::value_from(options.classes)},
+      {"images", !options.no_images},       {"image_quality", options.image_quality}};
   if (!options.model.empty()) {
     params.emplace("model", options.model);
   }
@@ -219,8 +216,7 @@ private:
       images.emplace(folder / "images.zip");
     }
     std::vector<std::byte> index;
-    ProgressBar bar{"detect",
-                    count_images(task.start_frame, task.end_frame, task.frame_step)};
+    ProgressBar bar{"detect", count_images(task.start_frame, task.end_frame, task.frame_step)};
     int done = 0;
     FrameSink sink = [&](RunnerFrame frame) -> asio::awaitable<void> {
       if (images) {
@@ -239,9 +235,9 @@ private:
     };
     const auto started = std::chrono::steady_clock::now();
     const energy::Meter meter{config_.watts_per_core};
-    const runner::RunnerOptions runner_options{
-        inference::model_folder(config_.model_dir).string(), model->name, options_.device,
-        config_.worker_threads};
+    const runner::RunnerOptions runner_options{inference::model_folder(config_.model_dir).string(),
+                                               model->name, options_.device,
+                                               config_.worker_threads};
     RunnerProcess runner{context_.get_executor(), runner_options};
     auto request = runner::detect_task_to_json(task);
     auto details = co_await runner.run(std::move(request), reader(), std::move(sink));
@@ -328,10 +324,12 @@ private:
 }  // namespace
 
 void add_run_command(CLI::App& app, int& status) {
-  auto* command = add_command(
-      app,      "run", "Run a pipeline over a video file, without server and database");
+  auto* command =
+      add_command(app, "run", "Run a pipeline over a video file, without server and database");
   auto options = std::make_shared<RunOptions>();
-  command->add_option("VIDEO", options->video, "The video file")->required()->check(CLI::ExistingFile);
+  command->add_option("VIDEO", options->video, "The video file")
+      ->required()
+      ->check(CLI::ExistingFile);
   command->add_option("--out", options->out, "Folder for result.json and images.zip")
       ->capture_default_str();
   command->add_option("--pipeline", options->pipeline, "What to run")

@@ -1,5 +1,5 @@
-#include "cli/commands.hpp"
 #include "runner/runner.hpp"
+#include "cli/commands.hpp"
 
 namespace infernode::cli {
 

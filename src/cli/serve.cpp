@@ -26,10 +26,9 @@ void prepare(const Config& config, const Database& database) {
   const auto migrations = db::embedded_migrations("db/migrations");
   with_connection(database.conninfo(), [&](db::Connection& connection) -> asio::awaitable<void> {
     if (config.embedded_database()) {
-      co_await db::migrate_up(connection, migrations, db::MigrationTable::schema_migrations,
-                              [](const db::Migration& migration) {
-                                log::info("migrated: {}", migration.name);
-                              });
+      co_await db::migrate_up(
+          connection, migrations, db::MigrationTable::schema_migrations,
+          [](const db::Migration& migration) { log::info("migrated: {}", migration.name); });
     } else {
       co_await db::require_current_schema(connection, migrations);
     }
@@ -113,11 +112,12 @@ void work(int count) {
 }  // namespace
 
 void add_serve_command(CLI::App& app, int& status) {
-  auto* command = add_command(
-      app,      "serve", "Serve the API, with the workers that INFERNODE_WORKERS says (1)");
-  command->footer("Without DB_HOST it starts a PostgreSQL of its own under INFERNODE_DATA_DIR, "
-                  "migrates it and\nmakes missing keys. Ctrl-C stops it; a job under way goes on at "
-                  "the next start.");
+  auto* command =
+      add_command(app, "serve", "Serve the API, with the workers that INFERNODE_WORKERS says (1)");
+  command->footer(
+      "Without DB_HOST it starts a PostgreSQL of its own under INFERNODE_DATA_DIR, "
+      "migrates it and\nmakes missing keys. Ctrl-C stops it; a job under way goes on at "
+      "the next start.");
   command->callback([&status] {
     serve();
     status = 0;
@@ -125,11 +125,13 @@ void add_serve_command(CLI::App& app, int& status) {
 }
 
 void add_worker_command(CLI::App& app, int& status) {
-  auto* command =
-      add_command(app, "worker", "Work off queued jobs, on this machine or any other that reaches "
-                                   "the database");
+  auto* command = add_command(app, "worker",
+                              "Work off queued jobs, on this machine or any other that reaches "
+                              "the database");
   auto count = std::make_shared<int>(1);
-  command->add_option("--count", *count, "Workers in this process")->check(CLI::Range(1, 64))->capture_default_str();
+  command->add_option("--count", *count, "Workers in this process")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
   command->callback([&status, count] {
     work(*count);
     status = 0;

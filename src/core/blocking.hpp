@@ -9,8 +9,8 @@
 
 namespace infernode {
 
-// Runs a function that blocks on a thread of `workers` and resumes the caller where it was, with the
-// result or the exception. The function must own what it uses.
+// Runs a function that blocks on a thread of `workers` and resumes the caller where it was, with
+// the result or the exception. The function must own what it uses.
 template <class Function>
 boost::asio::awaitable<std::invoke_result_t<Function>> run_blocking(
     boost::asio::thread_pool& workers, Function function) {

@@ -76,8 +76,7 @@ std::optional<std::string> set_grid_intensity(Config& config, const std::string&
 }
 
 std::optional<std::string> set_grid_country(Config& config, const std::string& value) {
-  const bool letters =
-      value.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") == std::string::npos;
+  const bool letters = value.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") == std::string::npos;
   if (!letters || (value.size() != 3 && value != "WORLD")) {
     return "an ISO 3166-1 alpha-3 code in capitals, such as DEU, or WORLD";
   }
@@ -96,7 +95,8 @@ const std::vector<Setting>& settings() {
       {"INFERNODE_DB_POOL_SIZE", number<int>(&Config::db_pool_size, 2, 500)},
       {"INFERNODE_POSTGRES_BIN_DIR", text(&Config::postgres_bin_dir)},
       {"INFERNODE_ENV", one_of(&Config::environment, {"development", "production"})},
-      {"INFERNODE_LOG_LEVEL", one_of(&Config::log_level, {"debug", "info", "warn", "error", "off"})},
+      {"INFERNODE_LOG_LEVEL",
+       one_of(&Config::log_level, {"debug", "info", "warn", "error", "off"})},
       {"INFERNODE_HOST", text(&Config::host)},
       {"INFERNODE_PORT", number<std::uint16_t>(&Config::port, 0, 65535)},
       {"INFERNODE_DATA_DIR", text(&Config::data_dir)},

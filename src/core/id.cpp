@@ -16,7 +16,8 @@ std::optional<boost::uuids::uuid> parse_uuid(std::string_view text) {
     return std::nullopt;
   }
   for (std::size_t i = 0; i < kShape.size(); ++i) {
-    const bool is_hex = std::string_view{"0123456789abcdefABCDEF"}.find(text[i]) != std::string_view::npos;
+    const bool is_hex =
+        std::string_view{"0123456789abcdefABCDEF"}.find(text[i]) != std::string_view::npos;
     if (kShape[i] == 'x' ? !is_hex : text[i] != '-') {
       return std::nullopt;
     }

@@ -19,8 +19,9 @@ void append_double(std::string& out, double number) {
   }
   char buffer[400];  // the longest fixed form of a double: 309 digits and a sign
   const bool readable = number == 0 || (std::abs(number) >= 1e-9 && std::abs(number) < 1e17);
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, number,
-                                 readable ? std::chars_format::fixed : std::chars_format::scientific);
+  const auto end =
+      std::to_chars(buffer, buffer + sizeof buffer, number,
+                    readable ? std::chars_format::fixed : std::chars_format::scientific);
   out.append(buffer, end.ptr);
 }
 

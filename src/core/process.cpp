@@ -19,13 +19,14 @@ constexpr std::size_t kMaxOutput = 64 * 1024;
 }
 
 // Runs between fork and exec, so only what is async-signal-safe may be called.
-[[noreturn]] void become(char* const* arguments, int output, const std::optional<Account>& account) {
+[[noreturn]] void become(char* const* arguments, int output,
+                         const std::optional<Account>& account) {
   const int null = open("/dev/null", O_RDONLY);
   dup2(null, STDIN_FILENO);
   dup2(output, STDOUT_FILENO);
   dup2(output, STDERR_FILENO);
-  if (account && (setgroups(0, nullptr) != 0 || setgid(account->gid) != 0 ||
-                  setuid(account->uid) != 0)) {
+  if (account &&
+      (setgroups(0, nullptr) != 0 || setgid(account->gid) != 0 || setuid(account->uid) != 0)) {
     _exit(126);
   }
   // The caller's folder may be closed to the other user; nothing we start needs it.

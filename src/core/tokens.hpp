@@ -8,11 +8,12 @@
 
 namespace infernode {
 
-// An exact amount of tokens, counted in thousandths. Amounts stay within +-kMaxThousandths, the
-// integers that every JSON reader holds exactly once divided by a thousand (RFC 7493, I-JSON).
+// An exact amount of tokens, counted in thousandths. Amounts stay below 2^42 tokens, where doubles
+// lie less than half a thousandth apart: so a JSON reader that keeps numbers as doubles (RFC 7493)
+// still tells every amount from its neighbours.
 class Tokens {
 public:
-  static constexpr std::int64_t kMaxThousandths = 9'007'199'254'740'991;  // 2^53 - 1
+  static constexpr std::int64_t kMaxThousandths = 4'398'046'511'103'999;
 
   constexpr Tokens() = default;
   static constexpr Tokens from_thousandths(std::int64_t thousandths) { return Tokens{thousandths}; }

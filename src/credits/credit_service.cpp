@@ -11,8 +11,7 @@ asio::awaitable<Result<void>> CreditService::charge(db::Connection& transaction,
   if (amount == Tokens{}) {
     co_return Result<void>{};
   }
-  const auto balance =
-      co_await ledger_.change_if_covered(transaction, std::move(change), -amount);
+  const auto balance = co_await ledger_.change_if_covered(transaction, std::move(change), -amount);
   if (balance) {
     co_return Result<void>{};
   }

@@ -41,9 +41,8 @@ LedgerEntry entry_from_row(const db::Row& row) {
 
 asio::awaitable<std::optional<Tokens>> change_if_covered(db::Connection& connection,
                                                          LedgerChange change, Tokens amount) {
-  const db::Rows rows =
-      co_await connection.execute(kChangeIfCovered, change.user, amount, change.kind, change.job,
-                                  change.video, change.note);
+  const db::Rows rows = co_await connection.execute(
+      kChangeIfCovered, change.user, amount, change.kind, change.job, change.video, change.note);
   if (rows.empty()) {
     co_return std::nullopt;
   }

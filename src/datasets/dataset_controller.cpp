@@ -47,8 +47,8 @@ Result<Response> answer(int status, const Result<Dataset>& dataset) {
 
 awaitable<Result<Response>> create(DatasetService& datasets, Request& request) {
   auto tags = tags_of(request.body).value_or(std::vector<std::string>{});
-  const auto dataset = co_await datasets.create(
-      request.user(), name_of(request.body).value(), std::move(tags));
+  const auto dataset =
+      co_await datasets.create(request.user(), name_of(request.body).value(), std::move(tags));
   co_return answer(201, dataset);
 }
 
@@ -115,8 +115,7 @@ awaitable<Result<Response>> list_tags(DatasetService& datasets, Request& request
   const auto tags = co_await datasets.list_tags(request.user());
   json::array items;
   for (const auto& tag : tags) {
-    items.push_back(
-        json::object{{"id", tag.id}, {"name", tag.name}, {"datasets", tag.datasets}});
+    items.push_back(json::object{{"id", tag.id}, {"name", tag.name}, {"datasets", tag.datasets}});
   }
   co_return http::json_response(200, json::object{{"items", std::move(items)}});
 }

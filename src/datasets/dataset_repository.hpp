@@ -12,7 +12,6 @@ namespace infernode {
 
 namespace asio = boost::asio;
 
-
 class DatasetRepository {
 public:
   explicit DatasetRepository(db::Pool& pool) : pool_{pool} {}

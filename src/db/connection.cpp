@@ -64,9 +64,9 @@ asio::awaitable<void> Connection::connect() {
       socket_.release();
     }
     socket_.assign(PQsocket(connection_.get()));
-    co_await socket_.async_wait(status == PGRES_POLLING_READING ? descriptor_base::wait_read
-                                                                : descriptor_base::wait_write,
-                                asio::use_awaitable);
+    co_await socket_.async_wait(
+        status == PGRES_POLLING_READING ? descriptor_base::wait_read : descriptor_base::wait_write,
+        asio::use_awaitable);
     status = PQconnectPoll(connection_.get());
   }
   if (socket_.is_open()) {
@@ -122,8 +122,8 @@ asio::awaitable<Rows> Connection::collect(std::string label) {
     if (result == nullptr) {
       break;
     }
-    std::shared_ptr<const PGresult> owned{result,
-                                          [](const PGresult* r) { PQclear(const_cast<PGresult*>(r)); }};
+    std::shared_ptr<const PGresult> owned{
+        result, [](const PGresult* r) { PQclear(const_cast<PGresult*>(r)); }};
     // Of several results (a script) the first error is the one that explains the others.
     if (!last || PQresultStatus(last.get()) != PGRES_FATAL_ERROR) {
       last = std::move(owned);

@@ -94,9 +94,10 @@ EmbeddedServer::EmbeddedServer(const fs::path& data_dir, const fs::path& bin_dir
   std::error_code error;
   fs::create_directories(home, error);
   if (error) {
-    throw EmbeddedServerError(fmt::format("the data directory {} cannot be created: {}; set "
-                                          "INFERNODE_DATA_DIR to a place that can be written",
-                                          home.string(), error.message()));
+    throw EmbeddedServerError(
+        fmt::format("the data directory {} cannot be created: {}; set "
+                    "INFERNODE_DATA_DIR to a place that can be written",
+                    home.string(), error.message()));
   }
   if (geteuid() == 0) {
     account_ = find_account("postgres");
@@ -117,9 +118,8 @@ EmbeddedServer::EmbeddedServer(const fs::path& data_dir, const fs::path& bin_dir
   cluster_dir_ = home / "postgres";
   socket_dir_ = home / "postgres-socket";
   if (socket_dir_.string().size() > kMaxSocketDir) {
-    socket_dir_ = fs::path{"/tmp"} /
-                  fmt::format("infernode-{}-{:016x}", geteuid(),
-                              std::hash<std::string>{}(cluster_dir_.string()));
+    socket_dir_ = fs::path{"/tmp"} / fmt::format("infernode-{}-{:016x}", geteuid(),
+                                                 std::hash<std::string>{}(cluster_dir_.string()));
   }
   start_lock_ = open_lock(home / "postgres.start.lock");
   users_lock_ = open_lock(home / "postgres.users.lock");
@@ -185,8 +185,8 @@ void EmbeddedServer::create_cluster() {
   chmod(fresh.c_str(), 0700);
   own(fresh, account_);
   const ProcessResult result =
-      run("initdb", {"-D", fresh.string(), "--auth=trust", "--username=postgres",
-                     "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"});
+      run("initdb", {"-D", fresh.string(), "--auth=trust", "--username=postgres", "--encoding=UTF8",
+                     "--locale=C.UTF-8", "--no-instructions"});
   if (result.status != 0) {
     throw EmbeddedServerError("initdb failed:\n" + last_lines(result.output));
   }

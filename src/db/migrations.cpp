@@ -73,8 +73,8 @@ asio::awaitable<void> apply(Connection& connection, Migration migration, bool up
         std::min(sql.size(), static_cast<std::size_t>(std::max(0, error.position() - 1))));
     // Sections keep the blank lines above them, so a line of a section is a line of the file.
     const auto line = std::count(sql.begin(), sql.begin() + position, '\n') + 1;
-    failure = fmt::format("{}: {} (line {}); nothing of it was kept", migration.name, error.what(),
-                          line);
+    failure =
+        fmt::format("{}: {} (line {}); nothing of it was kept", migration.name, error.what(), line);
   }
   if (!failure.empty()) {
     co_await connection.execute(kRollback);
@@ -118,7 +118,8 @@ Migration parse_migration(std::string file_name, std::string_view content) {
   // Everything above a section is replaced by blank lines, so that line numbers stay those of the
   // file.
   const auto section = [&](std::size_t begin, std::size_t end) {
-    const auto above = std::count(content.begin(), content.begin() + static_cast<std::ptrdiff_t>(begin), '\n');
+    const auto above =
+        std::count(content.begin(), content.begin() + static_cast<std::ptrdiff_t>(begin), '\n');
     return std::string(static_cast<std::size_t>(above), '\n') +
            std::string{content.substr(begin, end - begin)};
   };

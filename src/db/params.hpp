@@ -55,8 +55,8 @@ Param to_param(const Id<Tag>& id) {
   return {id.to_string(), false};
 }
 template <class Number>
-  requires(std::is_integral_v<Number> && !std::is_same_v<Number, bool>)
-Param to_param(Number number) {
+requires(std::is_integral_v<Number> && !std::is_same_v<Number, bool>) Param
+    to_param(Number number) {
   return {std::to_string(number), false};
 }
 // Shortest form that reads back to the same double.

@@ -37,10 +37,10 @@ public:
 
 struct Request {
   std::string method;
-  std::string path;          // without the query, still percent-encoded
-  std::string query_string;  // without the question mark
+  std::string path;                            // without the query, still percent-encoded
+  std::string query_string;                    // without the question mark
   std::map<std::string, std::string> headers;  // names in lower case
-  std::string id;            // X-Request-Id
+  std::string id;                              // X-Request-Id
   BodyStream* stream = nullptr;
 
   // Filled by the router before the handler runs.

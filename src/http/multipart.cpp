@@ -26,7 +26,8 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
 std::string_view trimmed(std::string_view text) {
   const auto first = text.find_first_not_of(" \t");
   const auto last = text.find_last_not_of(" \t");
-  return first == std::string_view::npos ? std::string_view{} : text.substr(first, last - first + 1);
+  return first == std::string_view::npos ? std::string_view{}
+                                         : text.substr(first, last - first + 1);
 }
 
 // The value of a parameter in `form-data; name="a"; filename="b"`, with quoted pairs undone.
@@ -187,15 +188,16 @@ Result<MultipartParser::Event> MultipartParser::next() {
         buffer_.erase(0, sure);
         return Event::data;
       }
-      case State::done: buffer_.clear(); return Event::end;
+      case State::done:
+        buffer_.clear();
+        return Event::end;
     }
   }
 }
 
 std::optional<Error> MultipartParser::finish() const {
-  return state_ == State::done
-             ? std::nullopt
-             : std::optional{malformed("it ends without its closing boundary")};
+  return state_ == State::done ? std::nullopt
+                               : std::optional{malformed("it ends without its closing boundary")};
 }
 
 asio::awaitable<Result<MultipartParser::Event>> MultipartReader::next() {

@@ -200,8 +200,8 @@ ApiDocument::ApiDocument(std::string_view yaml) {
       entry.id = json::value_to<std::string>(operation.at("operationId"));
       auto checks = std::make_unique<Checks>();
       boost::system::error_code absent;
-      if (const auto* schema = operation.find_pointer(
-              "/requestBody/content/application~1json/schema", absent)) {
+      if (const auto* schema =
+              operation.find_pointer("/requestBody/content/application~1json/schema", absent)) {
         checks->body = std::make_unique<SchemaCheck>(*schema);
       }
       if (const auto* parameters = operation.as_object().if_contains("parameters")) {

@@ -13,23 +13,36 @@ struct Kind {
 
 Kind kind_of(ErrorCode code) {
   switch (code) {
-    case ErrorCode::malformed: return {400, "malformed-request", "Malformed request"};
-    case ErrorCode::not_authenticated: return {401, "not-authenticated", "Not authenticated"};
-    case ErrorCode::insufficient_tokens: return {402, "insufficient-tokens", "Insufficient tokens"};
-    case ErrorCode::forbidden: return {403, "forbidden", "Forbidden"};
-    case ErrorCode::not_found: return {404, "not-found", "Not found"};
-    case ErrorCode::method_not_allowed: return {405, "method-not-allowed", "Method not allowed"};
-    case ErrorCode::timeout: return {408, "request-timeout", "Request timeout"};
-    case ErrorCode::conflict: return {409, "conflict", "Conflict"};
+    case ErrorCode::malformed:
+      return {400, "malformed-request", "Malformed request"};
+    case ErrorCode::not_authenticated:
+      return {401, "not-authenticated", "Not authenticated"};
+    case ErrorCode::insufficient_tokens:
+      return {402, "insufficient-tokens", "Insufficient tokens"};
+    case ErrorCode::forbidden:
+      return {403, "forbidden", "Forbidden"};
+    case ErrorCode::not_found:
+      return {404, "not-found", "Not found"};
+    case ErrorCode::method_not_allowed:
+      return {405, "method-not-allowed", "Method not allowed"};
+    case ErrorCode::timeout:
+      return {408, "request-timeout", "Request timeout"};
+    case ErrorCode::conflict:
+      return {409, "conflict", "Conflict"};
     case ErrorCode::precondition_failed:
       return {412, "precondition-failed", "Precondition failed"};
-    case ErrorCode::too_large: return {413, "too-large", "Too large"};
-    case ErrorCode::unsupported_media: return {415, "unsupported-media", "Unsupported media"};
+    case ErrorCode::too_large:
+      return {413, "too-large", "Too large"};
+    case ErrorCode::unsupported_media:
+      return {415, "unsupported-media", "Unsupported media"};
     case ErrorCode::range_not_satisfiable:
       return {416, "range-not-satisfiable", "Range not satisfiable"};
-    case ErrorCode::invalid: return {422, "invalid-request", "Invalid request"};
-    case ErrorCode::too_many_requests: return {429, "too-many-requests", "Too many requests"};
-    case ErrorCode::unavailable: return {503, "unavailable", "Service unavailable"};
+    case ErrorCode::invalid:
+      return {422, "invalid-request", "Invalid request"};
+    case ErrorCode::too_many_requests:
+      return {429, "too-many-requests", "Too many requests"};
+    case ErrorCode::unavailable:
+      return {503, "unavailable", "Service unavailable"};
   }
   return {500, "internal-error", "Internal error"};
 }
@@ -74,8 +87,7 @@ Response problem_response(const Error& error, const std::string& request_id) {
   if (error.available) {
     more.emplace("available", json_tokens(*error.available));
   }
-  Response response =
-      document(kind_of(error.code), error.detail, request_id, std::move(more));
+  Response response = document(kind_of(error.code), error.detail, request_id, std::move(more));
   if (error.code == ErrorCode::not_authenticated) {
     response.headers.emplace_back("WWW-Authenticate", "Bearer");
   }

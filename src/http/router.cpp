@@ -47,7 +47,8 @@ bool matches(const Route& route, std::string_view path,
 }
 
 bool has_control_character(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  return std::any_of(text.begin(), text.end(),
+                     [](unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
 
 // Collects the pointers of strings that hold control characters; nothing of ours wants them.
@@ -97,9 +98,8 @@ void Router::add(Route route) {
                operation.path == route.path;
       });
   if (!documented) {
-    throw std::logic_error(
-        fmt::format("{} {} is not operation {} of the API document", route.method, route.path,
-                    route.operation_id));
+    throw std::logic_error(fmt::format("{} {} is not operation {} of the API document",
+                                       route.method, route.path, route.operation_id));
   }
   routes_.push_back(std::move(route));
 }
@@ -148,8 +148,9 @@ asio::awaitable<Result<Response>> Router::dispatch(Request& request) const {
     allowed += (allowed.empty() ? "" : ", ") + route.method;
   }
   if (found == nullptr && !allowed.empty()) {
-    const Error error{ErrorCode::method_not_allowed,
-                      fmt::format("{} is not possible here; possible: {}", request.method, allowed)};
+    const Error error{
+        ErrorCode::method_not_allowed,
+        fmt::format("{} is not possible here; possible: {}", request.method, allowed)};
     Response response = problem_response(error, request.id);
     response.headers.emplace_back("Allow", allowed);
     co_return response;

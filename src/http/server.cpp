@@ -46,8 +46,9 @@ std::string lower(std::string_view text) {
 // X-Request-Id from the request if it is sane, else a new one.
 std::string request_id(const std::string& given) {
   const bool sane = !given.empty() && given.size() <= 100 &&
-                    given.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                            "0123456789-_.") == std::string::npos;
+                    given.find_first_not_of(
+                        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                        "0123456789-_.") == std::string::npos;
   return sane ? given : uuid_text(random_uuid());
 }
 
@@ -208,8 +209,9 @@ asio::awaitable<bool> serve_request(State& state, Stream& stream, beast::flat_bu
   state.idle.erase(&stream);
   Request request;
   if (error) {
-    const bool malformed = error.category() == bhttp::make_error_code(bhttp::error::bad_method).category() &&
-                           error != bhttp::error::end_of_stream;
+    const bool malformed =
+        error.category() == bhttp::make_error_code(bhttp::error::bad_method).category() &&
+        error != bhttp::error::end_of_stream;
     if (malformed) {
       request.id = request_id("");
       const Error problem{ErrorCode::malformed, "This is not HTTP/1.1: " + error.message()};

@@ -35,8 +35,12 @@ std::vector<Detection> decode_top_k_boxes(const std::vector<float>& output, cons
     if (!classes.empty() && std::find(classes.begin(), classes.end(), class_id) == classes.end()) {
       continue;
     }
-    const auto x_in_frame = [&](float x) { return std::clamp(x * scale_x, 0.0, 1.0 * frame_width); };
-    const auto y_in_frame = [&](float y) { return std::clamp(y * scale_y, 0.0, 1.0 * frame_height); };
+    const auto x_in_frame = [&](float x) {
+      return std::clamp(x * scale_x, 0.0, 1.0 * frame_width);
+    };
+    const auto y_in_frame = [&](float y) {
+      return std::clamp(y * scale_y, 0.0, 1.0 * frame_height);
+    };
     const double left = x_in_frame(output[row]);
     const double top = y_in_frame(output[row + 1]);
     const double right = x_in_frame(output[row + 2]);
@@ -49,9 +53,9 @@ std::vector<Detection> decode_top_k_boxes(const std::vector<float>& output, cons
                                    rounded(top, 100), rounded(right - left, 100),
                                    rounded(bottom - top, 100)});
   }
-  std::stable_sort(detections.begin(), detections.end(), [](const Detection& a, const Detection& b) {
-    return a.confidence > b.confidence;
-  });
+  std::stable_sort(
+      detections.begin(), detections.end(),
+      [](const Detection& a, const Detection& b) { return a.confidence > b.confidence; });
   return detections;
 }
 

@@ -39,10 +39,9 @@ void draw_detections(media::Image& image, const std::vector<Detection>& detectio
   // The best last, so that it lies on top.
   for (auto detection = detections.rbegin(); detection != detections.rend(); ++detection) {
     const cv::Scalar colour = class_colour(detection->class_id);
-    const cv::Rect box{
-        cv::Point{static_cast<int>(detection->x), static_cast<int>(detection->y)},
-        cv::Point{static_cast<int>(std::lround(detection->x + detection->width)),
-                  static_cast<int>(std::lround(detection->y + detection->height))}};
+    const cv::Rect box{cv::Point{static_cast<int>(detection->x), static_cast<int>(detection->y)},
+                       cv::Point{static_cast<int>(std::lround(detection->x + detection->width)),
+                                 static_cast<int>(std::lround(detection->y + detection->height))}};
     cv::rectangle(canvas, box, colour, thickness);
     const std::string text =
         fmt::format("{} {:.0f}%", labels[static_cast<std::size_t>(detection->class_id)],

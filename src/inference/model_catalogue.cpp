@@ -58,8 +58,8 @@ std::vector<Model> load_catalogue(const fs::path& folder) {
     try {
       models.push_back(read_manifest(entry.path()));
     } catch (const std::exception& cause) {
-      throw std::runtime_error(
-          fmt::format("the model manifest {} is not sound: {}", entry.path().string(), cause.what()));
+      throw std::runtime_error(fmt::format("the model manifest {} is not sound: {}",
+                                           entry.path().string(), cause.what()));
     }
   }
   std::sort(models.begin(), models.end(),

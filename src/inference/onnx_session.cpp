@@ -87,12 +87,12 @@ OnnxSession::~OnnxSession() = default;
 std::vector<float> OnnxSession::run(std::span<float> input) const {
   try {
     const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
-    const Ort::Value tensor =
-        Ort::Value::CreateTensor<float>(memory, input.data(), input.size(),
-                                        state_->input_shape.data(), state_->input_shape.size());
+    const Ort::Value tensor = Ort::Value::CreateTensor<float>(
+        memory, input.data(), input.size(), state_->input_shape.data(), state_->input_shape.size());
     const char* inputs[] = {state_->input_name.c_str()};
     const char* outputs[] = {state_->output_name.c_str()};
-    const auto results = state_->session.Run(Ort::RunOptions{nullptr}, inputs, &tensor, 1, outputs, 1);
+    const auto results =
+        state_->session.Run(Ort::RunOptions{nullptr}, inputs, &tensor, 1, outputs, 1);
     const float* data = results.front().GetTensorData<float>();
     const auto count = results.front().GetTensorTypeAndShapeInfo().GetElementCount();
     return {data, data + count};

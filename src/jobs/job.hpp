@@ -19,10 +19,10 @@ struct Job {
   VideoId video;
   std::string status;  // "PENDING", "RUNNING", "FAILED", "ABORTED", "COMPLETED"
   boost::json::value params;
-  int images = 0;       // selected frames
-  int done = 0;         // processed, segments under way included
-  Tokens price;         // per image, as of acceptance
-  Tokens cost;          // after refunds
+  int images = 0;            // selected frames
+  int done = 0;              // processed, segments under way included
+  Tokens price;              // per image, as of acceptance
+  Tokens cost;               // after refunds
   int carbon_footprint = 0;  // grams of CO2e, rounded
   double energy_joules = 0;
   double carbon_grams = 0;

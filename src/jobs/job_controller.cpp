@@ -163,10 +163,8 @@ void add_job_routes(http::Router& router, JobService& jobs, json::value params_s
   };
   using enum http::BodyKind;
   router.add({"GET", "/api/v1/pipelines", "listPipelines", http::Access::user, none,
-              [answer = pipelines_json(jobs.models(), params_schema)](
-                  Request&) -> awaitable<Result<Response>> {
-                co_return http::json_response(200, answer);
-              }});
+              [answer = pipelines_json(jobs.models(), params_schema)](Request&)
+                  -> awaitable<Result<Response>> { co_return http::json_response(200, answer); }});
   add("POST", "/api/v1/jobs/quote", "quoteJobs", json, quote);
   add("POST", "/api/v1/jobs", "createJobs", json, create);
   add("GET", "/api/v1/jobs", "listJobs", none, list);

@@ -135,9 +135,9 @@ asio::awaitable<std::optional<LockedJob>> lock(db::Connection& connection, JobId
     co_return std::nullopt;
   }
   const db::Row row = rows.one();
-  LockedJob job{row.get<UserId>("user_id"), row.get<VideoId>("video_id"),
+  LockedJob job{row.get<UserId>("user_id"),     row.get<VideoId>("video_id"),
                 row.get<std::string>("status"), row.get<int>("images"),
-                row.get<int>("done"), row.get<Tokens>("price")};
+                row.get<int>("done"),           row.get<Tokens>("price")};
   co_return job;
 }
 

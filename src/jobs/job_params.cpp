@@ -33,9 +33,8 @@ const inference::Model* find_model(const std::vector<inference::Model>& models,
 Result<json::object> resolve_params(const json::object& given, int frame_count,
                                     const std::vector<inference::Model>& models) {
   const auto pipeline = json::value_to<std::string>(given.at("pipeline"));
-  const auto first = std::find_if(models.begin(), models.end(), [&](const auto& model) {
-    return model.pipeline == pipeline;
-  });
+  const auto first = std::find_if(models.begin(), models.end(),
+                                  [&](const auto& model) { return model.pipeline == pipeline; });
   if (first == models.end()) {
     return invalid("pipeline", "this installation has no model for it");
   }

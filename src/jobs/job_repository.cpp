@@ -82,9 +82,8 @@ asio::awaitable<bool> JobRepository::release_if_leased(ClaimedSegment segment, i
                                                        bool uncounted,
                                                        std::optional<std::string> error) {
   const auto connection = co_await pool_.acquire();
-  const bool released =
-      co_await segment_dao::release_if_leased(*connection, segment.id, segment.lease, delay_seconds,
-                                              uncounted, std::move(error));
+  const bool released = co_await segment_dao::release_if_leased(
+      *connection, segment.id, segment.lease, delay_seconds, uncounted, std::move(error));
   if (released) {
     co_await job_dao::notify_workers(*connection);
   }

@@ -70,8 +70,8 @@ asio::awaitable<Result<std::vector<NewJob>>> JobService::plan(UserId user, JobRe
     job.user = user;
     job.video = video.id;
     job.images = count_images(number("start_frame"), number("end_frame"), number("frame_step"));
-    job.segments = plan_segments(number("start_frame"), number("end_frame"), number("frame_step"),
-                                 keyframes);
+    job.segments =
+        plan_segments(number("start_frame"), number("end_frame"), number("frame_step"), keyframes);
     job.price = credits_.prices().inference_per_image;
     job.cost = job.price * job.images;
     job.params = std::move(*params);

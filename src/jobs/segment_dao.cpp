@@ -124,27 +124,27 @@ asio::awaitable<std::optional<ClaimedSegment>> claim(db::Connection& connection,
     co_return std::nullopt;
   }
   const db::Row row = rows.one();
-  ClaimedSegment segment{
-      .id = row.get<std::int64_t>("id"),
-      .lease = lease,
-      .job = row.get<JobId>("job_id"),
-      .user = row.get<UserId>("user_id"),
-      .video = row.get<VideoId>("video_id"),
-      .kind = row.get<std::string_view>("kind") == "FRAMES" ? SegmentKind::frames
-                                                            : SegmentKind::assembly,
-      .start_frame = row.get<int>("start_frame"),
-      .end_frame = row.get<int>("end_frame"),
-      .attempts = row.get<int>("attempts"),
-      .params = boost::json::parse(row.get<std::string>("params")),
-      .started_at = row.get<std::optional<Timestamp>>("started_at"),
-      .images = row.get<int>("images"),
-      .file = row.get<BlobId>("file"),
-      .file_bytes = row.get<std::int64_t>("size"),
-      .file_sha256 = row.get<std::string>("sha256"),
-      .width = row.get<int>("width"),
-      .height = row.get<int>("height"),
-      .fps = row.get<double>("fps"),
-      .frame_count = row.get<int>("frame_count")};
+  ClaimedSegment segment{.id = row.get<std::int64_t>("id"),
+                         .lease = lease,
+                         .job = row.get<JobId>("job_id"),
+                         .user = row.get<UserId>("user_id"),
+                         .video = row.get<VideoId>("video_id"),
+                         .kind = row.get<std::string_view>("kind") == "FRAMES"
+                                     ? SegmentKind::frames
+                                     : SegmentKind::assembly,
+                         .start_frame = row.get<int>("start_frame"),
+                         .end_frame = row.get<int>("end_frame"),
+                         .attempts = row.get<int>("attempts"),
+                         .params = boost::json::parse(row.get<std::string>("params")),
+                         .started_at = row.get<std::optional<Timestamp>>("started_at"),
+                         .images = row.get<int>("images"),
+                         .file = row.get<BlobId>("file"),
+                         .file_bytes = row.get<std::int64_t>("size"),
+                         .file_sha256 = row.get<std::string>("sha256"),
+                         .width = row.get<int>("width"),
+                         .height = row.get<int>("height"),
+                         .fps = row.get<double>("fps"),
+                         .frame_count = row.get<int>("frame_count")};
   co_return segment;
 }
 
@@ -200,8 +200,7 @@ asio::awaitable<std::vector<FinishedSegment>> list_finished(db::Connection& conn
     segment.outcome.skipped = row.get<int>("skipped");
     segment.outcome.failed = row.get<int>("failed");
     segment.outcome.details = boost::json::parse(row.get<std::string>("outcome")).as_object();
-    segment.outcome.joules =
-        boost::json::value_to<double>(segment.outcome.details.at("joules"));
+    segment.outcome.joules = boost::json::value_to<double>(segment.outcome.details.at("joules"));
     segment.outcome.images = row.get<std::optional<BlobId>>("images_blob");
     segment.outcome.images_bytes = row.get<std::int64_t>("images_size");
     segment.outcome.frames = row.get<std::optional<BlobId>>("frames_blob");

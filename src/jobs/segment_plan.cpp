@@ -30,11 +30,12 @@ std::vector<SegmentPlan> plan_segments(int start_frame, int end_frame, int frame
   const int total = count_images(start_frame, end_frame, frame_step);
   // 64-bit: a step may be as large as an int.
   const std::int64_t step = frame_step;
-  const auto per_image = static_cast<int>(
-      std::min<std::int64_t>(kImageUnits + kFrameUnits * step, kSegmentUnits));
+  const auto per_image =
+      static_cast<int>(std::min<std::int64_t>(kImageUnits + kFrameUnits * step, kSegmentUnits));
   const int usual = std::max(1, kSegmentUnits / per_image);
   for (int first = 0; first < total;) {
-    int count = std::min(usual, total - first);
+    // A rest of up to one and a half segments is one, rather than one and a crumb.
+    int count = 2 * (total - first) <= 3 * usual ? total - first : usual;
     const auto frame_of = [&](int image) {
       return static_cast<int>(std::min<std::int64_t>(start_frame + image * step, end_frame));
     };
@@ -42,11 +43,13 @@ std::vector<SegmentPlan> plan_segments(int start_frame, int end_frame, int frame
       // The cut moves to the nearest keyframe that leaves between half and one and a half of it.
       const int wanted = frame_of(first + count);
       const auto* before = keyframe_before(keyframes, wanted);
-      const auto cut_at = [&](int frame) { return count_images(start_frame, frame, frame_step) - first; };
+      const auto cut_at = [&](int frame) {
+        return count_images(start_frame, frame, frame_step) - first;
+      };
       int best = count;
       int best_distance = usual;
-      for (const auto* key = before; key != nullptr && key < keyframes.data() + keyframes.size() &&
-                                     key <= before + 1;
+      for (const auto* key = before;
+           key != nullptr && key < keyframes.data() + keyframes.size() && key <= before + 1;
            ++key) {
         const int moved = cut_at(key->frame);
         const int distance = std::abs(moved - count);

@@ -40,8 +40,9 @@ public:
   // were not processed are refunded. False when the lease is lost or the job has ended.
   asio::awaitable<bool> complete_job(ClaimedSegment segment, Completion completion,
                                      std::function<asio::awaitable<void>(db::Connection&)> store);
-  // An attempt that failed: tried again later (after 2 s, then 8 s), or, when it was the last one or
-  // another would not help (`permanent`), the job FAILS with `reason` and everything is refunded.
+  // An attempt that failed: tried again later (after 2 s, then 8 s), or, when it was the last one
+  // or another would not help (`permanent`), the job FAILS with `reason` and everything is
+  // refunded.
   asio::awaitable<void> fail(ClaimedSegment segment, std::string reason, bool permanent);
   // Gives a segment back at once, as if it had never been claimed: the worker is stopping.
   asio::awaitable<void> give_back(ClaimedSegment segment);

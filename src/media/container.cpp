@@ -9,8 +9,8 @@ constexpr int kIoBufferBytes = 64 * 1024;
 // 8K UHD and a little more; a hostile header must not make the decoder allocate gigabytes.
 constexpr std::int64_t kMaxPixels = 40'000'000;
 // Containers that hold video as such. FFmpeg also "plays" text, images and playlists that name
-// other files; none of those is a video here. Bare elementary streams are left out too: their probes
-// take almost any bytes for theirs.
+// other files; none of those is a video here. Bare elementary streams are left out too: their
+// probes take almost any bytes for theirs.
 constexpr const char* kFormats =
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,mxf,ivf,nut,wtv";
 
@@ -25,9 +25,9 @@ std::string av_error_text(int code) {
 int Container::read_bytes(void* self, std::uint8_t* buffer, int size) {
   auto& container = *static_cast<Container*>(self);
   try {
-    const std::size_t got =
-        container.source_.read_at(container.position_, {reinterpret_cast<std::byte*>(buffer),
-                                                        static_cast<std::size_t>(size)});
+    const std::size_t got = container.source_.read_at(
+        container.position_,
+        {reinterpret_cast<std::byte*>(buffer), static_cast<std::size_t>(size)});
     container.position_ += static_cast<std::int64_t>(got);
     return got == 0 ? AVERROR_EOF : static_cast<int>(got);
   } catch (const std::exception&) {
@@ -39,11 +39,18 @@ std::int64_t Container::seek_bytes(void* self, std::int64_t offset, int whence) 
   auto& container = *static_cast<Container*>(self);
   const std::int64_t size = container.source_.size();
   switch (whence & ~AVSEEK_FORCE) {
-    case AVSEEK_SIZE: return size;
-    case SEEK_SET: break;
-    case SEEK_CUR: offset += container.position_; break;
-    case SEEK_END: offset += size; break;
-    default: return AVERROR(EINVAL);
+    case AVSEEK_SIZE:
+      return size;
+    case SEEK_SET:
+      break;
+    case SEEK_CUR:
+      offset += container.position_;
+      break;
+    case SEEK_END:
+      offset += size;
+      break;
+    default:
+      return AVERROR(EINVAL);
   }
   if (offset < 0) {
     return AVERROR(EINVAL);
@@ -73,18 +80,18 @@ Container::Container(ByteSource& source) : source_{source} {
     }
     format_->max_analyze_duration = 5 * AV_TIME_BASE;
     const int analysed = avformat_find_stream_info(format_, nullptr);
-    const int index = analysed < 0 ? analysed
-                                   : av_find_best_stream(format_, AVMEDIA_TYPE_VIDEO, -1, -1,
-                                                         nullptr, 0);
-    if (index < 0 ||
-        (format_->streams[index]->disposition & AV_DISPOSITION_ATTACHED_PIC) != 0) {
+    const int index = analysed < 0
+                          ? analysed
+                          : av_find_best_stream(format_, AVMEDIA_TYPE_VIDEO, -1, -1, nullptr, 0);
+    if (index < 0 || (format_->streams[index]->disposition & AV_DISPOSITION_ATTACHED_PIC) != 0) {
       throw MediaError(MediaFault::not_a_video, "The file holds no video stream.");
     }
     stream_ = format_->streams[index];
     const auto& parameters = *stream_->codecpar;
     if (parameters.width <= 0 || parameters.height <= 0) {
-      throw MediaError(MediaFault::damaged, "The video's frames have no size; the file may be cut "
-                                            "off or damaged.");
+      throw MediaError(MediaFault::damaged,
+                       "The video's frames have no size; the file may be cut "
+                       "off or damaged.");
     }
     if (static_cast<std::int64_t>(parameters.width) * parameters.height > kMaxPixels) {
       throw MediaError(MediaFault::unsupported,

@@ -10,8 +10,8 @@
 namespace infernode::media {
 
 struct DecodedFrame {
-  int index = 0;      // in presentation order, from 0
-  double time = 0;    // seconds since the first frame
+  int index = 0;    // in presentation order, from 0
+  double time = 0;  // seconds since the first frame
   FramePtr picture;
 };
 

@@ -13,9 +13,9 @@ namespace infernode::media {
 void FrameConverter::convert(const AVFrame& frame, Image& target) {
   if (!scaler_ || frame.width != source_width_ || frame.height != source_height_ ||
       frame.format != source_format_) {
-    scaler_.reset(sws_getContext(frame.width, frame.height, static_cast<AVPixelFormat>(frame.format),
-                                 width_, height_, AV_PIX_FMT_RGB24, SWS_BILINEAR, nullptr, nullptr,
-                                 nullptr));
+    scaler_.reset(sws_getContext(frame.width, frame.height,
+                                 static_cast<AVPixelFormat>(frame.format), width_, height_,
+                                 AV_PIX_FMT_RGB24, SWS_BILINEAR, nullptr, nullptr, nullptr));
     if (!scaler_) {
       throw MediaError(MediaFault::unsupported, "The video's pixel format cannot be converted.");
     }

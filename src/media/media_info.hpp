@@ -20,8 +20,8 @@ struct MediaInfo {
   int height = 0;       // pixels
   int frame_count = 0;  // packets of the video stream, each one frame
   double fps = 0;
-  double duration = 0;  // seconds
-  std::string codec;    // FFmpeg's short name: "h264"
+  double duration = 0;               // seconds
+  std::string codec;                 // FFmpeg's short name: "h264"
   std::vector<Keyframe> keyframes;   // at least 16 frames apart; empty without presentation times
   std::vector<std::byte> thumbnail;  // JPEG of the first frame, 320 pixels wide
 };

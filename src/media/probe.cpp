@@ -31,7 +31,8 @@ PacketTimes read_packets(Container& container) {
   while (container.read_packet(*packet)) {
     if ((packet->flags & AV_PKT_FLAG_CORRUPT) != 0) {
       throw MediaError(MediaFault::damaged, fmt::format("The video is cut off or damaged after {} "
-                                                        "frames.", times.count));
+                                                        "frames.",
+                                                        times.count));
     }
     if (++times.count > kMaxFrames) {
       throw MediaError(MediaFault::unsupported,
@@ -69,9 +70,10 @@ void require_whole(const Container& container, const PacketTimes& times) {
     const double last = static_cast<double>(times.last_end) * av_q2d(stream.time_base);
     const double whole = static_cast<double>(announced) / AV_TIME_BASE;
     if (last < whole * 0.95 - 1.0) {
-      throw MediaError(MediaFault::damaged,
-                       fmt::format("The video is cut off: it announces {:.1f} s and holds {:.1f} s.",
-                                   whole, last));
+      throw MediaError(
+          MediaFault::damaged,
+          fmt::format("The video is cut off: it announces {:.1f} s and holds {:.1f} s.", whole,
+                      last));
     }
   }
 }
@@ -97,9 +99,8 @@ std::vector<std::byte> thumbnail(ByteSource& source) {
     throw MediaError(MediaFault::damaged, "Not one frame of the video can be decoded.");
   }
   const AVFrame& picture = *first->picture;
-  const int height =
-      std::max(1, static_cast<int>(std::lround(static_cast<double>(kThumbnailWidth) *
-                                               picture.height / picture.width)));
+  const int height = std::max(1, static_cast<int>(std::lround(static_cast<double>(kThumbnailWidth) *
+                                                              picture.height / picture.width)));
   FrameConverter converter{kThumbnailWidth, height};
   Image image;
   converter.convert(picture, image);

@@ -44,8 +44,8 @@ struct ResultFacts {
 // The result document without its frames, which are stored beside it.
 boost::json::object result_head(const ResultFacts& facts, const ResultTotals& totals);
 
-// The texts that stand before and after the frames (each ",{...}", the first comma left out) to make
-// the whole document of the head.
+// The texts that stand before and after the frames (each ",{...}", the first comma left out) to
+// make the whole document of the head.
 struct ResultFrame {
   std::string before;
   std::string after;

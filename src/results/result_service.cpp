@@ -45,9 +45,8 @@ asio::awaitable<Result<std::vector<std::byte>>> ResultService::image(UserId user
   const auto begin = static_cast<std::int64_t>(entry.offset + media::zip_header_size(entry));
   std::vector<std::byte> jpeg;
   while (jpeg.size() < entry.size) {
-    const auto bytes = co_await blobs_.read(*result->images,
-                                            begin + static_cast<std::int64_t>(jpeg.size()),
-                                            entry.size - jpeg.size());
+    const auto bytes = co_await blobs_.read(
+        *result->images, begin + static_cast<std::int64_t>(jpeg.size()), entry.size - jpeg.size());
     if (bytes.empty()) {
       throw std::runtime_error("a stored image is shorter than its index says");
     }

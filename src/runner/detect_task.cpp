@@ -117,12 +117,9 @@ private:
           queue_.pop_front();
         }
         const AVFrame& picture = *work.frame.picture;
-        const auto detections =
-            detector_.detect(picture, task_.confidence, task_.classes, scratch);
-        Finished finished{work.frame.index,
-                          frame_json(work.frame, detections, detector_.model().labels),
-                          {},
-                          {}};
+        const auto detections = detector_.detect(picture, task_.confidence, task_.classes, scratch);
+        Finished finished{
+            work.frame.index, frame_json(work.frame, detections, detector_.model().labels), {}, {}};
         for (const auto& detection : detections) {
           finished.class_ids.push_back(detection.class_id);
         }

@@ -18,6 +18,10 @@
 #include "runner/channel.hpp"
 #include "runner/detect_task.hpp"
 
+extern "C" {
+#include <libavutil/log.h>
+}
+
 namespace infernode::runner {
 namespace {
 
@@ -41,7 +45,8 @@ void drop_rights() {
 #ifndef __SANITIZE_ADDRESS__  // its shadow memory is larger than any sensible limit
   limit(RLIMIT_DATA, kMaxDataBytes);
 #endif
-  if (geteuid() == 0 && (setgroups(0, nullptr) != 0 || setgid(kNobody) != 0 || setuid(kNobody) != 0)) {
+  if (geteuid() == 0 &&
+      (setgroups(0, nullptr) != 0 || setgid(kNobody) != 0 || setuid(kNobody) != 0)) {
     throw std::runtime_error("the runner cannot give up root's rights");
   }
 }
@@ -54,9 +59,12 @@ double process_cpu_seconds() {
 
 const char* fault_name(media::MediaFault fault) {
   switch (fault) {
-    case media::MediaFault::not_a_video: return "not_a_video";
-    case media::MediaFault::damaged: return "damaged";
-    case media::MediaFault::unsupported: return "unsupported";
+    case media::MediaFault::not_a_video:
+      return "not_a_video";
+    case media::MediaFault::damaged:
+      return "damaged";
+    case media::MediaFault::unsupported:
+      return "unsupported";
   }
   return "internal";
 }
@@ -70,9 +78,12 @@ json::object run_probe(const json::value& task, Channel& channel) {
   }
   const FrameHeader header{0, 0};
   channel.send(MessageType::frame, {std::as_bytes(std::span{&header, 1}), info.thumbnail});
-  return {{"width", info.width},       {"height", info.height},
-          {"frame_count", info.frame_count}, {"fps", info.fps},
-          {"duration", info.duration}, {"codec", info.codec},
+  return {{"width", info.width},
+          {"height", info.height},
+          {"frame_count", info.frame_count},
+          {"fps", info.fps},
+          {"duration", info.duration},
+          {"codec", info.codec},
           {"keyframes", std::move(keyframes)}};
 }
 
@@ -81,11 +92,12 @@ json::object run_probe(const json::value& task, Channel& channel) {
 int run_runner(const RunnerOptions& options) {
   // A worker that is killed takes its runners along.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  signal(SIGINT, SIG_IGN);  // Ctrl-C is for the worker, which then ends us
+  signal(SIGINT, SIG_IGN);         // Ctrl-C is for the worker, which then ends us
+  av_log_set_level(AV_LOG_QUIET);  // what is wrong with a video comes back as an error
   Channel channel{kRunnerDescriptor};
   try {
-    const int threads =
-        options.threads > 0 ? options.threads
+    const int threads = options.threads > 0
+                            ? options.threads
                             : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
     std::unique_ptr<inference::Detector> detector;
     if (!options.model.empty()) {
@@ -93,8 +105,8 @@ int run_runner(const RunnerOptions& options) {
         if (model.name == options.model) {
           // One thread a frame, and several frames at once: faster than several threads on one
           // frame, and the same input gives the same bits whatever the number of threads.
-          detector = std::make_unique<inference::Detector>(
-              std::move(model), 1, inference::parse_device(options.device));
+          detector = std::make_unique<inference::Detector>(std::move(model), 1,
+                                                           inference::parse_device(options.device));
         }
       }
       if (!detector) {
@@ -122,9 +134,9 @@ int run_runner(const RunnerOptions& options) {
         outcome.emplace("seconds", seconds_since(started));
         channel.send_text(MessageType::done, json_text(outcome));
       } catch (const media::MediaError& error) {
-        channel.send_text(MessageType::error, json_text(json::object{
-                                                  {"fault", fault_name(error.fault())},
-                                                  {"detail", error.what()}}));
+        channel.send_text(MessageType::error,
+                          json_text(json::object{{"fault", fault_name(error.fault())},
+                                                 {"detail", error.what()}}));
       } catch (const std::exception& error) {
         channel.send_text(MessageType::error,
                           json_text(json::object{{"fault", "internal"}, {"detail", error.what()}}));

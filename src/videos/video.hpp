@@ -17,8 +17,8 @@ struct Video {
   BlobId file;
   std::string name;
   int frame_count = 0;
-  int width = 0;        // pixels
-  int height = 0;       // pixels
+  int width = 0;   // pixels
+  int height = 0;  // pixels
   double fps = 0;
   double duration = 0;  // seconds
   std::string codec;

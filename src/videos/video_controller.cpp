@@ -36,8 +36,7 @@ DatasetId dataset_of(const Request& request) {
   return DatasetId::parse(request.path_params.at("id")).value_or(DatasetId{});
 }
 
-awaitable<Result<Response>> upload(VideoService& videos, std::int64_t max_bytes,
-                                   Request& request) {
+awaitable<Result<Response>> upload(VideoService& videos, std::int64_t max_bytes, Request& request) {
   const auto video = co_await receive_video(videos, dataset_of(request), request, max_bytes);
   if (!video) {
     co_return video.error();
@@ -54,7 +53,8 @@ awaitable<Result<Response>> list(VideoService& videos, Request& request) {
   if (!rows) {
     co_return rows.error();
   }
-  co_return http::json_response(200, page_of(*rows, page->limit, video_json, [](const Video& video) {
+  co_return http::json_response(200,
+                                page_of(*rows, page->limit, video_json, [](const Video& video) {
                                   return Cursor{video.created_at, video.id.value};
                                 }));
 }

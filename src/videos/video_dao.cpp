@@ -42,7 +42,8 @@ constexpr Statement kThumbnail{"videos.thumbnail", R"sql(
     FROM "Videos" AS video JOIN "Datasets" AS dataset ON dataset."id" = video."dataset_id"
    WHERE video."id" = $2 AND dataset."user_id" = $1 AND dataset."deleted_at" IS NULL
      AND video."thumbnail" IS NOT NULL
-)sql", true};
+)sql",
+                               true};
 constexpr Statement kKeyframes{"videos.keyframes", R"sql(
   SELECT "keyframes" FROM "Videos" WHERE "id" = $1
 )sql"};

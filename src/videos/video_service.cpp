@@ -35,12 +35,11 @@ asio::awaitable<Result<Video>> VideoService::add(NewVideo upload) {
   const UserId user = upload.user;
   {
     const auto transaction = co_await videos_.begin();
-    LedgerChange change{
-        .user = user,
-        .kind = "upload",
-        .amount = credits_.prices().upload_per_frame * upload.info.frame_count,
-        .video = id,
-        .note = std::to_string(upload.info.frame_count) + " frames"};
+    LedgerChange change{.user = user,
+                        .kind = "upload",
+                        .amount = credits_.prices().upload_per_frame * upload.info.frame_count,
+                        .video = id,
+                        .note = std::to_string(upload.info.frame_count) + " frames"};
     const auto charged = co_await credits_.charge(*transaction, std::move(change));
     if (!charged) {
       co_return charged.error();

@@ -49,9 +49,9 @@ asio::awaitable<Result<media::MediaInfo>> VideoProber::probe(std::int64_t video_
     if (failure.fault() == "internal") {
       throw;
     }
-    co_return media_error(failure.fault() == "not_a_video" ? ErrorCode::unsupported_media
-                                                           : ErrorCode::invalid,
-                          failure.what());
+    co_return media_error(
+        failure.fault() == "not_a_video" ? ErrorCode::unsupported_media : ErrorCode::invalid,
+        failure.what());
   } catch (const RunnerCrashed&) {
     co_return media_error(ErrorCode::invalid,
                           "The video cannot be read: the decoder gave up on it.");

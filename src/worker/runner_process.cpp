@@ -37,8 +37,8 @@ constexpr std::chrono::seconds kSilenceLimit{60};
 // The runner must not see our secrets, so it inherits only what its libraries need.
 std::vector<std::string> runner_environment() {
   std::vector<std::string> variables;
-  for (const char* name : {"PATH", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TZ",
-                           "CUDA_VISIBLE_DEVICES"}) {
+  for (const char* name :
+       {"PATH", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TZ", "CUDA_VISIBLE_DEVICES"}) {
     if (const char* value = std::getenv(name)) {
       variables.push_back(fmt::format("{}={}", name, value));
     }
@@ -63,9 +63,9 @@ pid_t spawn(int socket, const runner::RunnerOptions& options) {
   std::vector<std::string> arguments{"infernode", "runner", "--threads",
                                      std::to_string(options.threads)};
   if (!options.model.empty()) {
-    for (const std::string& argument : {std::string{"--model-folder"}, options.model_folder,
-                                        std::string{"--model"}, options.model,
-                                        std::string{"--device"}, options.device}) {
+    for (const std::string& argument :
+         {std::string{"--model-folder"}, options.model_folder, std::string{"--model"},
+          options.model, std::string{"--device"}, options.device}) {
       arguments.push_back(argument);
     }
   }
@@ -120,9 +120,9 @@ struct RunnerProcess::State : std::enable_shared_from_this<RunnerProcess::State>
     boost::system::error_code error;
     co_await asio::async_read(socket, target, asio::redirect_error(asio::use_awaitable, error));
     if (error) {
-      throw RunnerCrashed(silent ? fmt::format("the runner gave no sign of life for {} s",
-                                               kSilenceLimit.count())
-                                 : std::string{"the runner ended unexpectedly"});
+      throw RunnerCrashed(
+          silent ? fmt::format("the runner gave no sign of life for {} s", kSilenceLimit.count())
+                 : std::string{"the runner ended unexpectedly"});
     }
   }
 
@@ -134,8 +134,8 @@ struct RunnerProcess::State : std::enable_shared_from_this<RunnerProcess::State>
 
   asio::awaitable<void> send(MessageType type, std::span<const std::byte> payload) {
     const MessageHeader header{type, static_cast<std::uint32_t>(payload.size())};
-    const std::array<asio::const_buffer, 2> buffers{
-        asio::buffer(&header, sizeof header), asio::buffer(payload.data(), payload.size())};
+    const std::array<asio::const_buffer, 2> buffers{asio::buffer(&header, sizeof header),
+                                                    asio::buffer(payload.data(), payload.size())};
     boost::system::error_code error;
     co_await asio::async_write(socket, buffers, asio::redirect_error(asio::use_awaitable, error));
     if (error) {

@@ -42,8 +42,8 @@ struct RunnerFrame {
 };
 
 // Gives up to `max_bytes` of the video from `offset` on; empty at its end.
-using VideoReader =
-    std::function<asio::awaitable<std::vector<std::byte>>(std::int64_t offset, std::size_t max_bytes)>;
+using VideoReader = std::function<asio::awaitable<std::vector<std::byte>>(std::int64_t offset,
+                                                                          std::size_t max_bytes)>;
 using FrameSink = std::function<asio::awaitable<void>(RunnerFrame frame)>;
 
 // A runner: this binary, started again as a child that has a socket and nothing else.

@@ -51,8 +51,7 @@ private:
 
   asio::awaitable<void> wait_for_work();
   asio::awaitable<void> work_off(ClaimedSegment segment);
-  asio::awaitable<void> work_off_frames(ClaimedSegment segment,
-                                        std::shared_ptr<Progress> progress);
+  asio::awaitable<void> work_off_frames(ClaimedSegment segment, std::shared_ptr<Progress> progress);
   asio::awaitable<SegmentOutcome> run_frames(ClaimedSegment segment,
                                              std::shared_ptr<Progress> progress);
   asio::awaitable<void> heartbeat(ClaimedSegment segment, std::shared_ptr<Progress> progress);

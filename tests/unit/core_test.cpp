@@ -1,0 +1,176 @@
+// Goal: the values that everything else is made of are exact.
+// Method: tables of inputs and outputs, edges first.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <regex>
+
+#include "core/clock.hpp"
+#include "core/config.hpp"
+#include "core/digest.hpp"
+#include "core/id.hpp"
+#include "core/json.hpp"
+#include "core/page.hpp"
+#include "core/tokens.hpp"
+
+namespace infernode {
+namespace {
+
+TEST(Tokens, ParsesAtMostThreeDecimals) {
+  EXPECT_EQ(Tokens::parse("99.205")->thousandths(), 99205);
+  EXPECT_EQ(Tokens::parse("-0.5")->thousandths(), -500);
+  EXPECT_EQ(Tokens::parse("7")->thousandths(), 7000);
+  EXPECT_EQ(Tokens::parse("0.001")->thousandths(), 1);
+  for (const char* wrong : {"", ".", "1.", ".5", "1.2345", "1e3", " 1", "1 ", "+1", "--1", "0x1",
+                            "4398046511104", "99999999999999999999"}) {
+    EXPECT_FALSE(Tokens::parse(wrong)) << wrong;
+  }
+}
+
+TEST(Tokens, AddsAndMultipliesExactly) {
+  const Tokens price = Tokens::from_thousandths(2);
+  EXPECT_EQ((price * 120).to_string(), "0.240");
+  EXPECT_EQ((Tokens::from_thousandths(100'000) - price * 3).to_string(), "99.994");
+  EXPECT_EQ((-price).to_string(), "-0.002");
+  // A thousand frames at a thousandth of a token are one token, to the last digit.
+  Tokens sum;
+  for (int i = 0; i < 1000; ++i) {
+    sum = sum + Tokens::from_thousandths(1);
+  }
+  EXPECT_EQ(sum.to_string(), "1.000");
+}
+
+TEST(Tokens, RefusesToOverflow) {
+  const Tokens most = Tokens::from_thousandths(Tokens::kMaxThousandths);
+  EXPECT_THROW(most + Tokens::from_thousandths(1), std::overflow_error);
+  EXPECT_THROW(most * 2, std::overflow_error);
+  EXPECT_THROW(most * std::numeric_limits<std::int64_t>::max(), std::overflow_error);
+}
+
+TEST(Tokens, AreWrittenAsPlainJsonNumbers) {
+  const auto text = [](std::int64_t thousandths) {
+    return json_text(json_tokens(Tokens::from_thousandths(thousandths)));
+  };
+  EXPECT_EQ(text(99205), "99.205");
+  EXPECT_EQ(text(100'000), "100");
+  EXPECT_EQ(text(-240), "-0.24");
+  EXPECT_EQ(text(1), "0.001");
+  // The largest amounts keep every digit.
+  EXPECT_EQ(text(Tokens::kMaxThousandths), "4398046511103.999");
+}
+
+TEST(Json, RefusesWhatPostgresqlCannotStore) {
+  EXPECT_FALSE(parse_json(R"({"a":"\u0000"})"));
+  EXPECT_FALSE(parse_json(R"({"a\u0000":1})"));
+  EXPECT_FALSE(parse_json(R"(["\ud800"])"));
+  EXPECT_FALSE(parse_json("[\"\xff\"]"));
+  EXPECT_FALSE(parse_json("{} {}"));
+  EXPECT_FALSE(parse_json("{"));
+  EXPECT_FALSE(parse_json(""));
+  EXPECT_FALSE(parse_json(std::string(100, '[') + std::string(100, ']')));
+  EXPECT_TRUE(parse_json(" {\"a\": [1, 2.5, \"\xc3\xa9\"]} \n"));
+}
+
+TEST(Json, KnowsUtf8) {
+  EXPECT_TRUE(is_utf8("plain \"quoted\" \\ text"));
+  EXPECT_TRUE(is_utf8("\xe2\x82\xac"));
+  EXPECT_FALSE(is_utf8("\xe2\x82"));
+  EXPECT_FALSE(is_utf8("\xed\xa0\x80"));  // a surrogate
+  EXPECT_FALSE(is_utf8("\xc0\xaf"));      // overlong
+  EXPECT_FALSE(is_utf8(std::string_view{"a\0b", 3}));
+}
+
+TEST(Uuid, ReadsTheCanonicalFormOnly) {
+  const auto id = UserId::parse("5EED0000-0000-4000-8000-00000000000f");
+  ASSERT_TRUE(id);
+  EXPECT_EQ(id->to_string(), "5eed0000-0000-4000-8000-00000000000f");
+  for (const char* wrong :
+       {"", "5eed0000000040008000000000000001", "{5eed0000-0000-4000-8000-000000000001}",
+        "5eed0000-0000-4000-8000-00000000000g", "5eed0000-0000-4000-8000-0000000000011"}) {
+    EXPECT_FALSE(UserId::parse(wrong)) << wrong;
+  }
+  EXPECT_NE(UserId::random(), UserId::random());
+}
+
+TEST(Clock, ConvertsBetweenPostgresqlAndRfc3339) {
+  const auto time = parse_postgres_time("2026-01-31 12:00:00.123456+00");
+  EXPECT_EQ(rfc3339(time), "2026-01-31T12:00:00.123Z");
+  EXPECT_EQ(postgres_time(time), "2026-01-31 12:00:00.123456+00");
+  EXPECT_EQ(rfc3339(parse_postgres_time("1999-12-31 23:59:59+00")), "1999-12-31T23:59:59.000Z");
+  EXPECT_EQ(rfc3339(parse_postgres_time("2026-01-31 12:00:00.5+00")), "2026-01-31T12:00:00.500Z");
+  EXPECT_THROW(parse_postgres_time("2026-01-31 12:00:00+01"), std::runtime_error);
+  EXPECT_THROW(parse_postgres_time("infinity"), std::runtime_error);
+}
+
+TEST(Page, ReadsItsOwnCursorsOnly) {
+  const Cursor cursor{parse_postgres_time("2026-01-31 12:00:00.123456+00"), random_uuid()};
+  const auto request = page_request({{"limit", 7}, {"cursor", cursor_text(cursor)}});
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->limit, 7);
+  EXPECT_EQ(request->after->created_at, cursor.created_at);
+  EXPECT_EQ(request->after->id, cursor.id);
+  for (const char* wrong : {"", ".", "1", "x.5eed0000-0000-4000-8000-000000000001",
+                            "-1.5eed0000-0000-4000-8000-000000000001", "1.x",
+                            "99999999999999999.5eed0000-0000-4000-8000-000000000001"}) {
+    EXPECT_FALSE(page_request({{"cursor", wrong}})) << wrong;
+  }
+}
+
+TEST(Digest, MatchesTheStandardsExample) {  // FIPS 180-2, B.1
+  Sha256 sha;
+  sha.update(std::as_bytes(std::span{"abc", 3}));
+  const auto digest = sha.finish();
+  EXPECT_EQ(hex(digest), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST(Config, NamesEveryWrongSettingAtOnce) {
+  try {
+    load_config({{"INFERNODE_PORT", "70000"},
+                 {"INFERNODE_COLOUR", "red"},
+                 {"DB_DIALECT", "mysql"},
+                 {"UNRELATED", "x"}},
+                {{"DB_PASSWORT", "secret"}});
+    FAIL() << "accepted";
+  } catch (const ConfigError& error) {
+    const std::string text = error.what();
+    EXPECT_NE(text.find("INFERNODE_PORT=70000: should be a number from 0 to 65535"),
+              std::string::npos);
+    EXPECT_NE(text.find("INFERNODE_COLOUR=red: there is no such setting"), std::string::npos);
+    EXPECT_NE(text.find("DB_DIALECT=mysql: should be postgres"), std::string::npos);
+    EXPECT_NE(text.find("DB_PASSWORT"), std::string::npos);
+    EXPECT_EQ(text.find("UNRELATED"), std::string::npos);
+  }
+}
+
+TEST(Config, NeverRepeatsAPassword) {
+  try {
+    load_config({}, {{"DB_PASSWORD2", "hunter2"}});
+    FAIL() << "accepted";
+  } catch (const ConfigError& error) {
+    EXPECT_EQ(std::string{error.what()}.find("hunter2"), std::string::npos);
+  }
+}
+
+TEST(Config, PrefersTheEnvironmentToDotenv) {
+  const Config config =
+      load_config({{"INFERNODE_PORT", "1"}}, {{"INFERNODE_PORT", "2"}, {"DB_HOST", "h"}});
+  EXPECT_EQ(config.port, 1);
+  EXPECT_FALSE(config.embedded_database());
+  EXPECT_TRUE(load_config({}, {}).embedded_database());
+}
+
+TEST(Config, ExampleListsEverySettingOnce) {
+  std::ifstream in{INFERNODE_SOURCE_DIR "/.env.example"};
+  std::vector<std::string> listed;
+  const std::regex setting{"^#([A-Z_]+)=.*"};
+  for (std::string line; std::getline(in, line);) {
+    std::smatch match;
+    if (std::regex_match(line, match, setting)) {
+      listed.push_back(match[1]);
+    }
+  }
+  EXPECT_EQ(listed, setting_names());
+}
+
+}  // namespace
+}  // namespace infernode
