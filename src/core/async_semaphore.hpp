@@ -12,15 +12,15 @@ namespace infernode {
 // Lets at most `slots` coroutines of one single-threaded executor pass at once; the others wait.
 class AsyncSemaphore {
   struct State {
-    State(boost::asio::any_io_executor executor, int count)
-        : free{count}, changed{std::move(executor)} {}
+    State(const boost::asio::any_io_executor& executor, int count)
+        : free{count}, changed{executor} {}
     int free;
     boost::asio::steady_timer changed;
   };
 
 public:
-  AsyncSemaphore(boost::asio::any_io_executor executor, int slots)
-      : state_{std::make_shared<State>(std::move(executor), slots)} {
+  AsyncSemaphore(const boost::asio::any_io_executor& executor, int slots)
+      : state_{std::make_shared<State>(executor, slots)} {
     state_->changed.expires_at(boost::asio::steady_timer::time_point::max());
   }
 

@@ -33,8 +33,8 @@ void Connection::Finish::operator()(pg_conn* connection) const {
   PQfinish(connection);
 }
 
-Connection::Connection(asio::any_io_executor executor, pg_conn* connection)
-    : connection_{connection}, socket_{std::move(executor)} {}
+Connection::Connection(const asio::any_io_executor& executor, pg_conn* connection)
+    : connection_{connection}, socket_{executor} {}
 
 Connection::~Connection() {
   if (socket_.is_open()) {
@@ -45,7 +45,7 @@ Connection::~Connection() {
 asio::awaitable<std::unique_ptr<Connection>> Connection::open(asio::any_io_executor executor,
                                                               std::string conninfo) {
   std::unique_ptr<Connection> connection{
-      new Connection{std::move(executor), PQconnectStart(conninfo.c_str())}};
+      new Connection{executor, PQconnectStart(conninfo.c_str())}};
   co_await connection->connect();
   co_return connection;
 }

@@ -90,7 +90,7 @@ public:
   bool in_transaction() const;
 
 private:
-  Connection(asio::any_io_executor executor, pg_conn* connection);
+  Connection(const asio::any_io_executor& executor, pg_conn* connection);
 
   asio::awaitable<void> connect();
   asio::awaitable<Rows> run(const Statement* statement, std::vector<Param> params);

@@ -252,8 +252,7 @@ asio::awaitable<bool> serve_request(State& state, Stream& stream, beast::flat_bu
 }
 
 template <class State>
-asio::awaitable<void> serve_connection(std::shared_ptr<State> state, tcp::socket socket) {
-  Stream stream{std::move(socket)};
+asio::awaitable<void> serve_connection(std::shared_ptr<State> state, Stream stream) {
   boost::system::error_code ignored;
   stream.socket().set_option(tcp::no_delay{true}, ignored);
   state->sessions.insert(&stream);
@@ -319,7 +318,8 @@ asio::awaitable<void> Server::run() {
         co_await state->acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
     if (!error) {
       auto executor = state->acceptor.get_executor();
-      asio::co_spawn(executor, serve_connection(state, std::move(socket)),
+      Stream stream{std::move(socket)};
+      asio::co_spawn(executor, serve_connection(state, std::move(stream)),
                      [](const std::exception_ptr&) {});
     } else if (!state->stopping) {
       log::warn("accepting a connection failed: {}", error.message());

@@ -1,0 +1,185 @@
+// Goal: the subcommands do what --help says, with errors that say what to do.
+// Method: the real binary against a real cluster.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <fstream>
+#include <thread>
+
+#include "core/json.hpp"
+#include "core/process.hpp"
+#include "support/test_server.hpp"
+
+namespace infernode::test {
+namespace {
+
+namespace json = boost::json;
+
+TEST(CommandLine, RunsAVideoWithoutServer) {
+  TemporaryFolder folder;
+  const std::string out = (folder.path() / "out").string();
+  const ProcessResult result =
+      run_process({"env", "INFERNODE_MODEL_DIR=" INFERNODE_MODELS, INFERNODE_BINARY, "run", kClip.string(),
+                   "--out", out, "--start-frame", "60", "--end-frame", "66", "--frame-step", "2", "--json"});
+  ASSERT_EQ(result.status, 0) << result.output;
+  std::ifstream in{out + "/result.json"};
+  const std::string document{std::istreambuf_iterator<char>{in}, {}};
+  const auto parsed = json::parse(document);
+  ASSERT_EQ(parsed.at("frames").as_array().size(), 3U);
+  EXPECT_EQ(integer(parsed.at("frames").at(2), "frame"), 64);
+  EXPECT_EQ(run_process({"unzip", "-tq", out + "/images.zip"}).status, 0);
+  for (const auto& entry : std::filesystem::directory_iterator{out}) {
+    EXPECT_EQ(entry.path().string().find(".part"), std::string::npos);
+  }
+  const ProcessResult wrong = run_process({"env", "INFERNODE_MODEL_DIR=" INFERNODE_MODELS, INFERNODE_BINARY, "run",
+                                           INFERNODE_SOURCE_DIR "/CMakeLists.txt", "--out", out});
+  EXPECT_EQ(wrong.status, 1);
+  EXPECT_NE(wrong.output.find("not a video"), std::string::npos) << wrong.output;
+}
+
+TEST(CommandLine, StopsAtWrongSettings) {
+  const auto serve = [](const std::string& setting) {
+    return run_process({"env", "-C", "/tmp", setting, INFERNODE_BINARY, "serve"});
+  };
+  const ProcessResult wrong = serve("INFERNODE_PORT=many");
+  EXPECT_EQ(wrong.status, 1);
+  EXPECT_NE(wrong.output.find("INFERNODE_PORT=many: should be a number from 0 to 65535"), std::string::npos);
+  EXPECT_NE(serve("INFERNODE_PROT=1").output.find("no such setting"), std::string::npos);
+  EXPECT_EQ(run_process({INFERNODE_BINARY, "no-such-command"}).status, 2);
+  for (const char* command : {"serve", "worker", "run", "db:migrate", "db:migrate:undo", "db:migrate:status",
+                              "db:migration:generate", "db:seed", "db:seed:undo", "db:seed:generate",
+                              "keys:generate", "db:url", "models:list", "doctor", "demo", "completion"}) {
+    const ProcessResult help = run_process({INFERNODE_BINARY, command, "--help"});
+    EXPECT_EQ(help.status, 0) << command;
+    EXPECT_NE(help.output.find("Usage"), std::string::npos) << command;
+  }
+}
+
+TEST(CommandLine, SeedsExaminesAndPrintsItsDatabase) {
+  TestServer server;
+  EXPECT_EQ(server.command({"db:seed"}).status, 0);
+  EXPECT_EQ(server.command({"db:seed"}).status, 0);
+  EXPECT_EQ(server.sql(R"(SELECT email, role, tokens FROM "Users" ORDER BY email)"),
+            (std::vector<std::vector<std::string>>{{"admin@example.com", "admin", "1000.000"},
+                                                   {"user1@example.com", "user", "100.000"},
+                                                   {"user2@example.com", "user", "50.000"}}));
+  EXPECT_EQ(server.value(R"(SELECT count(*) FROM "Tags")"), "5");
+  EXPECT_EQ(server.value(R"(SELECT count(*) || '/' || count(deleted_at) FROM "Datasets")"), "2/1");
+  http::Client client{"127.0.0.1", server.port()};
+  EXPECT_EQ(client.request("POST", "/api/v1/auth/login",
+                           R"({"email":"admin@example.com","password":"password"})").status, 200);
+  const auto doctor = server.command({"doctor", "--json"});
+  EXPECT_EQ(doctor.status, 0) << doctor.output;
+  const auto url = server.command({"db:url"});
+  std::string trimmed = url.output.substr(0, url.output.find('\n'));
+  const ProcessResult psql = run_process({"psql", trimmed, "-Atc", "SELECT 1"});
+  EXPECT_EQ(psql.output, "1\n") << trimmed;
+  EXPECT_EQ(server.command({"db:seed:undo"}).status, 0);
+  EXPECT_EQ(server.value(R"(SELECT count(*) FROM "Users")"), "0");
+  EXPECT_EQ(server.value(R"(SELECT count(*) FROM "Tags")"), "0");
+}
+
+TEST(CommandLine, CompletesWordsWithColons) {
+  const ProcessResult words = run_process(
+      {"bash", "-c", "source <(" INFERNODE_BINARY " completion); COMP_LINE='infernode db:mig'; "
+                     "COMP_POINT=${#COMP_LINE}; _infernode; echo ${COMPREPLY[@]}"});
+  EXPECT_EQ(words.output, "migrate migrate:undo migrate:status migration:generate\n");
+}
+
+TEST(Schema, GoesDownAndUpAgainUnchanged) {
+  TestServer server;
+  const auto dump = [&] {
+    return server.value(R"(SELECT string_agg(line, E'\n' ORDER BY line) FROM (
+      SELECT table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' ||
+             coalesce(column_default, '') AS line FROM information_schema.columns WHERE table_schema = 'public'
+      UNION ALL SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid)
+                  FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+      UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
+      UNION ALL SELECT tgrelid::regclass || ' ' || pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+      UNION ALL SELECT typname FROM pg_type WHERE typnamespace = 'public'::regnamespace AND typtype = 'e'
+      ) AS all_lines)");
+  };
+  const std::string whole = dump();
+  const int count = std::stoi(server.value("SELECT count(*) FROM schema_migrations"));
+  ASSERT_GE(count, 10);
+  for (int i = 0; i < count; ++i) {
+    const auto undone = server.command({"db:migrate:undo"});
+    EXPECT_EQ(undone.status, 0) << undone.output;
+  }
+  EXPECT_EQ(server.value("SELECT count(*) FROM schema_migrations"), "0");
+  EXPECT_EQ(server.command({"db:migrate"}).status, 0);
+  EXPECT_EQ(dump(), whole);
+  const auto status = server.command({"db:migrate:status", "--json"});
+  EXPECT_EQ(status.output.find("\"applied\":false"), std::string::npos);
+}
+
+TEST(Schema, KeepsJobsAndLedgerLegal) {
+  TestServer server;
+  EXPECT_EQ(server.command({"db:seed"}).status, 0);
+  const auto refused = [&](const std::string& statement) {
+    EXPECT_THROW(server.sql(statement), std::runtime_error) << statement;
+  };
+  refused(R"(UPDATE "Users" SET tokens = -1 WHERE email = 'user1@example.com')");
+  refused(R"(INSERT INTO "Users" (email, password) VALUES ('not an address', 'x'))");
+  refused(R"(UPDATE "LedgerEntries" SET amount = 5)");
+  refused(R"(DELETE FROM "LedgerEntries")");
+  server.sql(R"(INSERT INTO "Blobs" (id, size) VALUES ('5eed0000-0000-4000-8000-000000000031', 1);
+    INSERT INTO "Videos" (id, dataset_id, file, name, frame_count) VALUES ('5eed0000-0000-4000-8000-000000000032',
+      '5eed0000-0000-4000-8000-000000000021', '5eed0000-0000-4000-8000-000000000031', 'v', 1);
+    INSERT INTO "InferenceJobs" (id, dataset_id, user_id, video_id, params) VALUES
+      ('5eed0000-0000-4000-8000-000000000033', '5eed0000-0000-4000-8000-000000000021',
+       '5eed0000-0000-4000-8000-000000000002', '5eed0000-0000-4000-8000-000000000032', '{}'))");
+  refused(R"(UPDATE "InferenceJobs" SET status = 'COMPLETED', finished_at = now())");
+  refused(R"(UPDATE "InferenceJobs" SET status = 'FAILED', finished_at = now())");
+  refused(R"(UPDATE "InferenceJobs" SET status = 'ABORTED')");  // without its time
+  server.sql(R"(UPDATE "InferenceJobs" SET status = 'ABORTED', finished_at = now())");
+  refused(R"(UPDATE "InferenceJobs" SET status = 'RUNNING', finished_at = NULL)");
+}
+
+// The promise is 1 GiB in less than 100 MiB; the short run keeps the ratio with a quarter of it.
+TEST(Upload, KeepsTheServersMemoryFlat) {
+  const char* long_tests = std::getenv("INFERNODE_LONG_TESTS");
+  const std::int64_t bytes = long_tests != nullptr && *long_tests != '\0' ? 1'073'741'824 : 268'435'456;
+  TestServer server;
+  TestUser user{server};
+  const std::string dataset = user.create_dataset("large");
+  // A valid video of any size: the clip, followed by one large box that every player skips.
+  const auto file = server.folder() / "large.mp4";
+  std::filesystem::copy_file(kClip, file);
+  {
+    std::ofstream out{file, std::ios::binary | std::ios::app};
+    const auto size = static_cast<std::uint32_t>(bytes - static_cast<std::int64_t>(std::filesystem::file_size(kClip)));
+    const char box[8] = {static_cast<char>(size >> 24), static_cast<char>(size >> 16),
+                         static_cast<char>(size >> 8), static_cast<char>(size), 'f', 'r', 'e', 'e'};
+    out.write(box, sizeof box);
+  }
+  std::filesystem::resize_file(file, static_cast<std::uintmax_t>(bytes));
+  const auto peak_kib = [&] {
+    std::ifstream in{"/proc/" + std::to_string(server.pid()) + "/status"};
+    for (std::string line; std::getline(in, line);) {
+      if (line.starts_with("VmHWM:")) {
+        return std::stol(line.substr(6));
+      }
+    }
+    return 0L;
+  };
+  const long before = peak_kib();
+  const auto began = std::chrono::steady_clock::now();
+  const auto uploaded = user.upload(dataset, file);
+  ASSERT_EQ(uploaded.status, 201) << uploaded.body;
+  const auto received = std::chrono::steady_clock::now();
+  const auto back = server.folder() / "back.mp4";
+  const std::string video = text(json::parse(uploaded.body), "id");
+  ASSERT_EQ(user.client().download("/api/v1/videos/" + video + "/content", back).status, 200);
+  const auto sent = std::chrono::steady_clock::now();
+  const long grown_kib = peak_kib() - before;
+  std::printf("%lld MiB: memory grew by %ld KiB; up %.0f MiB/s, down %.0f MiB/s\n",
+              static_cast<long long>(bytes >> 20), grown_kib,
+              static_cast<double>(bytes >> 20) / std::chrono::duration<double>(received - began).count(),
+              static_cast<double>(bytes >> 20) / std::chrono::duration<double>(sent - received).count());
+  EXPECT_LT(grown_kib, 100 * 1024);
+  EXPECT_EQ(run_process({"cmp", file.string(), back.string()}).status, 0);
+}
+
+}  // namespace
+}  // namespace infernode::test

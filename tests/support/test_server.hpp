@@ -1,0 +1,115 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <boost/json.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/tokens.hpp"
+#include "http/client.hpp"
+
+namespace infernode::test {
+
+// A folder of its own for a test; gone when destroyed.
+class TemporaryFolder {
+public:
+  TemporaryFolder();
+  ~TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+private:
+  std::filesystem::path path_;
+};
+
+struct CommandResult {
+  int status;
+  std::string output;  // standard output and standard error
+};
+
+// The real `infernode serve` as a child process, on a free port of 127.0.0.1, with a PostgreSQL
+// cluster of its own in a temporary folder.
+class TestServer {
+public:
+  // `settings` add to the environment.
+  explicit TestServer(std::map<std::string, std::string> settings = {});
+  ~TestServer();
+  TestServer(const TestServer&) = delete;
+  TestServer& operator=(const TestServer&) = delete;
+
+  void start();
+  // Ctrl-C, and waits. Returns the exit status.
+  int stop();
+  // SIGKILL: no destructor runs.
+  void kill();
+
+  std::uint16_t port() const { return port_; }
+  pid_t pid() const { return child_; }
+  std::filesystem::path folder() const { return folder_.path(); }
+  // What the server wrote to standard error since it was made.
+  std::string log() const;
+  // Runs `infernode` with these arguments and this server's settings.
+  CommandResult command(const std::vector<std::string>& arguments) const;
+  // Rows of a query against the server's database, every value as text.
+  std::vector<std::vector<std::string>> sql(const std::string& query) const;
+  // The one value of a query.
+  std::string value(const std::string& query) const { return sql(query).at(0).at(0); }
+
+private:
+  TemporaryFolder folder_;
+  std::map<std::string, std::string> settings_;
+  pid_t child_ = -1;
+  std::uint16_t port_ = 0;
+};
+
+// A logged-in user.
+class TestUser {
+public:
+  // Registers a new one.
+  explicit TestUser(const TestServer& server);
+
+  http::ClientResponse send(const std::string& method, const std::string& path,
+                            const std::string& body = "",
+                            const std::map<std::string, std::string>& headers = {});
+  // As above; fails the test unless the status is `expected`, and returns the body as JSON.
+  boost::json::value call(int expected, const std::string& method, const std::string& path,
+                          const boost::json::value& body = nullptr);
+  std::string create_dataset(const std::string& name);
+  http::ClientResponse upload(const std::string& dataset, const std::filesystem::path& file,
+                              const std::string& name = "");
+  // A new dataset with the example clip in it.
+  struct Footage {
+    std::string dataset;
+    std::string video;
+  };
+  Footage with_footage(const std::string& name);
+  // Waits until the job has ended, and returns it.
+  boost::json::value wait_for_end(const std::string& job);
+  // Waits until some of the job's images are done.
+  void wait_for_progress(const std::string& job, int images);
+  Tokens balance();
+  http::Client& client() { return client_; }
+  const std::string& email() const { return email_; }
+
+private:
+  http::Client client_;
+  std::string email_;
+};
+
+inline std::string text(const boost::json::value& value, const char* name) {
+  return boost::json::value_to<std::string>(value.at(name));
+}
+inline std::int64_t integer(const boost::json::value& value, const char* name) {
+  return boost::json::value_to<std::int64_t>(value.at(name));
+}
+
+// 120 frames of people walking.
+const std::filesystem::path kClip = INFERNODE_SOURCE_DIR "/examples/street.mp4";
+
+}  // namespace infernode::test
