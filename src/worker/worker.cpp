@@ -212,6 +212,9 @@ asio::awaitable<void> Worker::work_off_frames(ClaimedSegment segment,
     permanent = error.fault() != "internal";
   } catch (const RunnerCrashed& error) {
     failure = error.what();
+  } catch (...) {
+    current_ = Runner{};
+    throw;
   }
   // The runner may be in the middle of something: the next segment gets a new one. What this one
   // stored expires by itself.

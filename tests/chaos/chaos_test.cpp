@@ -22,7 +22,8 @@ namespace json = boost::json;
 class Chaos : public testing::Test {
 protected:
   static std::string start(TestUser& user, const std::string& video) {
-    const json::object request{{"video_ids", json::array{video}}, {"params", {{"pipeline", "detect"}}}};
+    const json::object request{{"video_ids", json::array{video}},
+                               {"params", {{"pipeline", "detect"}}}};
     return text(user.call(201, "POST", "/jobs", request).at("jobs").at(0), "id");
   }
 
@@ -41,10 +42,14 @@ protected:
   }
 
   static void expect_sound(const TestServer& server, const std::string& job) {
-    EXPECT_EQ(server.value(R"(SELECT count(*) FROM "LedgerEntries" WHERE job_id = ')" + job + "'"), "1");
-    EXPECT_EQ(server.value(R"(SELECT count(*) FROM "Results" WHERE "inferenceJob_id" = ')" + job + "'"), "1");
+    EXPECT_EQ(server.value(R"(SELECT count(*) FROM "LedgerEntries" WHERE job_id = ')" + job + "'"),
+              "1");
+    EXPECT_EQ(
+        server.value(R"(SELECT count(*) FROM "Results" WHERE "inferenceJob_id" = ')" + job + "'"),
+        "1");
     EXPECT_EQ(server.value(R"(SELECT count(*) FROM "Users" AS u WHERE u."tokens" <>
-                              (SELECT sum("amount") FROM "LedgerEntries" WHERE "user_id" = u."id"))"), "0");
+                              (SELECT sum("amount") FROM "LedgerEntries" WHERE "user_id" = u."id"))"),
+              "0");
   }
 
   TemporaryFolder folder_;
@@ -62,7 +67,8 @@ TEST_F(Chaos, AServerKilledInTheMiddleOfAJobLosesNothing) {
   user->wait_for_progress(job, 10);
   server.kill();
   server.start();
-  const auto login = json::serialize(json::object{{"email", user->email()}, {"password", "a good password"}});
+  const auto login =
+      json::serialize(json::object{{"email", user->email()}, {"password", "a good password"}});
   http::Client client{"127.0.0.1", server.port()};
   const auto answer = client.request("POST", "/api/v1/auth/login", login);
   ASSERT_EQ(answer.status, 200) << answer.body;
@@ -79,7 +85,8 @@ TEST_F(Chaos, AServerKilledInTheMiddleOfAJobLosesNothing) {
   ASSERT_EQ(client.download("/api/v1/jobs/" + job + "/images", zip).status, 200);
   EXPECT_EQ(sha256_of_file(zip), expected.images);
   expect_sound(server, job);
-  EXPECT_EQ(json_text(json::parse(client.request("GET", "/api/v1/users/me").body).at("tokens")), "99.4");
+  EXPECT_EQ(json_text(json::parse(client.request("GET", "/api/v1/users/me").body).at("tokens")),
+            "99.4");
 }
 
 // The runner is the child that opens untrusted bytes; its death costs one attempt of one segment.
@@ -105,7 +112,9 @@ TEST_F(Chaos, ARunnerKilledInTheMiddleOfASegmentCostsOneAttempt) {
   ASSERT_GT(killed, 0);
   const auto ended = user.wait_for_end(job);
   EXPECT_EQ(text(ended, "status"), "COMPLETED") << json_text(ended);
-  EXPECT_EQ(server.value("SELECT max(attempts) FROM \"Segments\" WHERE job_id = '" + job + "' AND kind = 'FRAMES'"), "2");
+  EXPECT_EQ(server.value("SELECT max(attempts) FROM \"Segments\" WHERE job_id = '" + job +
+                         "' AND kind = 'FRAMES'"),
+            "2");
   expect_sound(server, job);
 }
 
@@ -117,8 +126,11 @@ TEST_F(Chaos, AStoppedServerGivesItsWorkBack) {
   user.wait_for_progress(job, 5);
   EXPECT_EQ(server.stop(), 0);
   server.start();
-  EXPECT_EQ(server.value("SELECT count(*) FROM \"Segments\" WHERE state = 'LEASED' AND attempts > 1"), "0");
-  for (int i = 0; i < 300 && server.value("SELECT status FROM \"InferenceJobs\"") != "COMPLETED"; ++i) {
+  EXPECT_EQ(
+      server.value("SELECT count(*) FROM \"Segments\" WHERE state = 'LEASED' AND attempts > 1"),
+      "0");
+  for (int i = 0; i < 300 && server.value("SELECT status FROM \"InferenceJobs\"") != "COMPLETED";
+       ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds{100});
   }
   EXPECT_EQ(server.value("SELECT status FROM \"InferenceJobs\""), "COMPLETED");
@@ -132,8 +144,11 @@ TEST_F(Chaos, ADatabaseThatRestartsIsFoundAgain) {
   const auto footage = user.with_footage("restart");
   const std::string job = start(user, footage.video);
   user.wait_for_progress(job, 5);
-  server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'infernode'");
-  for (int i = 0; i < 300 && server.value("SELECT status FROM \"InferenceJobs\"") != "COMPLETED"; ++i) {
+  server.sql(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "
+      "'infernode'");
+  for (int i = 0; i < 300 && server.value("SELECT status FROM \"InferenceJobs\"") != "COMPLETED";
+       ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds{100});
   }
   EXPECT_EQ(text(user.wait_for_end(job), "status"), "COMPLETED");

@@ -33,8 +33,10 @@ TEST_F(Accounts, RegisterLogInAndSeeTheOpeningBalance) {
 TEST_F(Accounts, RefuseWhatIsTakenOrUnsound) {
   TestUser user{*server_};
   const auto attempt = [&](const std::string& email, const std::string& password) {
-    return user.send("POST", "/auth/register",
-                     json::serialize(json::object{{"email", email}, {"password", password}})).status;
+    return user
+        .send("POST", "/auth/register",
+              json::serialize(json::object{{"email", email}, {"password", password}}))
+        .status;
   };
   std::string capitals = user.email();
   capitals[0] = 'T';
@@ -62,7 +64,8 @@ TEST_F(Accounts, GiveTheSameAnswerForUnknownAddressAndWrongPassword) {
 
 TEST_F(Accounts, NeedAToken) {
   http::Client client{"127.0.0.1", server_->port()};
-  for (const char* path : {"/api/v1/users/me", "/api/v1/datasets", "/api/v1/jobs", "/api/v1/pipelines"}) {
+  for (const char* path :
+       {"/api/v1/users/me", "/api/v1/datasets", "/api/v1/jobs", "/api/v1/pipelines"}) {
     const auto answer = client.request("GET", path);
     EXPECT_EQ(answer.status, 401) << path;
     EXPECT_EQ(answer.headers.at("content-type"), "application/problem+json");
@@ -86,7 +89,8 @@ class Datasets : public Accounts {};
 
 TEST_F(Datasets, LiveThroughTheirWholeLife) {
   TestUser user{*server_};
-  const auto made = user.call(201, "POST", "/datasets", json::object{{"name", "a"}, {"tags", json::array{"x", "y"}}});
+  const auto made = user.call(201, "POST", "/datasets",
+                              json::object{{"name", "a"}, {"tags", json::array{"x", "y"}}});
   const std::string path = "/datasets/" + text(made, "id");
   EXPECT_EQ(user.send("POST", "/datasets", R"({"name":"a"})").status, 409);
   EXPECT_EQ(text(user.call(200, "PATCH", path, json::object{{"name", "b"}}), "name"), "b");
@@ -97,15 +101,18 @@ TEST_F(Datasets, LiveThroughTheirWholeLife) {
   EXPECT_EQ(user.call(200, "GET", "/datasets?deleted=true").at("items").as_array().size(), 1U);
   user.create_dataset("b");  // the name is free meanwhile
   user.call(409, "POST", path + "/restore");
-  user.call(200, "PATCH", "/datasets/" + text(user.call(200, "GET", "/datasets").at("items").at(0), "id"),
+  user.call(200, "PATCH",
+            "/datasets/" + text(user.call(200, "GET", "/datasets").at("items").at(0), "id"),
             json::object{{"name", "c"}});
   EXPECT_EQ(text(user.call(200, "POST", path + "/restore"), "name"), "b");
 }
 
 TEST_F(Datasets, AreFilteredByTagsAndName) {
   TestUser user{*server_};
-  user.call(201, "POST", "/datasets", json::object{{"name", "Red car"}, {"tags", json::array{"red", "car"}}});
-  user.call(201, "POST", "/datasets", json::object{{"name", "Blue car"}, {"tags", json::array{"blue", "car"}}});
+  user.call(201, "POST", "/datasets",
+            json::object{{"name", "Red car"}, {"tags", json::array{"red", "car"}}});
+  user.call(201, "POST", "/datasets",
+            json::object{{"name", "Blue car"}, {"tags", json::array{"blue", "car"}}});
   const auto count = [&](const std::string& query) {
     return user.call(200, "GET", "/datasets?" + query).at("items").as_array().size();
   };
@@ -114,7 +121,8 @@ TEST_F(Datasets, AreFilteredByTagsAndName) {
   EXPECT_EQ(count("q=BLUE"), 1U);
   EXPECT_EQ(count("q=%25"), 0U);  // a percent sign is no wildcard
   bool found = false;
-  for (const auto& tag : user.call(200, "GET", "/tags").at("items").as_array()) {
+  const auto tags = user.call(200, "GET", "/tags");
+  for (const auto& tag : tags.at("items").as_array()) {
     if (text(tag, "name") == "car") {
       found = true;
       EXPECT_EQ(integer(tag, "datasets"), 2);
@@ -138,7 +146,8 @@ TEST_F(Datasets, ComeInStablePages) {
     if (page.at("next_cursor").is_null()) {
       break;
     }
-    user.create_dataset("new " + std::to_string(names.size()));  // rows added meanwhile do not shift it
+    user.create_dataset("new " +
+                        std::to_string(names.size()));  // rows added meanwhile do not shift it
     query = "?limit=3&cursor=" + text(page, "next_cursor");
   }
   EXPECT_EQ(names, (std::vector<std::string>{"d6", "d5", "d4", "d3", "d2", "d1", "d0"}));

@@ -1,5 +1,6 @@
 // Goal: bad input gets a problem document that says what is wrong, and leaves nothing behind.
-// Method: each kind of it against the real server; rows, blobs and balances counted before and after.
+// Method: each kind of it against the real server; rows, blobs and balances counted before and
+// after.
 #include <gtest/gtest.h>
 
 #include <boost/asio/connect.hpp>
@@ -44,7 +45,8 @@ protected:
   std::filesystem::path write(const std::string& name, const std::vector<std::byte>& bytes) {
     const auto file = folder_.path() / name;
     std::ofstream out{file, std::ios::binary};
-    out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    out.write(reinterpret_cast<const char*>(bytes.data()),
+              static_cast<std::streamsize>(bytes.size()));
     return file;
   }
 
@@ -95,9 +97,12 @@ TEST_F(BadInput, FilesThatAreNoWholeVideo) {
   write("inside.txt", std::vector<std::byte>(5000, std::byte{'y'}));
   const auto zip = folder_.path() / "real.zip";
   ASSERT_EQ(run_process({"env", "-C", folder_.path().string(), "python3", "-c",
-                         "import zipfile; zipfile.ZipFile('real.zip','w').write('inside.txt')"}).status, 0);
+                         "import zipfile; zipfile.ZipFile('real.zip','w').write('inside.txt')"})
+                .status,
+            0);
   expect_refused(415, "zip.mp4", read_file(zip.string()));
-  expect_refused(415, "picture.mp4", read_file(INFERNODE_SOURCE_DIR "/tools/models/test/street-512.jpg"));
+  expect_refused(415, "picture.mp4",
+                 read_file(INFERNODE_SOURCE_DIR "/tools/models/test/street-512.jpg"));
   expect_refused(413, "large.mp4", std::vector<std::byte>(6'000'000, std::byte{0}));
 }
 
@@ -121,13 +126,16 @@ TEST_F(BadInput, UploadsThatAreNoForm) {
 
 TEST_F(BadInput, AClientThatGoesAwayInTheMiddle) {
   const std::string before = remains();
-  const auto login = user_->send("POST", "/auth/login",
-                                 json::serialize(json::object{{"email", user_->email()}, {"password", "a good password"}}));
+  const auto login = user_->send(
+      "POST", "/auth/login",
+      json::serialize(json::object{{"email", user_->email()}, {"password", "a good password"}}));
   const std::string request =
-      "POST /api/v1/datasets/" + dataset_ + "/videos HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " +
+      "POST /api/v1/datasets/" + dataset_ +
+      "/videos HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " +
       text(json::parse(login.body), "token") +
       "\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 4000000\r\n\r\n"
-      "--b\r\nContent-Disposition: form-data; name=file; filename=a\r\n\r\n" + std::string(2'000'000, 'x');
+      "--b\r\nContent-Disposition: form-data; name=file; filename=a\r\n\r\n" +
+      std::string(2'000'000, 'x');
   raw(request, true);
   std::string after;
   for (int i = 0; i < 200 && (after = remains()) != before; ++i) {
@@ -139,7 +147,8 @@ TEST_F(BadInput, AClientThatGoesAwayInTheMiddle) {
 TEST_F(BadInput, JsonThatIsTooLargeIsAnsweredWithoutReadingIt) {
   const std::string head =
       "POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
-  EXPECT_NE(raw(head + "Content-Length: 104857600\r\n\r\n{").find("HTTP/1.1 413"), std::string::npos);
+  EXPECT_NE(raw(head + "Content-Length: 104857600\r\n\r\n{").find("HTTP/1.1 413"),
+            std::string::npos);
   // The same without saying how long it is.
   std::string chunked = head + "Transfer-Encoding: chunked\r\n\r\n";
   for (int i = 0; i < 40; ++i) {
@@ -150,8 +159,9 @@ TEST_F(BadInput, JsonThatIsTooLargeIsAnsweredWithoutReadingIt) {
 
 TEST_F(BadInput, WhatIsNoHttp) {
   EXPECT_NE(raw("nonsense\r\n\r\n").find("HTTP/1.1 400"), std::string::npos);
-  EXPECT_NE(raw("GET / HTTP/1.1\r\nX: " + std::string(20'000, 'x') + "\r\n\r\n").find("HTTP/1.1 400"),
-            std::string::npos);
+  EXPECT_NE(
+      raw("GET / HTTP/1.1\r\nX: " + std::string(20'000, 'x') + "\r\n\r\n").find("HTTP/1.1 400"),
+      std::string::npos);
 }
 
 TEST_F(BadInput, BodiesThatDoNotFit) {
@@ -168,7 +178,8 @@ TEST_F(BadInput, BodiesThatDoNotFit) {
   EXPECT_EQ(post("/datasets", R"({"name":1})"), 422);
   EXPECT_EQ(post("/datasets", R"({"name":"a","unknown":1})"), 422);
   EXPECT_EQ(post("/datasets", "{\"name\":\"" + std::string(300, 'x') + "\"}"), 422);
-  EXPECT_EQ(user_->send("POST", "/datasets", "name=a", {{"Content-Type", "text/plain"}}).status, 415);
+  EXPECT_EQ(user_->send("POST", "/datasets", "name=a", {{"Content-Type", "text/plain"}}).status,
+            415);
   EXPECT_EQ(user_->send("PUT", "/datasets").status, 405);
   EXPECT_EQ(user_->send("GET", "/nothing").status, 404);
   EXPECT_EQ(user_->send("GET", "/datasets/not-an-id").status, 404);
@@ -196,11 +207,17 @@ TEST_F(BadInput, ParamsThatContradictThemselves) {
     EXPECT_EQ(answer.status, 422) << params;
     EXPECT_EQ(text(json::parse(answer.body).at("errors").at(0), "pointer"), pointer) << answer.body;
   }
-  const auto body = [&](const std::string& rest) { return R"({"params":{"pipeline":"detect"})" + rest + "}"; };
+  const auto body = [&](const std::string& rest) {
+    return R"({"params":{"pipeline":"detect"})" + rest + "}";
+  };
   EXPECT_EQ(user_->send("POST", "/jobs", body("")).status, 422);
   EXPECT_EQ(user_->send("POST", "/jobs", body(R"(,"video_ids":[])")).status, 422);
-  EXPECT_EQ(user_->send("POST", "/jobs", body(R"(,"dataset_id":")" + dataset_ + "\"")).status, 422);  // empty
-  EXPECT_EQ(user_->send("POST", "/jobs", body(R"(,"dataset_id":"5eed0000-0000-4000-8000-000000000001")")).status, 404);
+  EXPECT_EQ(user_->send("POST", "/jobs", body(R"(,"dataset_id":")" + dataset_ + "\"")).status,
+            422);  // empty
+  EXPECT_EQ(
+      user_->send("POST", "/jobs", body(R"(,"dataset_id":"5eed0000-0000-4000-8000-000000000001")"))
+          .status,
+      404);
   EXPECT_EQ(user_->balance(), before);
   EXPECT_EQ(user_->call(200, "GET", "/jobs").at("items").as_array().size(), 0U);
 }
@@ -214,7 +231,12 @@ TEST_F(BadInput, TooFewTokens) {
   const auto problem = json::parse(upload.body);
   EXPECT_DOUBLE_EQ(problem.at("required").as_double(), 0.12);
   EXPECT_DOUBLE_EQ(problem.at("available").as_double(), 0.1);
-  EXPECT_EQ(user_->send("POST", "/jobs", R"({"video_ids":[")" + footage.video + R"("],"params":{"pipeline":"detect"}})").status, 402);
+  EXPECT_EQ(
+      user_
+          ->send("POST", "/jobs",
+                 R"({"video_ids":[")" + footage.video + R"("],"params":{"pipeline":"detect"}})")
+          .status,
+      402);
   EXPECT_EQ(remains(), before);
   EXPECT_EQ(user_->balance().to_string(), "0.100");
 }

@@ -18,9 +18,9 @@ namespace json = boost::json;
 TEST(CommandLine, RunsAVideoWithoutServer) {
   TemporaryFolder folder;
   const std::string out = (folder.path() / "out").string();
-  const ProcessResult result =
-      run_process({"env", "INFERNODE_MODEL_DIR=" INFERNODE_MODELS, INFERNODE_BINARY, "run", kClip.string(),
-                   "--out", out, "--start-frame", "60", "--end-frame", "66", "--frame-step", "2", "--json"});
+  const ProcessResult result = run_process(
+      {"env", "INFERNODE_MODEL_DIR=" INFERNODE_MODELS, INFERNODE_BINARY, "run", kClip.string(),
+       "--out", out, "--start-frame", "60", "--end-frame", "66", "--frame-step", "2", "--json"});
   ASSERT_EQ(result.status, 0) << result.output;
   std::ifstream in{out + "/result.json"};
   const std::string document{std::istreambuf_iterator<char>{in}, {}};
@@ -31,8 +31,9 @@ TEST(CommandLine, RunsAVideoWithoutServer) {
   for (const auto& entry : std::filesystem::directory_iterator{out}) {
     EXPECT_EQ(entry.path().string().find(".part"), std::string::npos);
   }
-  const ProcessResult wrong = run_process({"env", "INFERNODE_MODEL_DIR=" INFERNODE_MODELS, INFERNODE_BINARY, "run",
-                                           INFERNODE_SOURCE_DIR "/CMakeLists.txt", "--out", out});
+  const ProcessResult wrong =
+      run_process({"env", "INFERNODE_MODEL_DIR=" INFERNODE_MODELS, INFERNODE_BINARY, "run",
+                   INFERNODE_SOURCE_DIR "/CMakeLists.txt", "--out", out});
   EXPECT_EQ(wrong.status, 1);
   EXPECT_NE(wrong.output.find("not a video"), std::string::npos) << wrong.output;
 }
@@ -43,12 +44,14 @@ TEST(CommandLine, StopsAtWrongSettings) {
   };
   const ProcessResult wrong = serve("INFERNODE_PORT=many");
   EXPECT_EQ(wrong.status, 1);
-  EXPECT_NE(wrong.output.find("INFERNODE_PORT=many: should be a number from 0 to 65535"), std::string::npos);
+  EXPECT_NE(wrong.output.find("INFERNODE_PORT=many: should be a number from 0 to 65535"),
+            std::string::npos);
   EXPECT_NE(serve("INFERNODE_PROT=1").output.find("no such setting"), std::string::npos);
   EXPECT_EQ(run_process({INFERNODE_BINARY, "no-such-command"}).status, 2);
-  for (const char* command : {"serve", "worker", "run", "db:migrate", "db:migrate:undo", "db:migrate:status",
-                              "db:migration:generate", "db:seed", "db:seed:undo", "db:seed:generate",
-                              "keys:generate", "db:url", "models:list", "doctor", "demo", "completion"}) {
+  for (const char* command :
+       {"serve", "worker", "run", "db:migrate", "db:migrate:undo", "db:migrate:status",
+        "db:migration:generate", "db:seed", "db:seed:undo", "db:seed:generate", "keys:generate",
+        "db:url", "models:list", "doctor", "demo", "completion"}) {
     const ProcessResult help = run_process({INFERNODE_BINARY, command, "--help"});
     EXPECT_EQ(help.status, 0) << command;
     EXPECT_NE(help.output.find("Usage"), std::string::npos) << command;
@@ -66,8 +69,11 @@ TEST(CommandLine, SeedsExaminesAndPrintsItsDatabase) {
   EXPECT_EQ(server.value(R"(SELECT count(*) FROM "Tags")"), "5");
   EXPECT_EQ(server.value(R"(SELECT count(*) || '/' || count(deleted_at) FROM "Datasets")"), "2/1");
   http::Client client{"127.0.0.1", server.port()};
-  EXPECT_EQ(client.request("POST", "/api/v1/auth/login",
-                           R"({"email":"admin@example.com","password":"password"})").status, 200);
+  EXPECT_EQ(client
+                .request("POST", "/api/v1/auth/login",
+                         R"({"email":"admin@example.com","password":"password"})")
+                .status,
+            200);
   const auto doctor = server.command({"doctor", "--json"});
   EXPECT_EQ(doctor.status, 0) << doctor.output;
   const auto url = server.command({"db:url"});
@@ -80,9 +86,10 @@ TEST(CommandLine, SeedsExaminesAndPrintsItsDatabase) {
 }
 
 TEST(CommandLine, CompletesWordsWithColons) {
-  const ProcessResult words = run_process(
-      {"bash", "-c", "source <(" INFERNODE_BINARY " completion); COMP_LINE='infernode db:mig'; "
-                     "COMP_POINT=${#COMP_LINE}; _infernode; echo ${COMPREPLY[@]}"});
+  const ProcessResult words =
+      run_process({"bash", "-c",
+                   "source <(" INFERNODE_BINARY " completion); COMP_LINE='infernode db:mig'; "
+                   "COMP_POINT=${#COMP_LINE}; _infernode; echo ${COMPREPLY[@]}"});
   EXPECT_EQ(words.output, "migrate migrate:undo migrate:status migration:generate\n");
 }
 
@@ -139,7 +146,8 @@ TEST(Schema, KeepsJobsAndLedgerLegal) {
 // The promise is 1 GiB in less than 100 MiB; the short run keeps the ratio with a quarter of it.
 TEST(Upload, KeepsTheServersMemoryFlat) {
   const char* long_tests = std::getenv("INFERNODE_LONG_TESTS");
-  const std::int64_t bytes = long_tests != nullptr && *long_tests != '\0' ? 1'073'741'824 : 268'435'456;
+  const std::int64_t bytes =
+      long_tests != nullptr && *long_tests != '\0' ? 1'073'741'824 : 268'435'456;
   TestServer server;
   TestUser user{server};
   const std::string dataset = user.create_dataset("large");
@@ -148,9 +156,16 @@ TEST(Upload, KeepsTheServersMemoryFlat) {
   std::filesystem::copy_file(kClip, file);
   {
     std::ofstream out{file, std::ios::binary | std::ios::app};
-    const auto size = static_cast<std::uint32_t>(bytes - static_cast<std::int64_t>(std::filesystem::file_size(kClip)));
-    const char box[8] = {static_cast<char>(size >> 24), static_cast<char>(size >> 16),
-                         static_cast<char>(size >> 8), static_cast<char>(size), 'f', 'r', 'e', 'e'};
+    const auto size = static_cast<std::uint32_t>(
+        bytes - static_cast<std::int64_t>(std::filesystem::file_size(kClip)));
+    const char box[8] = {static_cast<char>(size >> 24),
+                         static_cast<char>(size >> 16),
+                         static_cast<char>(size >> 8),
+                         static_cast<char>(size),
+                         'f',
+                         'r',
+                         'e',
+                         'e'};
     out.write(box, sizeof box);
   }
   std::filesystem::resize_file(file, static_cast<std::uintmax_t>(bytes));
@@ -173,10 +188,11 @@ TEST(Upload, KeepsTheServersMemoryFlat) {
   ASSERT_EQ(user.client().download("/api/v1/videos/" + video + "/content", back).status, 200);
   const auto sent = std::chrono::steady_clock::now();
   const long grown_kib = peak_kib() - before;
-  std::printf("%lld MiB: memory grew by %ld KiB; up %.0f MiB/s, down %.0f MiB/s\n",
-              static_cast<long long>(bytes >> 20), grown_kib,
-              static_cast<double>(bytes >> 20) / std::chrono::duration<double>(received - began).count(),
-              static_cast<double>(bytes >> 20) / std::chrono::duration<double>(sent - received).count());
+  std::printf(
+      "%lld MiB: memory grew by %ld KiB; up %.0f MiB/s, down %.0f MiB/s\n",
+      static_cast<long long>(bytes >> 20), grown_kib,
+      static_cast<double>(bytes >> 20) / std::chrono::duration<double>(received - began).count(),
+      static_cast<double>(bytes >> 20) / std::chrono::duration<double>(sent - received).count());
   EXPECT_LT(grown_kib, 100 * 1024);
   EXPECT_EQ(run_process({"cmp", file.string(), back.string()}).status, 0);
 }

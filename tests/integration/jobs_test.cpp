@@ -89,11 +89,13 @@ TEST_F(Videos, HonourRanges) {
 TEST_F(Videos, AreDeletedWithTheirBytes) {
   TestUser user{*server_};
   const auto footage = user.with_footage("deleted");
-  const std::string blob = server_->value("SELECT file FROM \"Videos\" WHERE id = '" + footage.video + "'");
+  const std::string blob =
+      server_->value("SELECT file FROM \"Videos\" WHERE id = '" + footage.video + "'");
   user.call(204, "DELETE", "/videos/" + footage.video);
   user.call(404, "GET", "/videos/" + footage.video);
   // Freed, and swept within a minute.
-  EXPECT_EQ(server_->value("SELECT expires_at <= now() FROM \"Blobs\" WHERE id = '" + blob + "'"), "t");
+  EXPECT_EQ(server_->value("SELECT expires_at <= now() FROM \"Blobs\" WHERE id = '" + blob + "'"),
+            "t");
   expect_sound_ledger();
 }
 
@@ -151,7 +153,8 @@ TEST_F(Jobs, DetectPeopleAndChargeForEveryImage) {
   EXPECT_EQ(server_->value(R"(SELECT count(*) FROM "Blobs" AS b
       WHERE NOT EXISTS (SELECT FROM "Videos" WHERE file = b.id)
         AND NOT EXISTS (SELECT FROM "Results" WHERE b.id IN (image_zip, frames))
-        AND expires_at IS NULL)"), "0");
+        AND expires_at IS NULL)"),
+            "0");
   expect_sound_ledger();
 }
 
@@ -179,16 +182,19 @@ TEST_F(Jobs, GiveImagesAsAZipAndOneByOne) {
     EXPECT_EQ(std::memcmp(image.body.data(), unpacked.data(), unpacked.size()), 0);
   }
   for (const char* frame : {"1", "120", "-1", "x", "99999999999"}) {
-    EXPECT_EQ(user.send("GET", "/jobs/" + job + "/images/" + std::string{frame}).status, 404) << frame;
+    EXPECT_EQ(user.send("GET", "/jobs/" + job + "/images/" + std::string{frame}).status, 404)
+        << frame;
   }
-  EXPECT_EQ(user.send("GET", "/jobs/" + job + "/images", "", {{"Range", "bytes=0-3"}}).body, "PK\x03\x04");
+  EXPECT_EQ(user.send("GET", "/jobs/" + job + "/images", "", {{"Range", "bytes=0-3"}}).body,
+            "PK\x03\x04");
 }
 
 TEST_F(Jobs, RunWithoutImagesAndForSomeLabels) {
   TestUser user{*server_};
   const auto footage = user.with_footage("plain");
-  const std::string job = start(user, footage.video,
-                                {{"images", false}, {"classes", {"car"}}, {"start_frame", 100}, {"end_frame", 110}});
+  const std::string job =
+      start(user, footage.video,
+            {{"images", false}, {"classes", {"car"}}, {"start_frame", 100}, {"end_frame", 110}});
   ASSERT_EQ(text(user.wait_for_end(job), "status"), "COMPLETED");
   user.call(404, "GET", "/jobs/" + job + "/images");
   const auto result = user.call(200, "GET", "/jobs/" + job + "/result");

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <libpq-fe.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -98,6 +99,7 @@ void TestServer::start() {
   environment.push_back(nullptr);
   child_ = fork();
   if (child_ == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGTERM);  // a test that crashes leaves no server behind
     const int out = open(out_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     const int log = open(log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
     dup2(out, STDOUT_FILENO);
@@ -159,7 +161,8 @@ CommandResult TestServer::command(const std::vector<std::string>& arguments) con
 std::vector<std::vector<std::string>> TestServer::sql(const std::string& query) const {
   const std::string info = fmt::format("host={} user=postgres dbname=InferNode",
                                        (folder_.path() / "data/postgres-socket").string());
-  const std::unique_ptr<PGconn, decltype(&PQfinish)> connection{PQconnectdb(info.c_str()), PQfinish};
+  const std::unique_ptr<PGconn, decltype(&PQfinish)> connection{PQconnectdb(info.c_str()),
+                                                                PQfinish};
   const std::unique_ptr<PGresult, decltype(&PQclear)> result{
       PQexec(connection.get(), query.c_str()), PQclear};
   const auto status = PQresultStatus(result.get());

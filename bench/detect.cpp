@@ -1,0 +1,169 @@
+// What the main job costs beyond the model itself.
+//
+// Job: the real server with its own PostgreSQL (fsync on) and one worker takes the example clip
+// from POST /jobs to COMPLETED, annotated images, result and database included. Bare loop: the same
+// clip, model and number of threads; decode, resize and run the session, one frame after the other,
+// nothing else. Two of them, since the threads can be used in two ways: all of them on one frame
+// (the usual way), or one frame a thread. The ratio is against the faster one.
+//
+// Not measured: the upload, which comes once, and loading the model, which both have done before
+// the clock starts. Rounds alternate, so that a noisy machine is noisy for all; medians are
+// compared.
+//
+// Usage: bench_detect [ROUNDS]
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+#include "core/digest.hpp"
+#include "core/json.hpp"
+#include "core/process.hpp"
+#include "inference/detector.hpp"
+#include "media/frame_reader.hpp"
+#include "support/file_source.hpp"
+#include "support/test_server.hpp"
+
+namespace {
+
+using namespace infernode;  // NOLINT(google-build-using-namespace): a program, not a library
+namespace json = boost::json;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since_start(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+class BareLoop {
+public:
+  // `lanes` frames at once, each with `threads_per_frame` threads.
+  BareLoop(const inference::Model& model, int lanes, int threads_per_frame)
+      : model_{model},
+        lanes_{lanes},
+        session_{model.file,        model.input_name,
+                 model.output_name, {1, model.input_height, model.input_width, 3},
+                 threads_per_frame, inference::Device::cpu},
+        clip_{test::read_file(test::kClip.string())} {}
+
+  // Frames a second over the whole clip.
+  double run() {
+    test::MemorySource source{clip_};
+    media::FrameReader reader{source, std::nullopt};
+    std::mutex reading;
+    int frames = 0;
+    const auto start = Clock::now();
+    const auto lane = [&] {
+      media::FrameConverter converter{model_.input_width, model_.input_height};
+      media::Image image;
+      std::vector<float> input;
+      for (;;) {
+        std::optional<media::DecodedFrame> frame;
+        {
+          const std::lock_guard lock{reading};
+          frame = reader.next();
+          frames += frame ? 1 : 0;
+        }
+        if (!frame) {
+          return;
+        }
+        converter.convert(*frame->picture, image);
+        input.assign(image.pixels.begin(), image.pixels.end());
+        session_.run(input);
+      }
+    };
+    std::vector<std::thread> threads;
+    for (int i = 1; i < lanes_; ++i) {
+      threads.emplace_back(lane);
+    }
+    lane();
+    for (auto& thread : threads) {
+      thread.join();
+    }
+    return frames / seconds_since_start(start);
+  }
+
+private:
+  const inference::Model& model_;
+  int lanes_;
+  inference::OnnxSession session_;
+  std::vector<std::byte> clip_;
+};
+
+double run_job(test::TestUser& user, const std::string& video, std::string& hash) {
+  const json::object request{{"video_ids", json::array{video}},
+                             {"params", json::object{{"pipeline", "detect"}}}};
+  const auto start = Clock::now();
+  const auto accepted = user.send("POST", "/jobs", json_text(request));
+  const std::string id = test::text(json::parse(accepted.body).at("jobs").at(0), "id");
+  std::string status;
+  while (status != "COMPLETED") {
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+    status = test::text(json::parse(user.send("GET", "/jobs/" + id).body), "status");
+    if (status == "FAILED" || status == "ABORTED") {
+      throw std::runtime_error("the job ended as " + status);
+    }
+  }
+  const double rate = 120 / seconds_since_start(start);
+  const auto result = json::parse(user.send("GET", "/jobs/" + id + "/result").body);
+  Sha256 sha;
+  const std::string frames = json_text(result.at("frames"));
+  sha.update(std::as_bytes(std::span{frames.data(), frames.size()}));
+  const auto digest = sha.finish();
+  hash = hex(std::span{digest}.first(8));
+  return rate;
+}
+
+int measure(int rounds) {
+  const int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  const auto models = inference::load_catalogue(INFERNODE_MODELS);
+  if (models.empty()) {
+    throw std::runtime_error("there is no model; ./run makes it");
+  }
+  test::TestServer server{{{"INFERNODE_LEASE_SECONDS", "15"}, {"INFERNODE_LOG_LEVEL", "warn"}}};
+  test::TestUser user{server};
+  const auto footage = user.with_footage("bench");
+  BareLoop one_frame{models.front(), 1, threads};
+  BareLoop many_frames{models.front(), threads, 1};
+  std::string hash;
+  run_job(user, footage.video, hash);  // warm: caches, prepared statements, the runner
+  one_frame.run();
+  many_frames.run();
+  std::vector<double> job;
+  std::vector<double> bare_one;
+  std::vector<double> bare_many;
+  for (int round = 0; round < rounds; ++round) {
+    job.push_back(run_job(user, footage.video, hash));
+    bare_one.push_back(one_frame.run());
+    bare_many.push_back(many_frames.run());
+    fmt::print(
+        "round {}: job {:.1f}, bare loop {:.1f} (all threads on a frame), {:.1f} (a frame a "
+        "thread) frames/s\n",
+        round + 1, job.back(), bare_one.back(), bare_many.back());
+  }
+  const ProcessResult cpu =
+      run_process({"sh", "-c", "grep -m1 'model name' /proc/cpuinfo | cut -d: -f2"});
+  fmt::print("input: examples/street.mp4, 120 frames of 768x576; model {}; {} threads;{}",
+             models.front().name, threads, cpu.output);
+  fmt::print("hash of the job's frames: {}\n", hash);
+  fmt::print("ratio to all threads on a frame: {:.2f}\n", median(job) / median(bare_one));
+  fmt::print("ratio={:.2f}\n", median(job) / std::max(median(bare_one), median(bare_many)));
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return measure(argc > 1 ? std::max(1, std::atoi(argv[1])) : 5);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "bench_detect: {}\n", error.what());
+    return 1;
+  }
+}
