@@ -145,7 +145,7 @@ TEST(Schema, KeepsJobsAndLedgerLegal) {
 
 // The promise is 1 GiB in less than 100 MiB; the short run keeps the ratio with a quarter of it.
 TEST(Upload, KeepsTheServersMemoryFlat) {
-  const char* long_tests = std::getenv("INFERNODE_LONG_TESTS");
+  const char* long_tests = std::getenv("RUN_LONG_TESTS");
   const std::int64_t bytes =
       long_tests != nullptr && *long_tests != '\0' ? 1'073'741'824 : 268'435'456;
   TestServer server;
