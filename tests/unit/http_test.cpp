@@ -156,9 +156,11 @@ TEST_F(Document, ReadsQueriesByTheirTypes) {
   EXPECT_EQ(query->at("tag").as_array().size(), 2U);
   EXPECT_EQ(query->at("tag").as_array().at(1).as_string(), "b c");
   EXPECT_TRUE(query->at("deleted").as_bool());
+  EXPECT_EQ(document_.parse_query("listDatasets", "&q=a+b%2B&")->at("q").as_string(), "a b+");
   EXPECT_FALSE(document_.parse_query("listDatasets", "")->at("deleted").as_bool());
-  for (const char* wrong : {"limit=0", "limit=201", "limit=x", "limit=", "limit=1&limit=2",
-                            "nope=1", "deleted=maybe", "q=%00", "q=%zz"}) {
+  for (const char* wrong :
+       {"limit=0", "limit=201", "limit=x", "limit=", "limit=1&limit=2", "nope=1", "deleted=maybe",
+        "q=%00", "q=%zz", "q=%", "q=%4", "q=%ff", "q=%+1", "="}) {
     EXPECT_FALSE(document_.parse_query("listDatasets", wrong)) << wrong;
   }
 }

@@ -34,8 +34,12 @@ TEST(Routes, AreThoseOfTheDocument) {
     EXPECT_EQ(documented, routed);
     EXPECT_GT(routed.size(), 25U);
     EXPECT_THROW(const_cast<http::Router&>(edge.router)
-                     .add({"GET", "/api/v1/undocumented", "undocumented", http::Access::user,
-                           http::BodyKind::none, {}}),
+                     .add({"GET",
+                           "/api/v1/undocumented",
+                           "undocumented",
+                           http::Access::user,
+                           http::BodyKind::none,
+                           {}}),
                  std::logic_error);
   }
   std::filesystem::remove_all(keys);
