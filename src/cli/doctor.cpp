@@ -40,7 +40,7 @@ Finding check(const std::string& name, const std::string& mend,
 
 Finding check_disk(const Config& config) {
   return check("disk", "free some space, or set INFERNODE_DATA_DIR to another disk", [&] {
-    fs::path place = fs::absolute(config.data_dir);
+    fs::path place = fs::absolute(config.data_dir).lexically_normal();
     while (!fs::exists(place)) {
       place = place.parent_path();
     }
