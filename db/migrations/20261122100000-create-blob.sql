@@ -33,6 +33,10 @@ CREATE UNIQUE INDEX "Videos_file" ON "Videos" ("file");
 -- frames as a blob of JSON text.
 ALTER TABLE "Results" ADD COLUMN "frames" UUID REFERENCES "Blobs" ("id") ON UPDATE CASCADE;
 
+-- Deleting a blob looks for whoever refers to it.
+CREATE INDEX "Results_image_zip" ON "Results" ("image_zip");
+CREATE INDEX "Results_frames" ON "Results" ("frames");
+
 CREATE FUNCTION "free_video_blobs"() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   UPDATE "Blobs" SET "expires_at" = now() WHERE "id" = OLD."file";
@@ -54,6 +58,7 @@ DROP TRIGGER "Results_free_blobs" ON "Results";
 DROP TRIGGER "Videos_free_blobs" ON "Videos";
 DROP FUNCTION "free_result_blobs"();
 DROP FUNCTION "free_video_blobs"();
+DROP INDEX "Results_image_zip";
 DROP INDEX "Videos_file";
 ALTER TABLE "Results" DROP COLUMN "frames";
 ALTER TABLE "Results" DROP CONSTRAINT "Results_image_zip_fkey";

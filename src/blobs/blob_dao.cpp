@@ -33,7 +33,8 @@ constexpr Statement kDeleteExpired{"blobs.delete_expired", R"sql(
     SELECT "id" FROM "Blobs" AS blob
      WHERE "expires_at" < now()
        AND NOT EXISTS (SELECT FROM "Videos" WHERE "file" = blob."id")
-       AND NOT EXISTS (SELECT FROM "Results" WHERE blob."id" IN ("image_zip", "frames"))
+       AND NOT EXISTS (SELECT FROM "Results" WHERE "image_zip" = blob."id")
+       AND NOT EXISTS (SELECT FROM "Results" WHERE "frames" = blob."id")
      ORDER BY "expires_at" LIMIT $1 FOR UPDATE SKIP LOCKED)
 )sql"};
 constexpr Statement kAdopt{"blobs.adopt", R"sql(

@@ -29,6 +29,11 @@ asio::awaitable<void> BlobStore::append(BlobId blob, std::int64_t start,
   }
 }
 
+asio::awaitable<void> BlobStore::keep(BlobId blob) {
+  const auto connection = co_await pool_.acquire();
+  co_await blob_dao::extend_life(*connection, blob, kLifeSeconds);
+}
+
 asio::awaitable<std::vector<std::byte>> BlobStore::read(BlobId blob, std::int64_t offset,
                                                         std::size_t max_bytes) {
   const auto connection = co_await pool_.acquire();

@@ -22,7 +22,7 @@ namespace asio = boost::asio;
 class BlobStore {
 public:
   // How long a staged blob lives without being written to.
-  static constexpr std::chrono::minutes kStagingLife{15};
+  static constexpr std::chrono::minutes kStagingLife{60};
   static constexpr std::size_t kChunkBytes = 512 * 1024;
 
   explicit BlobStore(db::Pool& pool) : pool_{pool} {}
@@ -32,6 +32,8 @@ public:
   // `keep` is set.
   asio::awaitable<void> append(BlobId blob, std::int64_t start, std::vector<std::byte> chunk,
                                bool keep);
+  // Says that a staged blob is still wanted.
+  asio::awaitable<void> keep(BlobId blob);
   // Up to `max_bytes` from `offset` on, at most to the end of the chunk; empty at the blob's end.
   asio::awaitable<std::vector<std::byte>> read(BlobId blob, std::int64_t offset,
                                                std::size_t max_bytes);

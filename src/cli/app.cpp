@@ -23,11 +23,22 @@
 namespace infernode::cli {
 namespace {
 
+constexpr std::chrono::minutes kKeepInterval{2};
+
+// Probing a large file takes a while, and the upload must not expire meanwhile.
 Prober make_prober(VideoProber& prober, BlobStore& blobs) {
   return [&prober, &blobs](BlobId file,
                            std::int64_t size) -> asio::awaitable<Result<media::MediaInfo>> {
-    VideoReader read = [&blobs, file](std::int64_t offset, std::size_t max_bytes) {
-      return blobs.read(file, offset, max_bytes);
+    const auto kept_at = std::make_shared<std::chrono::steady_clock::time_point>();
+    VideoReader read = [&blobs, file, kept_at](
+                           std::int64_t offset,
+                           std::size_t max_bytes) -> asio::awaitable<std::vector<std::byte>> {
+      const auto now = std::chrono::steady_clock::now();
+      if (now - *kept_at > kKeepInterval) {
+        *kept_at = now;
+        co_await blobs.keep(file);
+      }
+      co_return co_await blobs.read(file, offset, max_bytes);
     };
     co_return co_await prober.probe(size, std::move(read));
   };
@@ -138,8 +149,12 @@ void App::add_workers(int count) {
     const WorkerRooms rooms{queue, videos, results, blobs, models};
     workers.push_back(std::make_unique<Worker>(context.get_executor(), rooms, settings));
     ++running_workers;
-    asio::co_spawn(context, workers.back()->run(),
-                   [this](const std::exception_ptr&) { --running_workers; });
+    asio::co_spawn(context, workers.back()->run(), [this](const std::exception_ptr& error) {
+      --running_workers;
+      if (error) {
+        log::error("a worker ended; restart this process");
+      }
+    });
   }
   if (count > 0) {
     asio::co_spawn(context,

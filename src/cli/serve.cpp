@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -77,7 +78,17 @@ void start_background(App& app, http::Server* server) {
   asio::co_spawn(app.context, sweep_blobs(app.blobs), report);
 }
 
+// The usual soft limit of 1024 files would leave a server with many clients none for its runners.
+void raise_file_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
 void serve() {
+  raise_file_limit();
   const Config config = load_settings();
   const Database database{config};
   prepare(config, database);

@@ -113,6 +113,16 @@ bool is_utf8(std::string_view text) {
   return parse_json(quoted + "\"").has_value();
 }
 
+std::string_view utf8_prefix(std::string_view text, std::size_t bytes) {
+  if (text.size() <= bytes) {
+    return text;
+  }
+  while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xc0) == 0x80) {
+    --bytes;
+  }
+  return text.substr(0, bytes);
+}
+
 boost::json::value json_tokens(Tokens tokens) {
   if (tokens.thousandths() % 1000 == 0) {
     return tokens.thousandths() / 1000;

@@ -21,6 +21,10 @@ Result<boost::json::value> parse_json(std::string_view text);
 // Whether a text is UTF-8 as JSON and PostgreSQL want it: no overlong form, surrogate or U+0000.
 bool is_utf8(std::string_view text);
 
+// The longest beginning of a UTF-8 text that has at most `bytes` bytes and ends with a whole
+// character.
+std::string_view utf8_prefix(std::string_view text, std::size_t bytes);
+
 // A number of tokens as a JSON number.
 boost::json::value json_tokens(Tokens tokens);
 

@@ -4,6 +4,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <charconv>
+#include <set>
 #include <stdexcept>
 #include <valijson/adapters/boost_json_adapter.hpp>
 #include <valijson/schema.hpp>
@@ -96,12 +97,58 @@ json::value resolve(const json::value& value, const json::value& document, int d
   return value;
 }
 
+// More would help nobody.
+constexpr std::size_t kMaxErrors = 20;
+
+// The schema without `uniqueItems`: valijson compares every pair of items, which a hostile list
+// makes expensive. find_duplicate() does it instead.
+json::value without_unique_items(const json::value& schema) {
+  json::value copy = schema;
+  if (auto* object = copy.if_object()) {
+    object->erase("uniqueItems");
+    for (auto& member : *object) {
+      member.value() = without_unique_items(member.value());
+    }
+  }
+  return copy;
+}
+
+// Where a list that must not repeat itself does; follows the schema's properties.
+std::optional<FieldError> find_duplicate(const json::value& schema, const json::value& value,
+                                         const std::string& pointer) {
+  const auto& rules = schema.as_object();
+  if (const auto* array = value.if_array()) {
+    const bool unique = rules.if_contains("uniqueItems") != nullptr;
+    std::set<std::string> seen;
+    for (const auto& item : *array) {
+      if (unique && !seen.insert(json::serialize(item)).second) {
+        return FieldError{pointer, "holds an item twice"};
+      }
+    }
+  } else if (const auto* object = value.if_object()) {
+    const auto* properties = rules.if_contains("properties");
+    for (const auto& [name, member] : *object) {
+      const auto* below =
+          properties == nullptr ? nullptr : properties->as_object().if_contains(name);
+      if (below == nullptr) {
+        continue;
+      }
+      if (auto error = find_duplicate(*below, member, pointer + "/" + std::string{name})) {
+        return error;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
 // A compiled schema.
 class SchemaCheck {
 public:
-  explicit SchemaCheck(const json::value& schema) {
+  explicit SchemaCheck(const json::value& schema)
+      : source_(schema) {  // braces would make it a list of one
     valijson::SchemaParser parser;
-    parser.populateSchema(valijson::adapters::BoostJsonAdapter{schema}, schema_);
+    const json::value compiled = without_unique_items(schema);
+    parser.populateSchema(valijson::adapters::BoostJsonAdapter{compiled}, schema_);
   }
 
   std::vector<FieldError> run(const json::value& value) const {
@@ -109,10 +156,13 @@ public:
     valijson::ValidationResults results;
     std::vector<FieldError> errors;
     if (validator.validate(schema_, valijson::adapters::BoostJsonAdapter{value}, &results)) {
+      if (auto duplicate = find_duplicate(source_, value, "")) {
+        errors.push_back(std::move(*duplicate));
+      }
       return errors;
     }
     valijson::ValidationResults::Error error;
-    while (results.popError(error)) {
+    while (errors.size() < kMaxErrors && results.popError(error)) {
       errors.push_back(FieldError{pointer(error.context), error.description});
     }
     // One wrong member makes its parent fail too; the innermost say it best.
@@ -139,6 +189,7 @@ private:
     return result;
   }
 
+  json::value source_;
   valijson::Schema schema_;
 };
 
@@ -169,8 +220,7 @@ std::optional<std::string> decode_component(std::string_view encoded) {
     text += static_cast<char>(value);
     i += 2;
   }
-  return text.find('\0') == std::string::npos && !is_utf8(text) ? std::nullopt
-                                                                : std::optional{text};
+  return is_utf8(text) ? std::optional{text} : std::nullopt;
 }
 
 // name=value pairs in order (application/x-www-form-urlencoded). Our own, since the parameter
@@ -297,7 +347,7 @@ Result<json::object> ApiDocument::parse_query(const std::string& operation_id,
   for (const auto& [name, value] : *parsed) {
     const auto* schema = checks->parameters.if_contains(name);
     if (schema == nullptr) {
-      return refuse(name.substr(0, 100), "is not known here");
+      return refuse(std::string{utf8_prefix(name, 100)}, "is not known here");
     }
     const auto control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
     if (std::any_of(value.begin(), value.end(), control)) {

@@ -51,22 +51,44 @@ bool has_control_character(std::string_view text) {
                      [](unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
 
-// Collects the pointers of strings that hold control characters; nothing of ours wants them.
-void find_control_characters(const boost::json::value& value, const std::string& pointer,
-                             std::vector<FieldError>& errors) {
+// No request of ours needs longer lists. The bound keeps every later check cheap.
+constexpr std::size_t kMaxMembers = 1000;
+constexpr std::size_t kMaxPointerBytes = 200;
+
+// The first place where a value holds what no request may: a text with a control character, a list
+// or object that is too long. The pointer is put together only on the way back from such a place,
+// so a hostile body costs one walk.
+std::optional<FieldError> find_unfit(const boost::json::value& value) {
+  const auto below = [](std::string_view name, FieldError error) {
+    if (error.pointer.size() + name.size() < kMaxPointerBytes) {
+      error.pointer.insert(0, "/" + std::string{name});
+    }
+    return error;
+  };
   if (const auto* text = value.if_string()) {
     if (has_control_character({text->data(), text->size()})) {
-      errors.push_back(FieldError{pointer, "holds a control character"});
+      return FieldError{"", "holds a control character"};
     }
   } else if (const auto* object = value.if_object()) {
+    if (object->size() > kMaxMembers) {
+      return FieldError{"", fmt::format("has more than {} members", kMaxMembers)};
+    }
     for (const auto& [key, member] : *object) {
-      find_control_characters(member, pointer + "/" + std::string{key}, errors);
+      if (auto error = find_unfit(member)) {
+        return below({key.data(), key.size()}, std::move(*error));
+      }
     }
   } else if (const auto* array = value.if_array()) {
+    if (array->size() > kMaxMembers) {
+      return FieldError{"", fmt::format("has more than {} items", kMaxMembers)};
+    }
     for (std::size_t i = 0; i < array->size(); ++i) {
-      find_control_characters((*array)[i], pointer + "/" + std::to_string(i), errors);
+      if (auto error = find_unfit((*array)[i])) {
+        return below(std::to_string(i), std::move(*error));
+      }
     }
   }
+  return std::nullopt;
 }
 
 bool tag_listed(const std::string& header, const std::string& tag) {
@@ -225,9 +247,9 @@ asio::awaitable<Result<void>> Router::read_json(Request& request, const Route& r
   if (!body) {
     co_return body.error();
   }
-  Error unfit{ErrorCode::invalid, "A text in the body holds a control character."};
-  find_control_characters(*body, "", unfit.fields);
-  if (!unfit.fields.empty()) {
+  if (const auto place = find_unfit(*body)) {
+    Error unfit{ErrorCode::invalid, fmt::format("{}: {}", place->pointer, place->detail)};
+    unfit.fields.push_back(*place);
     co_return unfit;
   }
   const auto checked = document_.check_body(route.operation_id, *body);

@@ -25,6 +25,11 @@ asio::awaitable<std::optional<Job>> JobRepository::find(UserId user, JobId id) {
   co_return co_await job_dao::find(*connection, user, id);
 }
 
+asio::awaitable<std::optional<Job>> JobRepository::find(db::Connection& transaction, UserId user,
+                                                        JobId id) {
+  co_return co_await job_dao::find(transaction, user, id);
+}
+
 asio::awaitable<std::vector<Job>> JobRepository::list(UserId user, JobFilter filter,
                                                       PageRequest page) {
   const auto connection = co_await pool_.acquire();

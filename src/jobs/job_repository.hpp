@@ -26,6 +26,7 @@ public:
   asio::awaitable<bool> add(db::Connection& transaction, NewJob job);
   asio::awaitable<void> notify_workers(db::Connection& transaction);
   asio::awaitable<std::optional<Job>> find(UserId user, JobId id);
+  asio::awaitable<std::optional<Job>> find(db::Connection& transaction, UserId user, JobId id);
   // One job more than the page holds, when there are more.
   asio::awaitable<std::vector<Job>> list(UserId user, JobFilter filter, PageRequest page);
   asio::awaitable<bool> owned_by(UserId user, JobId id);

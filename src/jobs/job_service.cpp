@@ -129,13 +129,12 @@ asio::awaitable<Result<AcceptedJobs>> JobService::create(UserId user, JobRequest
       }
     }
     co_await jobs_.notify_workers(*transaction);
-    co_await transaction.commit();
-  }
-  for (const JobId id : ids) {
-    auto job = co_await find(user, id);
-    if (job) {
-      accepted.jobs.push_back(std::move(*job));
+    // Read before the commit: an answer that failed after it would invite a second, paid attempt.
+    for (const JobId id : ids) {
+      auto job = co_await jobs_.find(*transaction, user, id);
+      accepted.jobs.push_back(std::move(job.value()));
     }
+    co_await transaction.commit();
   }
   co_return accepted;
 }

@@ -67,6 +67,11 @@ constexpr Statement kCancelAll{"segments.cancel_all", R"sql(
   UPDATE "Segments" SET "state" = 'CANCELLED', "lease_token" = NULL
    WHERE "job_id" = $1 AND "state" IN ('BLOCKED', 'PENDING', 'LEASED')
 )sql"};
+// The segments let go of them at once: otherwise the sweep, which locks the blob first and then
+// whoever refers to it, could wait in a circle with a deletion that comes from the other side.
+constexpr Statement kForgetOutputs{"segments.forget_outputs", R"sql(
+  UPDATE "Segments" SET "images_blob" = NULL, "frames_blob" = NULL WHERE "job_id" = $1
+)sql"};
 constexpr Statement kExpireOutputs{"segments.expire_outputs", R"sql(
   UPDATE "Blobs" SET "expires_at" = now()
    WHERE "id" IN (SELECT "images_blob" FROM "Segments" WHERE "job_id" = $1
@@ -186,6 +191,7 @@ asio::awaitable<void> cancel_all(db::Connection& connection, JobId job) {
 
 asio::awaitable<void> expire_outputs(db::Connection& connection, JobId job) {
   co_await connection.execute(kExpireOutputs, job);
+  co_await connection.execute(kForgetOutputs, job);
 }
 
 asio::awaitable<std::vector<FinishedSegment>> list_finished(db::Connection& connection, JobId job) {

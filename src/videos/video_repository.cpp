@@ -18,6 +18,11 @@ asio::awaitable<std::optional<Video>> VideoRepository::find(UserId user, VideoId
   co_return co_await video_dao::find(*connection, user, id);
 }
 
+asio::awaitable<std::optional<Video>> VideoRepository::find(db::Connection& transaction,
+                                                            UserId user, VideoId id) {
+  co_return co_await video_dao::find(transaction, user, id);
+}
+
 asio::awaitable<std::vector<Video>> VideoRepository::list(UserId user, DatasetId dataset,
                                                           PageRequest page) {
   const auto connection = co_await pool_.acquire();

@@ -24,6 +24,7 @@ public:
   asio::awaitable<std::optional<VideoId>> add(db::Connection& transaction, VideoId id,
                                               NewVideo video);
   asio::awaitable<std::optional<Video>> find(UserId user, VideoId id);
+  asio::awaitable<std::optional<Video>> find(db::Connection& transaction, UserId user, VideoId id);
   // One video more than the page holds, when there are more.
   asio::awaitable<std::vector<Video>> list(UserId user, DatasetId dataset, PageRequest page);
   asio::awaitable<std::optional<std::vector<std::byte>>> thumbnail(UserId user, VideoId id);

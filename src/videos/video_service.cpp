@@ -33,25 +33,25 @@ asio::awaitable<Result<Video>> VideoService::add(NewVideo upload) {
   upload.info = std::move(*info);
   const VideoId id = VideoId::random();
   const UserId user = upload.user;
-  {
-    const auto transaction = co_await videos_.begin();
-    LedgerChange change{.user = user,
-                        .kind = "upload",
-                        .amount = credits_.prices().upload_per_frame * upload.info.frame_count,
-                        .video = id,
-                        .note = std::to_string(upload.info.frame_count) + " frames"};
-    const auto charged = co_await credits_.charge(*transaction, std::move(change));
-    if (!charged) {
-      co_return charged.error();
-    }
-    co_await blobs_.adopt(*transaction, upload.file, upload.size, upload.sha256);
-    const auto added = co_await videos_.add(*transaction, id, std::move(upload));
-    if (!added) {
-      co_return Error{ErrorCode::not_found, "There is no such dataset."};
-    }
-    co_await transaction.commit();
+  const auto transaction = co_await videos_.begin();
+  LedgerChange change{.user = user,
+                      .kind = "upload",
+                      .amount = credits_.prices().upload_per_frame * upload.info.frame_count,
+                      .video = id,
+                      .note = std::to_string(upload.info.frame_count) + " frames"};
+  const auto charged = co_await credits_.charge(*transaction, std::move(change));
+  if (!charged) {
+    co_return charged.error();
   }
-  co_return co_await find(user, id);
+  co_await blobs_.adopt(*transaction, upload.file, upload.size, upload.sha256);
+  const auto added = co_await videos_.add(*transaction, id, std::move(upload));
+  if (!added) {
+    co_return Error{ErrorCode::not_found, "There is no such dataset."};
+  }
+  // Read before the commit: an answer that failed after it would invite a second, paid attempt.
+  auto video = co_await videos_.find(*transaction, user, id);
+  co_await transaction.commit();
+  co_return std::move(video.value());
 }
 
 asio::awaitable<Result<Video>> VideoService::find(UserId user, VideoId id) {

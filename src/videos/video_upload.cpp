@@ -49,8 +49,8 @@ asio::awaitable<Result<void>> receive_part(http::MultipartReader& reader, Form& 
   const http::PartHeader header = reader.header();
   const bool is_file = header.name == "file";
   if (!is_file && header.name != "name") {
-    co_return field_error(ErrorCode::invalid, "/" + header.name.substr(0, 100),
-                          "The form has the fields file and name.");
+    const std::string name{is_utf8(header.name) ? utf8_prefix(header.name, 100) : "?"};
+    co_return field_error(ErrorCode::invalid, "/" + name, "The form has the fields file and name.");
   }
   if (is_file && form.has_file) {
     co_return field_error(ErrorCode::invalid, "/file", "The form takes one file.");
@@ -106,7 +106,7 @@ asio::awaitable<Result<void>> receive_form(http::Request& request, const std::st
     co_return field_error(ErrorCode::invalid, "/file", "The file is empty.");
   }
   if (form.name.empty()) {
-    form.name = form.filename.substr(0, kMaxNameBytes);
+    form.name = utf8_prefix(form.filename, kMaxNameBytes);
   }
   if (form.name.empty() || has_control_character(form.name) || !is_utf8(form.name)) {
     co_return field_error(ErrorCode::invalid, "/name",

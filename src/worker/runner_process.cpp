@@ -191,7 +191,8 @@ void RunnerProcess::kill() {
 
 asio::awaitable<boost::json::object> RunnerProcess::run(boost::json::object task, VideoReader read,
                                                         FrameSink sink) {
-  State& state = *state_;
+  const auto keep = state_;  // outlives *this when the whole program is being taken down
+  State& state = *keep;
   struct StopWatching {
     asio::steady_timer& timer;
     ~StopWatching() { timer.cancel(); }

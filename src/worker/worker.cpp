@@ -85,7 +85,11 @@ void Worker::stop() {
 }
 
 asio::awaitable<void> Worker::wait_for_work() {
-  prepare_spare();
+  try {
+    prepare_spare();
+  } catch (const std::exception& error) {
+    log::warn("no spare runner: {}", error.what());  // the next segment starts one of its own
+  }
   if (!woken_ && !stopping_) {
     boost::system::error_code ignored;
     idle_.expires_after(kPollInterval);
@@ -186,7 +190,7 @@ asio::awaitable<void> Worker::heartbeat(ClaimedSegment segment,
         }
         co_return;
       }
-    } catch (const Unavailable& error) {
+    } catch (const std::exception& error) {
       log::warn("a heartbeat failed: {}", error.what());
     }
   }

@@ -182,6 +182,17 @@ TEST_F(BadInput, BodiesThatDoNotFit) {
   EXPECT_EQ(post("/datasets", R"({"name":1})"), 422);
   EXPECT_EQ(post("/datasets", R"({"name":"a","unknown":1})"), 422);
   EXPECT_EQ(post("/datasets", "{\"name\":\"" + std::string(300, 'x') + "\"}"), 422);
+  // Long lists and deep pointers cost one walk, not a second and a gigabyte.
+  std::string zeros = "0";
+  std::string breaks = R"("\n")";
+  for (int i = 0; i < 100'000; ++i) {
+    zeros += ",0";
+    breaks += R"(,"\n")";
+  }
+  EXPECT_EQ(post("/datasets", R"({"name":"a","tags":[)" + zeros + "]}"), 422);
+  EXPECT_EQ(post("/auth/login", "{\"" + std::string(400'000, 'k') + "\":[" + breaks + "]}"), 422);
+  EXPECT_EQ(post("/datasets", R"({"name":"a","tags":["x","x"]})"), 422);
+  EXPECT_EQ(user_->send("GET", "/datasets?%00%ff=1").status, 400);
   EXPECT_EQ(user_->send("POST", "/datasets", "name=a", {{"Content-Type", "text/plain"}}).status,
             415);
   EXPECT_EQ(user_->send("PUT", "/datasets").status, 405);
