@@ -57,7 +57,7 @@ asio::awaitable<std::set<std::string>> applied_versions(Connection& connection,
   co_return versions;
 }
 
-// Runs one direction of one migration. `line_offset` is the line of the file at which `sql` begins.
+// Runs one direction of one migration.
 asio::awaitable<void> apply(Connection& connection, Migration migration, bool up,
                             MigrationTable table) {
   co_await connection.execute(kBegin);

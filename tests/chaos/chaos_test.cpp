@@ -137,8 +137,8 @@ TEST_F(Chaos, AStoppedServerGivesItsWorkBack) {
   expect_sound(server, job);
 }
 
-// A restart of PostgreSQL under the running server and worker.
-TEST_F(Chaos, ADatabaseThatRestartsIsFoundAgain) {
+// Every connection cut under the running server and worker, as a restart of PostgreSQL would.
+TEST_F(Chaos, LostDatabaseConnectionsAreMadeAgain) {
   TestServer server;
   TestUser user{server};
   const auto footage = user.with_footage("restart");
