@@ -31,8 +31,8 @@ awaitable<Result<http::Response>> register_user(AccountService& accounts, http::
 }
 
 awaitable<Result<http::Response>> login(AccountService& accounts, http::Request& request) {
-  const auto login =
-      co_await accounts.login(text_at(request.body, "email"), text_at(request.body, "password"));
+  const auto login = co_await accounts.login(text_at(request.body, "email"),
+                                             text_at(request.body, "password"), request.address);
   if (!login) {
     co_return login.error();
   }
@@ -52,6 +52,58 @@ awaitable<Result<http::Response>> get_me(AccountService& accounts, http::Request
   co_return http::json_response(200, user_json(*user));
 }
 
+awaitable<Result<http::Response>> change_password(AccountService& accounts,
+                                                  http::Request& request) {
+  const auto changed =
+      co_await accounts.change_password(request.user(), text_at(request.body, "current_password"),
+                                        text_at(request.body, "new_password"), request.address);
+  if (!changed) {
+    co_return changed.error();
+  }
+  http::Response response;
+  response.status = 204;
+  co_return response;
+}
+
+// As administrators see a user.
+json::object administered_json(const User& user) {
+  auto object = user_json(user);
+  object.emplace("disabled", user.disabled_at.has_value());
+  return object;
+}
+
+awaitable<Result<http::Response>> list_users(AccountService& accounts, http::Request& request) {
+  const auto page = page_request(request.query);
+  if (!page) {
+    co_return page.error();
+  }
+  std::optional<std::string> part;
+  if (const auto* q = request.query.if_contains("q")) {
+    part = json::value_to<std::string>(*q);
+  }
+  const auto users = co_await accounts.list(std::move(part), *page);
+  co_return http::json_response(
+      200, page_of(users, page->limit, administered_json, [](const User& user) {
+        return Cursor{user.created_at, user.id.value};
+      }));
+}
+
+awaitable<Result<http::Response>> update_user(AccountService& accounts, http::Request& request) {
+  UserChange change;
+  if (const auto* role = request.body.as_object().if_contains("role")) {
+    change.role = json::value_to<std::string>(*role);
+  }
+  if (const auto* disabled = request.body.as_object().if_contains("disabled")) {
+    change.disabled = disabled->as_bool();
+  }
+  const auto id = UserId::parse(request.path_params.at("id")).value_or(UserId{});
+  const auto user = co_await accounts.update(request.user(), id, std::move(change));
+  if (!user) {
+    co_return user.error();
+  }
+  co_return http::json_response(200, administered_json(*user));
+}
+
 }  // namespace
 
 void add_account_routes(http::Router& router, AccountService& accounts, const TokenSigner& signer) {
@@ -64,6 +116,12 @@ void add_account_routes(http::Router& router, AccountService& accounts, const To
               [&](Request& request) { return login(accounts, request); }});
   router.add({"GET", "/api/v1/users/me", "getMe", Access::user, BodyKind::none,
               [&](Request& request) { return get_me(accounts, request); }});
+  router.add({"POST", "/api/v1/users/me/password", "changePassword", Access::user, BodyKind::json,
+              [&](Request& request) { return change_password(accounts, request); }});
+  router.add({"GET", "/api/v1/admin/users", "listUsers", Access::admin, BodyKind::none,
+              [&](Request& request) { return list_users(accounts, request); }});
+  router.add({"PATCH", "/api/v1/admin/users/{id}", "updateUser", Access::admin, BodyKind::json,
+              [&](Request& request) { return update_user(accounts, request); }});
   router.add({"GET", "/.well-known/jwks.json", "getJwks", Access::anyone, BodyKind::none,
               [&](Request&) -> awaitable<Result<http::Response>> {
                 co_return http::json_response(200, signer.key_set());
@@ -72,11 +130,11 @@ void add_account_routes(http::Router& router, AccountService& accounts, const To
 
 http::Authenticator make_authenticator(AccountService& accounts) {
   return [&accounts](std::string token) -> awaitable<Result<http::Principal>> {
-    const auto claims = co_await accounts.authenticate(std::move(token));
-    if (!claims) {
-      co_return claims.error();
+    const auto user = co_await accounts.authenticate(std::move(token));
+    if (!user) {
+      co_return user.error();
     }
-    http::Principal principal{claims->user, claims->role};
+    http::Principal principal{user->id, user->role};
     co_return principal;
   };
 }

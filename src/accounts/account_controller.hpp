@@ -5,7 +5,7 @@
 
 namespace infernode {
 
-// POST /auth/register, POST /auth/login, GET /users/me, the key set. `accounts` and `signer` must
+// /auth, /users/me, /admin/users (but for recharging) and the key set. `accounts` and `signer` must
 // outlive the router.
 void add_account_routes(http::Router& router, AccountService& accounts, const TokenSigner& signer);
 // Recognises requests by their tokens.

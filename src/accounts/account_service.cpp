@@ -4,9 +4,6 @@
 #include <chrono>
 #include <regex>
 
-#include "accounts/password.hpp"
-#include "core/blocking.hpp"
-
 namespace infernode {
 namespace {
 
@@ -17,14 +14,6 @@ std::int64_t now_seconds() {
   return std::chrono::duration_cast<std::chrono::seconds>(
              std::chrono::system_clock::now().time_since_epoch())
       .count();
-}
-
-// Addresses are kept in lower case, so that two of them never differ by case alone.
-std::string normalised(std::string email) {
-  std::transform(email.begin(), email.end(), email.begin(), [](unsigned char c) {
-    return c < 0x80 ? static_cast<char>(std::tolower(c)) : static_cast<char>(c);
-  });
-  return email;
 }
 
 // The same rule as the database's (HTML's definition of an e-mail address, with a dot required).
@@ -41,27 +30,47 @@ Error field_error(const std::string& pointer, const std::string& detail) {
   return error;
 }
 
+std::optional<Error> unsound(const std::string& password, const std::string& pointer) {
+  if (password.size() < kMinPasswordBytes || password.size() > kMaxPasswordBytes) {
+    return field_error(pointer, "A password has 8 to 72 bytes.");
+  }
+  return std::nullopt;
+}
+
+Error not_valid() {
+  return {ErrorCode::not_authenticated, "The token is not valid or has expired; log in again."};
+}
+
 }  // namespace
 
+std::string normalised_email(std::string email) {
+  std::transform(email.begin(), email.end(), email.begin(), [](unsigned char c) {
+    return c < 0x80 ? static_cast<char>(std::tolower(c)) : static_cast<char>(c);
+  });
+  return email;
+}
+
 AccountService::AccountService(UserRepository& users, const TokenSigner& signer,
-                               asio::thread_pool& workers, AccountSettings settings)
+                               PasswordHasher& hasher, LoginThrottle& throttle, AuditService& audit,
+                               std::int64_t token_life_seconds)
     : users_{users},
       signer_{signer},
-      workers_{workers},
-      settings_{settings},
-      decoy_hash_{hash_password("nobody has this password", settings.bcrypt_cost)} {}
+      hasher_{hasher},
+      throttle_{throttle},
+      audit_{audit},
+      token_life_seconds_{token_life_seconds},
+      decoy_hash_{hash_password("nobody has this password", hasher.cost())} {}
 
 asio::awaitable<Result<User>> AccountService::register_user(std::string email,
                                                             std::string password) {
-  email = normalised(std::move(email));
+  email = normalised_email(std::move(email));
   if (!is_email(email)) {
     co_return field_error("/email", "This is not an e-mail address.");
   }
-  if (password.size() < kMinPasswordBytes || password.size() > kMaxPasswordBytes) {
-    co_return field_error("/password", "A password has 8 to 72 bytes.");
+  if (const auto error = unsound(password, "/password")) {
+    co_return *error;
   }
-  auto hashing = [password, cost = settings_.bcrypt_cost] { return hash_password(password, cost); };
-  auto hash = co_await run_blocking(workers_, std::move(hashing));
+  auto hash = co_await hasher_.hash(std::move(password));
   auto user = co_await users_.add(std::move(email), std::move(hash));
   if (!user) {
     co_return Error{ErrorCode::conflict, "There is already an account with this e-mail address."};
@@ -69,30 +78,88 @@ asio::awaitable<Result<User>> AccountService::register_user(std::string email,
   co_return std::move(*user);
 }
 
-asio::awaitable<Result<Login>> AccountService::login(std::string email, std::string password) {
-  auto user = co_await users_.find_by_email(normalised(std::move(email)));
+asio::awaitable<Result<Login>> AccountService::login(std::string email, std::string password,
+                                                     std::string address) {
+  email = normalised_email(std::move(email));
+  const auto entered = co_await throttle_.enter(email, address);
+  if (!entered) {
+    co_return entered.error();
+  }
+  auto user = co_await users_.find_by_email(email);
   const std::string hash = user ? user->password_hash : decoy_hash_;
-  auto matching = [password, hash] { return password_matches(password, hash); };
-  const bool matches = co_await run_blocking(workers_, std::move(matching));
+  bool matches = false;
+  bool looked_at = true;
+  try {
+    matches = co_await hasher_.matches(password, hash);
+  } catch (const Unavailable&) {
+    looked_at = false;
+  }
+  if (!looked_at) {
+    co_await throttle_.withdraw(email, address);
+    throw Unavailable("too many passwords are waiting to be hashed");
+  }
   if (!user || !matches) {
     co_return Error{ErrorCode::not_authenticated, "The e-mail address or the password is wrong."};
   }
+  co_await throttle_.succeeded(email, address);
+  if (user->disabled_at) {
+    co_return Error{ErrorCode::forbidden, "This account is disabled."};
+  }
+  if (password_cost(hash) != hasher_.cost()) {
+    // The configured cost has changed since. Somebody who changes the password meanwhile wins.
+    auto again = co_await hasher_.hash(std::move(password));
+    co_await users_.replace_password(user->id, hash, std::move(again), false);
+  }
   const std::int64_t now = now_seconds();
   Login login;
-  login.expires_in_seconds = settings_.token_life_seconds;
-  login.token = signer_.sign(
-      TokenClaims{user->id, user->email, user->role, now, now + settings_.token_life_seconds});
+  login.expires_in_seconds = token_life_seconds_;
+  login.token = signer_.sign(TokenClaims{user->id, user->email, user->role, user->session_epoch,
+                                         now, now + token_life_seconds_});
   login.user = std::move(*user);
   co_return login;
 }
 
-asio::awaitable<Result<TokenClaims>> AccountService::authenticate(std::string token) {
-  auto claims = signer_.verify(token, now_seconds());
-  if (!claims) {
-    co_return Error{ErrorCode::not_authenticated,
-                    "The token is not valid or has expired; log in again."};
+asio::awaitable<Result<void>> AccountService::change_password(UserId id,
+                                                              std::string current_password,
+                                                              std::string new_password,
+                                                              std::string address) {
+  if (const auto error = unsound(new_password, "/new_password")) {
+    co_return *error;
   }
-  co_return std::move(*claims);
+  const auto user = co_await users_.find(id);
+  if (!user) {
+    co_return not_valid();
+  }
+  // A stolen token must not serve to guess the password.
+  const std::string account = normalised_email(user->email);
+  const auto entered = co_await throttle_.enter(account, address);
+  if (!entered) {
+    co_return entered.error();
+  }
+  const bool matches = co_await hasher_.matches(std::move(current_password), user->password_hash);
+  if (!matches) {
+    co_return field_error("/current_password", "This is not the current password.");
+  }
+  co_await throttle_.succeeded(account, address);
+  auto hash = co_await hasher_.hash(std::move(new_password));
+  const bool replaced =
+      co_await users_.replace_password(id, user->password_hash, std::move(hash), true);
+  if (!replaced) {
+    co_return Error{ErrorCode::conflict, "The password was changed meanwhile."};
+  }
+  co_return Result<void>{};
+}
+
+asio::awaitable<Result<User>> AccountService::authenticate(std::string token) {
+  const auto claims = signer_.verify(token, now_seconds());
+  if (!claims) {
+    co_return not_valid();
+  }
+  auto user = co_await users_.find(claims->user);
+  if (!user || user->disabled_at || user->session_epoch != claims->session_epoch) {
+    co_return not_valid();
+  }
+  co_return std::move(*user);
 }
 
 asio::awaitable<Result<User>> AccountService::find(UserId id) {
@@ -101,6 +168,38 @@ asio::awaitable<Result<User>> AccountService::find(UserId id) {
     co_return Error{ErrorCode::not_authenticated, "This account no longer exists."};
   }
   co_return std::move(*user);
+}
+
+asio::awaitable<std::vector<User>> AccountService::list(std::optional<std::string> part,
+                                                        PageRequest page) {
+  co_return co_await users_.list(std::move(part), page);
+}
+
+asio::awaitable<Result<User>> AccountService::update(std::optional<UserId> admin, UserId id,
+                                                     UserChange change) {
+  if (admin && *admin == id) {
+    co_return Error{ErrorCode::conflict,
+                    "Administrators do not change their own role or disable themselves; another "
+                    "one does."};
+  }
+  AuditedAct act{.admin = admin, .action = "user.update", .user = id};
+  if (change.role) {
+    act.details.emplace("role", *change.role);
+  }
+  if (change.disabled) {
+    act.details.emplace("disabled", *change.disabled);
+  }
+  const auto transaction = co_await users_.begin();
+  auto updated = co_await users_.update(*transaction, id, std::move(change));
+  if (updated.result == UserRepository::Update::not_found) {
+    co_return Error{ErrorCode::not_found, "There is no such user."};
+  }
+  if (updated.result == UserRepository::Update::last_admin) {
+    co_return Error{ErrorCode::conflict, "Nobody would be administrator any more."};
+  }
+  co_await audit_.record(*transaction, std::move(act));
+  co_await transaction.commit();
+  co_return std::move(*updated.user);
 }
 
 }  // namespace infernode

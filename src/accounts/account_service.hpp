@@ -1,12 +1,16 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/thread_pool.hpp>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "accounts/login_throttle.hpp"
+#include "accounts/password.hpp"
 #include "accounts/token_signer.hpp"
 #include "accounts/user.hpp"
 #include "accounts/user_repository.hpp"
+#include "audit/audit_service.hpp"
 #include "core/error.hpp"
 
 namespace infernode {
@@ -17,34 +21,49 @@ struct Login {
   User user;
 };
 
-struct AccountSettings {
-  int bcrypt_cost = 12;
-  std::int64_t token_life_seconds = 86'400;
-};
-
 // Registers users, logs them in and recognises them. Everything it is given must outlive it.
 class AccountService {
 public:
-  // `workers` is where passwords are hashed.
-  AccountService(UserRepository& users, const TokenSigner& signer, asio::thread_pool& workers,
-                 AccountSettings settings);
+  AccountService(UserRepository& users, const TokenSigner& signer, PasswordHasher& hasher,
+                 LoginThrottle& throttle, AuditService& audit, std::int64_t token_life_seconds);
 
   // conflict: the address is taken. invalid: not an e-mail address, or the password has fewer than
-  // 8 or more than 72 bytes (bcrypt reads no more).
+  // 8 or more than 72 bytes (bcrypt reads no more). Throws Unavailable when too many passwords wait
+  // to be hashed; so do the next two.
   asio::awaitable<Result<User>> register_user(std::string email, std::string password);
-  // not_authenticated, after the same work, for an unknown address and for a wrong password.
-  asio::awaitable<Result<Login>> login(std::string email, std::string password);
-  // Whom a token belongs to.
-  asio::awaitable<Result<TokenClaims>> authenticate(std::string token);
+  // not_authenticated, after the same work, for an unknown e-mail address and for a wrong password.
+  // forbidden: the account is disabled. too_many_requests after repeated failures of the account or
+  // from `address`, where the client is.
+  asio::awaitable<Result<Login>> login(std::string email, std::string password,
+                                       std::string address);
+  // Ends every token that the user has. invalid: the current password is wrong, or the new one
+  // unsound; too_many_requests as above.
+  asio::awaitable<Result<void>> change_password(UserId id, std::string current_password,
+                                                std::string new_password, std::string address);
+  // Whose a token is: not_authenticated when it is not valid (any more) or its user is gone or
+  // disabled.
+  asio::awaitable<Result<User>> authenticate(std::string token);
+
   // not_authenticated when the user is gone.
   asio::awaitable<Result<User>> find(UserId id);
+
+  // For administrators. Users whose e-mail address contains `part`.
+  asio::awaitable<std::vector<User>> list(std::optional<std::string> part, PageRequest page);
+  // For administrators (nullopt: somebody at the command line). conflict: nobody would be
+  // administrator any more, or one would change their own account.
+  asio::awaitable<Result<User>> update(std::optional<UserId> admin, UserId id, UserChange change);
 
 private:
   UserRepository& users_;
   const TokenSigner& signer_;
-  asio::thread_pool& workers_;
-  AccountSettings settings_;
+  PasswordHasher& hasher_;
+  LoginThrottle& throttle_;
+  AuditService& audit_;
+  std::int64_t token_life_seconds_;
   std::string decoy_hash_;  // compared against when there is no such user
 };
+
+// An e-mail address as accounts are looked up by it: in lower case.
+std::string normalised_email(std::string email);
 
 }  // namespace infernode

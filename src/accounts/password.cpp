@@ -7,6 +7,9 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "core/blocking.hpp"
+#include "core/error.hpp"
+
 namespace infernode {
 namespace {
 
@@ -35,6 +38,38 @@ bool password_matches(const std::string& password, const std::string& hash) {
   const std::string again = bcrypt(password, hash);
   return !again.empty() && again.size() == hash.size() &&
          CRYPTO_memcmp(again.data(), hash.data(), hash.size()) == 0;
+}
+
+int password_cost(const std::string& hash) {
+  const bool bcrypt_hash = hash.size() > 6 && hash.starts_with("$2") && hash[3] == '$' &&
+                           std::isdigit(static_cast<unsigned char>(hash[4])) != 0 &&
+                           std::isdigit(static_cast<unsigned char>(hash[5])) != 0;
+  return bcrypt_hash ? (hash[4] - '0') * 10 + (hash[5] - '0') : 0;
+}
+
+// One of the places for pending hashes; given back with the last copy of the pointer.
+std::shared_ptr<int> PasswordHasher::take_place() {
+  if (*pending_ >= max_pending_) {
+    throw Unavailable("too many passwords are waiting to be hashed");
+  }
+  ++*pending_;
+  return {pending_.get(), [pending = pending_](int* /*unused*/) { --*pending; }};
+}
+
+boost::asio::awaitable<std::string> PasswordHasher::hash(std::string password) {
+  const auto place = take_place();
+  auto hashing = [password = std::move(password), cost = cost_] {
+    return hash_password(password, cost);
+  };
+  co_return co_await run_blocking(workers_, std::move(hashing));
+}
+
+boost::asio::awaitable<bool> PasswordHasher::matches(std::string password, std::string hash) {
+  const auto place = take_place();
+  auto matching = [password = std::move(password), hash = std::move(hash)] {
+    return password_matches(password, hash);
+  };
+  co_return co_await run_blocking(workers_, std::move(matching));
 }
 
 }  // namespace infernode

@@ -1,15 +1,42 @@
 #pragma once
 
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <memory>
 #include <string>
 
 namespace infernode {
 
 // bcrypt through libxcrypt ("$2b$"). Both functions take a good part of a second at the usual cost,
-// so they never run on an I/O thread.
+// so they never run on an I/O thread; PasswordHasher sees to that.
 
 // `cost`: 4..31, the work grows as 2^cost. Throws std::runtime_error.
 std::string hash_password(const std::string& password, int cost);
 // Compares in constant time. False also for a hash that is none.
 bool password_matches(const std::string& password, const std::string& hash);
+// The cost that a hash was made with; 0 for a hash that is none.
+int password_cost(const std::string& hash);
+
+// Hashes on the threads of `workers`, for coroutines of one single-threaded executor. At most
+// `max_pending` hashes wait or run at once: one more throws Unavailable rather than letting
+// everybody wait longer and longer.
+class PasswordHasher {
+public:
+  PasswordHasher(boost::asio::thread_pool& workers, int cost, int max_pending)
+      : workers_{workers}, cost_{cost}, max_pending_{max_pending} {}
+
+  int cost() const { return cost_; }
+  boost::asio::awaitable<std::string> hash(std::string password);
+  boost::asio::awaitable<bool> matches(std::string password, std::string hash);
+
+private:
+  std::shared_ptr<int> take_place();
+
+  boost::asio::thread_pool& workers_;
+  int cost_;
+  int max_pending_;
+  // Shared: a coroutine that is dropped when the server stops may outlive this.
+  std::shared_ptr<int> pending_ = std::make_shared<int>(0);
+};
 
 }  // namespace infernode

@@ -20,6 +20,7 @@
 #include <fstream>
 #include <memory>
 #include <stdexcept>
+#include <tuple>
 
 #include "core/clock.hpp"
 #include "core/digest.hpp"
@@ -65,15 +66,23 @@ std::vector<std::byte> rsa_parameter(const EVP_PKEY* key, const char* name) {
   return bytes;
 }
 
-std::vector<fs::path> key_files(const fs::path& folder) {
-  std::vector<fs::path> files;
+struct AgedFile {
+  fs::path path;
+  fs::file_time_type written;
+};
+
+// By age, then by name, which begins with the time it was made.
+std::vector<AgedFile> key_files(const fs::path& folder) {
+  std::vector<AgedFile> files;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     if (entry.path().extension() == ".pem") {
-      files.push_back(entry.path());
+      files.push_back(AgedFile{entry.path(), entry.last_write_time()});
     }
   }
-  std::sort(files.begin(), files.end());  // names begin with the time they were made
+  std::sort(files.begin(), files.end(), [](const AgedFile& a, const AgedFile& b) {
+    return std::tie(a.written, a.path) < std::tie(b.written, b.path);
+  });
   return files;
 }
 
@@ -122,9 +131,19 @@ fs::path generate_key(const fs::path& folder) {
   return file;
 }
 
-TokenSigner::TokenSigner(const fs::path& folder) {
+KeyRing load_keys(const fs::path& folder, std::chrono::seconds token_life) {
+  std::vector<AgedFile> files = key_files(folder);
+  const auto now = fs::file_time_type::clock::now();
+  // All that was signed by the key before one that has signed for a token's life has expired.
+  for (std::size_t next = files.size(); next-- > 1;) {
+    if (files[next].written + kKeyPublishedBefore + token_life < now) {
+      files.erase(files.begin(), files.begin() + static_cast<std::ptrdiff_t>(next));
+      break;
+    }
+  }
+  KeyRing ring;
   json::array set;
-  for (const auto& file : key_files(folder)) {
+  for (const auto& [file, written] : files) {
     std::ifstream in{file};
     std::string pem{std::istreambuf_iterator<char>{in}, {}};
     const Bio bio{BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free};
@@ -140,20 +159,24 @@ TokenSigner::TokenSigner(const fs::path& folder) {
     Sha256 sha;
     sha.update(modulus);
     const auto digest = sha.finish();
-    Key entry{hex(std::span{digest}.first(8)), std::move(pem), contents(public_bio.get())};
+    KeyRing::Key entry{hex(std::span{digest}.first(8)), std::move(pem), contents(public_bio.get())};
     set.push_back(json::object{{"kty", "RSA"},
                                {"use", "sig"},
                                {"alg", "RS256"},
                                {"kid", entry.id},
                                {"n", base64url(modulus)},
                                {"e", base64url(exponent)}});
-    keys_.push_back(std::move(entry));
+    if (written + kKeyPublishedBefore <= now) {
+      ring.signing = ring.keys.size();
+    }
+    ring.keys.push_back(std::move(entry));
   }
-  if (keys_.empty()) {
+  if (ring.keys.empty()) {
     throw std::runtime_error(
         fmt::format("there is no key in {}: run 'infernode keys:generate' first", folder.string()));
   }
-  key_set_.emplace("keys", std::move(set));
+  ring.key_set.emplace("keys", std::move(set));
+  return ring;
 }
 
 std::string TokenSigner::sign(const TokenClaims& claims) const {
@@ -162,13 +185,14 @@ std::string TokenSigner::sign(const TokenClaims& claims) const {
     throw std::bad_alloc{};
   }
   const Jwt token{raw, jwt_free};
-  const Key& key = keys_.back();
+  const KeyRing::Key& key = ring_.keys.at(ring_.signing);
   jwt_add_header(raw, "kid", key.id.c_str());
   jwt_add_grant(raw, "iss", kIssuer);
   jwt_add_grant(raw, "sub", claims.user.to_string().c_str());
   jwt_add_grant(raw, "email", claims.email.c_str());
   jwt_add_grant(raw, "role", claims.role.c_str());
   jwt_add_grant(raw, "jti", uuid_text(random_uuid()).c_str());
+  jwt_add_grant_int(raw, "session_epoch", claims.session_epoch);
   jwt_add_grant_int(raw, "iat", claims.issued_at);
   jwt_add_grant_int(raw, "exp", claims.expires_at);
   jwt_set_alg(raw, JWT_ALG_RS256, reinterpret_cast<const unsigned char*>(key.private_pem.data()),
@@ -186,7 +210,7 @@ std::optional<TokenClaims> TokenSigner::verify(const std::string& text, std::int
   if (text.size() > kMaxTokenBytes) {
     return std::nullopt;
   }
-  for (const Key& key : keys_) {
+  for (const KeyRing::Key& key : ring_.keys) {
     jwt_t* raw = nullptr;
     if (jwt_decode(&raw, text.c_str(),
                    reinterpret_cast<const unsigned char*>(key.public_pem.data()),
@@ -197,8 +221,12 @@ std::optional<TokenClaims> TokenSigner::verify(const std::string& text, std::int
     // The header chooses how libjwt verifies: without this check a token signed by HMAC with our
     // public key as the secret would pass.
     const auto user = UserId::parse(grant(raw, "sub"));
-    TokenClaims claims{user.value_or(UserId{}), grant(raw, "email"), grant(raw, "role"),
-                       jwt_get_grant_int(raw, "iat"), jwt_get_grant_int(raw, "exp")};
+    TokenClaims claims{user.value_or(UserId{}),
+                       grant(raw, "email"),
+                       grant(raw, "role"),
+                       static_cast<int>(jwt_get_grant_int(raw, "session_epoch")),
+                       jwt_get_grant_int(raw, "iat"),
+                       jwt_get_grant_int(raw, "exp")};
     if (jwt_get_alg(raw) != JWT_ALG_RS256 || !user || grant(raw, "iss") != kIssuer ||
         claims.expires_at <= now) {
       return std::nullopt;

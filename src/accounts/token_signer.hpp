@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/json.hpp>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -16,37 +17,51 @@ struct TokenClaims {
   UserId user;
   std::string email;
   std::string role;
+  int session_epoch = 0;        // the user's, when the token was made
   std::int64_t issued_at = 0;   // seconds since 1970
   std::int64_t expires_at = 0;  // seconds since 1970
 };
 
-// Makes an RSA key of 2048 bits in `folder` (created with mode 700, the file with 600). The newest
-// key signs; older ones go on verifying until their file is removed. Returns the file. Throws
-// std::runtime_error.
+// Makes an RSA key of 2048 bits in `folder` (created with mode 700, the file with 600). Returns the
+// file. Throws std::runtime_error.
 std::filesystem::path generate_key(const std::filesystem::path& folder);
 bool has_keys(const std::filesystem::path& folder);
 
-// Signs and verifies JSON Web Tokens, RS256 and nothing else.
-class TokenSigner {
-public:
-  // Throws std::runtime_error when the folder has no key or a file there is none.
-  explicit TokenSigner(const std::filesystem::path& folder);
-
-  std::string sign(const TokenClaims& claims) const;
-  // nullopt for a token that is malformed, expired at `now` (seconds since 1970), signed by another
-  // key or in another way.
-  std::optional<TokenClaims> verify(const std::string& token, std::int64_t now) const;
-  // JSON Web Key Set (RFC 7517) of the public keys.
-  const boost::json::object& key_set() const { return key_set_; }
-
-private:
+// The keys in a folder at one moment.
+struct KeyRing {
   struct Key {
     std::string id;
     std::string private_pem;
     std::string public_pem;
   };
-  std::vector<Key> keys_;  // the last one signs
-  boost::json::object key_set_;
+  std::vector<Key> keys;        // by age; all of them verify
+  std::size_t signing = 0;      // which one signs
+  boost::json::object key_set;  // JSON Web Key Set (RFC 7517) of the public keys
+};
+
+// How long a new key is only published before it signs: every server must have seen it by then.
+constexpr std::chrono::seconds kKeyPublishedBefore{30};
+
+// Reads the keys in a folder. The newest one that is older than kKeyPublishedBefore signs (should
+// all be newer, the oldest). An older key goes on verifying until every token that it signed has
+// expired, `token_life` after the next one began to sign, and is left out then. A key is as old as
+// its file. Throws std::runtime_error when the folder has no key or a file there is none.
+KeyRing load_keys(const std::filesystem::path& folder, std::chrono::seconds token_life);
+
+// Signs and verifies JSON Web Tokens, RS256 and nothing else.
+class TokenSigner {
+public:
+  explicit TokenSigner(KeyRing ring) : ring_{std::move(ring)} {}
+
+  void replace_keys(KeyRing ring) { ring_ = std::move(ring); }
+  std::string sign(const TokenClaims& claims) const;
+  // nullopt for a token that is malformed, expired at `now` (seconds since 1970), signed by another
+  // key or in another way.
+  std::optional<TokenClaims> verify(const std::string& token, std::int64_t now) const;
+  const boost::json::object& key_set() const { return ring_.key_set; }
+
+private:
+  KeyRing ring_;
 };
 
 }  // namespace infernode

@@ -7,30 +7,66 @@ using db::Statement;
 
 constexpr Statement kInsert{"users.insert", R"sql(
   INSERT INTO "Users" ("email", "password") VALUES ($1, $2)
-  ON CONFLICT ("email") DO NOTHING
-  RETURNING "id", "email", "password", "role", "tokens", "createdAt", "updatedAt"
+  ON CONFLICT DO NOTHING
+  RETURNING "id", "email", "password", "role", "tokens", "session_epoch", "disabled_at",
+            "createdAt", "updatedAt"
 )sql"};
 constexpr Statement kFindByEmail{"users.find_by_email", R"sql(
-  SELECT "id", "email", "password", "role", "tokens", "createdAt", "updatedAt"
-    FROM "Users" WHERE "email" = $1
+  SELECT "id", "email", "password", "role", "tokens", "session_epoch", "disabled_at", "createdAt",
+         "updatedAt"
+    FROM "Users" WHERE lower("email") = $1
 )sql"};
 constexpr Statement kFind{"users.find", R"sql(
-  SELECT "id", "email", "password", "role", "tokens", "createdAt", "updatedAt"
+  SELECT "id", "email", "password", "role", "tokens", "session_epoch", "disabled_at", "createdAt",
+         "updatedAt"
     FROM "Users" WHERE "id" = $1
 )sql"};
+constexpr Statement kList{"users.list", R"sql(
+  SELECT "id", "email", "password", "role", "tokens", "session_epoch", "disabled_at", "createdAt",
+         "updatedAt"
+    FROM "Users"
+   WHERE ($1::text IS NULL OR position(lower($1) IN lower("email")) > 0)
+     AND ($2::timestamptz IS NULL OR ("createdAt", "id") < ($2, $3::uuid))
+   ORDER BY "createdAt" DESC, "id" DESC LIMIT $4
+)sql"};
+constexpr Statement kReplacePassword{"users.replace_password", R"sql(
+  UPDATE "Users"
+     SET "password" = $3, "updatedAt" = now(),
+         "session_epoch" = "session_epoch" + CASE WHEN $4::boolean THEN 1 ELSE 0 END
+   WHERE "id" = $1 AND "password" = $2
+)sql"};
+// Any number does, as long as nothing else takes the same: "ROLE" in ASCII.
+constexpr Statement kLockRoles{"users.lock_roles", R"sql(
+  SELECT pg_advisory_xact_lock(1380928581)
+)sql"};
+constexpr Statement kUpdate{"users.update", R"sql(
+  UPDATE "Users"
+     SET "role" = coalesce($2::text::"enum_Users_role", "role"),
+         "disabled_at" = CASE WHEN $3::boolean IS NULL THEN "disabled_at"
+                              WHEN $3 THEN coalesce("disabled_at", now()) END,
+         "updatedAt" = now()
+   WHERE "id" = $1
+  RETURNING "id", "email", "password", "role", "tokens", "session_epoch", "disabled_at",
+            "createdAt", "updatedAt"
+)sql"};
+constexpr Statement kCountAdmins{"users.count_admins", R"sql(
+  SELECT count(*) AS admins FROM "Users" WHERE "role" = 'admin' AND "disabled_at" IS NULL
+)sql"};
+
+User user_from_row(const db::Row& row) {
+  return {.id = row.get<UserId>("id"),
+          .email = row.get<std::string>("email"),
+          .password_hash = row.get<std::string>("password"),
+          .role = row.get<std::string>("role"),
+          .tokens = row.get<Tokens>("tokens"),
+          .session_epoch = row.get<int>("session_epoch"),
+          .disabled_at = row.get<std::optional<Timestamp>>("disabled_at"),
+          .created_at = row.get<Timestamp>("createdAt"),
+          .updated_at = row.get<Timestamp>("updatedAt")};
+}
 
 std::optional<User> user_from_rows(const db::Rows& rows) {
-  if (rows.empty()) {
-    return std::nullopt;
-  }
-  const db::Row row = rows.one();
-  return User{.id = row.get<UserId>("id"),
-              .email = row.get<std::string>("email"),
-              .password_hash = row.get<std::string>("password"),
-              .role = row.get<std::string>("role"),
-              .tokens = row.get<Tokens>("tokens"),
-              .created_at = row.get<Timestamp>("createdAt"),
-              .updated_at = row.get<Timestamp>("updatedAt")};
+  return rows.empty() ? std::nullopt : std::optional<User>{user_from_row(rows.one())};
 }
 
 }  // namespace
@@ -49,6 +85,44 @@ asio::awaitable<std::optional<User>> find_by_email(db::Connection& connection, s
 asio::awaitable<std::optional<User>> find(db::Connection& connection, UserId id) {
   const db::Rows rows = co_await connection.execute(kFind, id);
   co_return user_from_rows(rows);
+}
+
+asio::awaitable<std::vector<User>> list(db::Connection& connection, std::optional<std::string> part,
+                                        std::optional<Cursor> after, int limit) {
+  std::optional<Timestamp> time;
+  std::optional<UserId> id;
+  if (after) {
+    time = after->created_at;
+    id = UserId{after->id};
+  }
+  const db::Rows rows = co_await connection.execute(kList, part, time, id, limit);
+  std::vector<User> users;
+  for (int i = 0; i < rows.size(); ++i) {
+    users.push_back(user_from_row(rows[i]));
+  }
+  co_return users;
+}
+
+asio::awaitable<bool> replace_password(db::Connection& connection, UserId id, std::string old_hash,
+                                       std::string new_hash, bool end_sessions) {
+  const db::Rows rows =
+      co_await connection.execute(kReplacePassword, id, old_hash, new_hash, end_sessions);
+  co_return rows.affected() == 1;
+}
+
+asio::awaitable<void> lock_roles(db::Connection& transaction) {
+  co_await transaction.execute(kLockRoles);
+}
+
+asio::awaitable<std::optional<User>> update(db::Connection& transaction, UserId id,
+                                            UserChange change) {
+  const db::Rows rows = co_await transaction.execute(kUpdate, id, change.role, change.disabled);
+  co_return user_from_rows(rows);
+}
+
+asio::awaitable<std::int64_t> count_admins(db::Connection& connection) {
+  const db::Rows rows = co_await connection.execute(kCountAdmins);
+  co_return rows.one().get<std::int64_t>("admins");
 }
 
 }  // namespace infernode::user_dao

@@ -9,12 +9,13 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "accounts/account_controller.hpp"
+#include "audit/audit_controller.hpp"
+#include "core/blocking.hpp"
 #include "core/embedded.hpp"
 #include "core/log.hpp"
 #include "credits/credit_controller.hpp"
 #include "datasets/dataset_controller.hpp"
 #include "db/listener.hpp"
-#include "db/migrations.hpp"
 #include "http/problem.hpp"
 #include "jobs/job_controller.hpp"
 #include "results/result_controller.hpp"
@@ -44,12 +45,12 @@ Prober make_prober(VideoProber& prober, BlobStore& blobs) {
   };
 }
 
-asio::awaitable<Result<http::Response>> readiness(db::Pool& pool) {
+asio::awaitable<Result<http::Response>> readiness(App& app) {
   bool current = true;
   std::string reason = "The database cannot be reached.";
   try {
-    const auto connection = co_await pool.acquire();
-    co_await db::require_current_schema(*connection, db::embedded_migrations("db/migrations"));
+    const auto connection = co_await app.pool.acquire();
+    co_await db::require_current_schema(*connection, app.migrations);
   } catch (const db::MigrationError&) {
     current = false;
     reason = "The database's schema is not the one this server needs.";
@@ -62,7 +63,7 @@ asio::awaitable<Result<http::Response>> readiness(db::Pool& pool) {
   co_return http::json_response(200, boost::json::object{{"status", "ready"}});
 }
 
-void add_pages(http::Router& router, db::Pool& pool, const http::ApiDocument& document) {
+void add_pages(http::Router& router, App& app, const http::ApiDocument& document) {
   using http::Access;
   using http::BodyKind;
   const auto page = [](std::string type, std::string text) {
@@ -86,7 +87,7 @@ void add_pages(http::Router& router, db::Pool& pool, const http::ApiDocument& do
                     200, boost::json::object{{"status", "alive"}, {"version", build_version()}});
               }});
   router.add({"GET", "/readyz", "getReadiness", Access::anyone, BodyKind::none,
-              [&pool](http::Request&) { return readiness(pool); }});
+              [&app](http::Request&) { return readiness(app); }});
 }
 
 }  // namespace
@@ -105,21 +106,34 @@ energy::GridIntensity grid_intensity(const Config& config) {
   return *built_in;
 }
 
-App::App(const Config& settings, const std::string& conninfo)
+App::App(const Config& settings, const std::string& conninfo,
+         std::vector<db::Migration> known_migrations)
     : config{settings},
+      migrations{std::move(known_migrations)},
       pool{context.get_executor(), conninfo, settings.db_pool_size},
       listen_conninfo{conninfo},
       models{inference::load_catalogue(inference::model_folder(settings.model_dir))},
       grid{grid_intensity(settings)},
       blobs{pool},
+      audit_repository{pool},
+      idempotency_repository{pool},
       user_repository{pool},
       ledger_repository{pool},
       dataset_repository{pool},
       video_repository{pool},
       job_repository{pool},
       result_repository{pool},
-      credits{ledger_repository, PriceList{}},
-      datasets{dataset_repository},
+      audit{audit_repository},
+      idempotency{idempotency_repository},
+      throttle{pool, ThrottleSettings{settings.login_failures_per_account,
+                                      settings.login_failures_per_address,
+                                      settings.login_window_seconds}},
+      credits{ledger_repository, audit,
+              PriceList{settings.price_upload_frame, settings.price_inference_image}},
+      datasets{dataset_repository, audit,
+               [this](db::Connection& transaction, DatasetId dataset) {
+                 return jobs.abort_all(transaction, dataset);
+               }},
       prober{context.get_executor()},
       videos{video_repository, datasets, credits, blobs, make_prober(prober, blobs)},
       jobs{job_repository, videos, credits, models},
@@ -175,33 +189,58 @@ void App::stop_workers() {
 }
 
 Edge::Edge(App& app, const std::filesystem::path& keys_dir)
-    : signer{keys_dir},
-      accounts{app.user_repository, signer, app.blocking,
-               AccountSettings{app.config.bcrypt_cost, app.config.jwt_ttl_seconds}},
+    : signer{load_keys(keys_dir, std::chrono::seconds{app.config.jwt_ttl_seconds})},
+      hasher{app.blocking, app.config.bcrypt_cost, app.config.hash_queue},
+      accounts{app.user_repository, signer,    hasher,
+               app.throttle,        app.audit, app.config.jwt_ttl_seconds},
       document{embedded_file("api/openapi.yaml")},
       router{document, make_authenticator(accounts)} {
   add_account_routes(router, accounts, signer);
-  add_credit_routes(router, app.credits);
-  add_dataset_routes(router, app.datasets);
-  add_video_routes(router, app.videos, app.config.upload_max_bytes);
-  add_job_routes(router, app.jobs, document.schema("DetectParams"));
+  add_audit_routes(router, app.audit);
+  add_credit_routes(router, app.credits, app.idempotency);
+  add_dataset_routes(router, app.datasets, app.idempotency);
+  add_video_routes(router, app.videos, app.idempotency, app.config.upload_max_bytes);
+  add_job_routes(router, app.jobs, app.idempotency, document.schema("DetectParams"));
   add_result_routes(router, app.results);
-  add_pages(router, app.pool, document);
+  add_pages(router, app, document);
 }
 
-asio::awaitable<void> sweep_blobs(BlobStore& blobs) {
-  asio::steady_timer timer{co_await asio::this_coro::executor};
+asio::awaitable<void> sweep(App& app) {
+  asio::steady_timer timer{app.context};
   for (;;) {
     try {
-      const std::int64_t swept = co_await blobs.sweep();
-      if (swept > 0) {
-        log::info("{} expired blobs were swept", swept);
+      const std::int64_t blobs = co_await app.blobs.sweep();
+      if (blobs > 0) {
+        log::info("{} expired blobs were swept", blobs);
       }
+      const std::int64_t keys = co_await app.idempotency.sweep();
+      if (keys > 0) {
+        log::info("{} expired idempotency keys were swept", keys);
+      }
+      co_await app.throttle.sweep();
     } catch (const std::exception& error) {
-      log::warn("sweeping blobs: {}", error.what());
+      log::warn("sweeping: {}", error.what());
     }
-    timer.expires_after(std::chrono::seconds{60});
+    timer.expires_after(std::chrono::seconds{app.config.sweep_seconds});
     co_await timer.async_wait(asio::use_awaitable);
+  }
+}
+
+asio::awaitable<void> reload_keys(App& app, Edge& edge) {
+  asio::steady_timer timer{app.context};
+  for (;;) {
+    timer.expires_after(kKeyPublishedBefore / 3);
+    co_await timer.async_wait(asio::use_awaitable);
+    try {
+      auto loading = [folder = app.config.keys_dir,
+                      life = std::chrono::seconds{app.config.jwt_ttl_seconds}] {
+        return load_keys(folder, life);
+      };
+      auto ring = co_await run_blocking(app.blocking, std::move(loading));
+      edge.signer.replace_keys(std::move(ring));
+    } catch (const std::exception& error) {
+      log::warn("the keys were left as they are: {}", error.what());
+    }
   }
 }
 

@@ -19,6 +19,26 @@ Database::Database(const Config& config) {
   }
 }
 
+std::optional<std::filesystem::path> development_checkout(const Config& config) {
+  std::error_code error;
+  const auto binary = std::filesystem::read_symlink("/proc/self/exe", error);
+  const auto build = binary.parent_path().parent_path().parent_path();
+  const auto root = build.parent_path();
+  const bool built_there = !error && binary.parent_path().filename() == "bin" &&
+                           build.filename() == "build" &&
+                           std::filesystem::exists(root / "CMakePresets.json", error) &&
+                           std::filesystem::is_directory(root / kMigrations, error);
+  if (!built_there || config.environment == "production") {
+    return std::nullopt;
+  }
+  return root;
+}
+
+std::vector<db::Migration> known_migrations(const Config& config, const char* folder) {
+  const auto checkout = development_checkout(config);
+  return checkout ? db::read_migrations(*checkout / folder) : db::embedded_migrations(folder);
+}
+
 void with_connection(const std::string& conninfo,
                      std::function<asio::awaitable<void>(db::Connection&)> work) {
   asio::io_context context;

@@ -82,8 +82,8 @@ void check_database(const Config& config, std::vector<Finding>& findings) {
     return;
   }
   findings.push_back(check("schema", "run 'infernode db:migrate'", [&] {
-    with_connection(database->conninfo(), [](db::Connection& connection) {
-      return db::require_current_schema(connection, db::embedded_migrations("db/migrations"));
+    with_connection(database->conninfo(), [&](db::Connection& connection) {
+      return db::require_current_schema(connection, known_migrations(config, kMigrations));
     });
     return std::string{"current"};
   }));
@@ -103,7 +103,8 @@ std::vector<Finding> examine(const Config& config) {
     if (!has_keys(config.keys_dir) && config.embedded_database()) {
       return std::string{"none yet ('infernode serve' makes one)"};
     }
-    const TokenSigner signer{config.keys_dir};
+    const TokenSigner signer{
+        load_keys(config.keys_dir, std::chrono::seconds{config.jwt_ttl_seconds})};
     return fmt::format("{} in {}", signer.key_set().at("keys").as_array().size(),
                        config.keys_dir.string());
   }));

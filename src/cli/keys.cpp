@@ -7,19 +7,19 @@
 namespace infernode::cli {
 
 void add_keys_command(CLI::App& app, int& status) {
-  auto* command =
-      add_command(app, "keys:generate", "Make the RSA key that signs tokens, if there is none");
-  auto force = std::make_shared<bool>(false);
-  command->add_flag("--force", *force,
-                    "Make a new one all the same: it signs from the next start on, and older ones "
-                    "go on verifying until their files are removed");
-  command->callback([&status, force] {
+  auto* command = add_command(app, "keys:generate", "Add an RSA key that signs tokens");
+  command->footer(
+      "Run it again to rotate keys: running servers see the new key within seconds and sign with "
+      "it "
+      "half a\nminute later; an older key verifies until every token that it signed has expired.");
+  command->callback([&status] {
     const Config config = load_settings();
-    if (has_keys(config.keys_dir) && !*force) {
-      std::printf("There is a key in %s already; --force makes another.\n",
-                  config.keys_dir.c_str());
-    } else {
-      std::printf("Made %s\n", generate_key(config.keys_dir).c_str());
+    const bool first = !has_keys(config.keys_dir);
+    std::printf("Made %s\n", generate_key(config.keys_dir).c_str());
+    if (!first) {
+      std::printf("It signs from %lld seconds on; older keys verify for %lld more.\n",
+                  static_cast<long long>(kKeyPublishedBefore.count()),
+                  static_cast<long long>(config.jwt_ttl_seconds));
     }
     status = 0;
   });

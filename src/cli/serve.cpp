@@ -23,12 +23,12 @@ constexpr int kGraceSeconds = 10;
 
 // With the embedded database everything is made as needed; another one is only looked at, since
 // several servers may share it and its operator decides when it changes.
-void prepare(const Config& config, const Database& database) {
-  const auto migrations = db::embedded_migrations("db/migrations");
+void prepare(const Config& config, const Database& database,
+             const std::vector<db::Migration>& migrations) {
   with_connection(database.conninfo(), [&](db::Connection& connection) -> asio::awaitable<void> {
     if (config.embedded_database()) {
       co_await db::migrate_up(
-          connection, migrations, db::MigrationTable::schema_migrations,
+          connection, migrations, db::MigrationTable::schema_migrations, std::nullopt,
           [](const db::Migration& migration) { log::info("migrated: {}", migration.name); });
     } else {
       co_await db::require_current_schema(connection, migrations);
@@ -75,7 +75,7 @@ void start_background(App& app, http::Server* server) {
     }
   };
   asio::co_spawn(app.context, shut_down(app, server), report);
-  asio::co_spawn(app.context, sweep_blobs(app.blobs), report);
+  asio::co_spawn(app.context, sweep(app), report);
 }
 
 // The usual soft limit of 1024 files would leave a server with many clients none for its runners.
@@ -91,12 +91,14 @@ void serve() {
   raise_file_limit();
   const Config config = load_settings();
   const Database database{config};
-  prepare(config, database);
-  App app{config, database.conninfo()};
-  const Edge edge{app, config.keys_dir};
+  const auto migrations = known_migrations(config, kMigrations);
+  prepare(config, database, migrations);
+  App app{config, database.conninfo(), migrations};
+  Edge edge{app, config.keys_dir};
   http::Server server{app.context.get_executor(), edge.router, config.host, config.port};
   app.add_workers(config.workers);
   start_background(app, &server);
+  asio::co_spawn(app.context, reload_keys(app, edge), [](const std::exception_ptr&) {});
   asio::co_spawn(app.context, server.run(), [](const std::exception_ptr&) {});
   std::printf("InferNode is listening on http://%s:%d\n", config.host.c_str(), server.port());
   std::fflush(stdout);
@@ -106,10 +108,11 @@ void serve() {
 void work(int count) {
   const Config config = load_settings();
   const Database database{config};
-  with_connection(database.conninfo(), [](db::Connection& connection) {
-    return db::require_current_schema(connection, db::embedded_migrations("db/migrations"));
+  const auto migrations = known_migrations(config, kMigrations);
+  with_connection(database.conninfo(), [&](db::Connection& connection) {
+    return db::require_current_schema(connection, migrations);
   });
-  App app{config, database.conninfo()};
+  App app{config, database.conninfo(), migrations};
   if (app.models.empty()) {
     throw std::runtime_error("a worker needs a model; see 'infernode models:list'");
   }

@@ -62,6 +62,18 @@ Setter one_of(std::string Config::*member, std::vector<std::string> choices) {
   };
 }
 
+// At most 1000, so that the longest video's price is still an amount.
+Setter price(Tokens Config::*member) {
+  return [=](Config& config, const std::string& value) -> std::optional<std::string> {
+    const auto tokens = Tokens::parse(value);
+    if (!tokens || *tokens < Tokens{} || *tokens > Tokens::from_thousandths(1'000'000)) {
+      return "tokens from 0 to 1000, with three decimals at most";
+    }
+    config.*member = *tokens;
+    return std::nullopt;
+  };
+}
+
 std::optional<std::string> set_dialect(Config& /*config*/, const std::string& value) {
   return value == "postgres" ? std::nullopt : std::optional<std::string>{"postgres"};
 }
@@ -103,12 +115,21 @@ const std::vector<Setting>& settings() {
       {"INFERNODE_KEYS_DIR", text(&Config::keys_dir)},
       {"INFERNODE_MODEL_DIR", text(&Config::model_dir)},
       {"INFERNODE_BCRYPT_COST", number<int>(&Config::bcrypt_cost, 4, 20)},
+      {"INFERNODE_HASH_QUEUE", number<int>(&Config::hash_queue, 1, 10'000)},
       {"INFERNODE_JWT_TTL_SECONDS", number<std::int64_t>(&Config::jwt_ttl_seconds, 1, 31'536'000)},
+      {"INFERNODE_LOGIN_FAILURES_PER_ACCOUNT",
+       number<int>(&Config::login_failures_per_account, 1, 1'000'000)},
+      {"INFERNODE_LOGIN_FAILURES_PER_ADDRESS",
+       number<int>(&Config::login_failures_per_address, 1, 1'000'000)},
+      {"INFERNODE_LOGIN_WINDOW_SECONDS", number<int>(&Config::login_window_seconds, 1, 86'400)},
+      {"INFERNODE_PRICE_UPLOAD_FRAME", price(&Config::price_upload_frame)},
+      {"INFERNODE_PRICE_INFERENCE_IMAGE", price(&Config::price_inference_image)},
       {"INFERNODE_UPLOAD_MAX_BYTES",
        number<std::int64_t>(&Config::upload_max_bytes, 1, 1'099'511'627'776)},
       {"INFERNODE_WORKERS", number<int>(&Config::workers, 0, 64)},
       {"INFERNODE_WORKER_THREADS", number<int>(&Config::worker_threads, 0, 256)},
       {"INFERNODE_LEASE_SECONDS", number<int>(&Config::lease_seconds, 2, 3600)},
+      {"INFERNODE_SWEEP_SECONDS", number<int>(&Config::sweep_seconds, 1, 86'400)},
       {"INFERNODE_WATTS_PER_CORE", number<double>(&Config::watts_per_core, 0.01, 1000)},
       {"INFERNODE_GRID_COUNTRY", set_grid_country},
       {"INFERNODE_GRID_GRAMS_PER_KWH", set_grid_intensity},

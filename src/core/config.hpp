@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "core/tokens.hpp"
+
 namespace infernode {
 
 // Everything that can be set from outside. `.env.example` explains each setting; a test keeps the
@@ -31,12 +33,19 @@ struct Config {
   std::filesystem::path model_dir;  // empty: beside the binary, ../share/infernode/models
 
   int bcrypt_cost = 12;
+  int hash_queue = 32;  // passwords that wait to be hashed
   std::int64_t jwt_ttl_seconds = 86'400;
+  int login_failures_per_account = 10;
+  int login_failures_per_address = 100;
+  int login_window_seconds = 900;
+  Tokens price_upload_frame = Tokens::from_thousandths(1);
+  Tokens price_inference_image = Tokens::from_thousandths(2);
   std::int64_t upload_max_bytes = 17'179'869'184;  // 16 GiB
 
   int workers = 1;         // inside `serve`
   int worker_threads = 0;  // inference threads of one worker; 0: one per core
   int lease_seconds = 15;
+  int sweep_seconds = 60;
 
   double watts_per_core = 3.5;
   std::string grid_country = "WORLD";        // ISO 3166-1 alpha-3

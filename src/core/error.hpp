@@ -44,6 +44,7 @@ struct Error {
   std::vector<FieldError> fields{};
   std::optional<Tokens> required{};   // insufficient_tokens only
   std::optional<Tokens> available{};  // insufficient_tokens only
+  std::optional<int> retry_after{};   // seconds; too_many_requests only
 };
 
 // Thrown when Result::value() is called on an error: a bug of ours, not of the caller.

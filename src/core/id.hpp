@@ -30,6 +30,7 @@ struct Id {
 
 using UserId = Id<struct UserTag>;
 using DatasetId = Id<struct DatasetTag>;
+using TagId = Id<struct TagTag>;
 using VideoId = Id<struct VideoTag>;
 using JobId = Id<struct JobTag>;
 using BlobId = Id<struct BlobTag>;

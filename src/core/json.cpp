@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <boost/json/basic_parser_impl.hpp>
 #include <charconv>
 #include <cmath>
+#include <set>
 
 namespace infernode {
 namespace {
@@ -69,6 +71,64 @@ bool has_nul(const boost::json::value& value) {
   return false;
 }
 
+// Listens to the parser for a name that an object has twice, which the tree would keep once.
+struct DuplicateHandler {
+  static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
+  static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);
+  static constexpr std::size_t max_key_size = static_cast<std::size_t>(-1);
+  static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
+  using View = boost::json::string_view;
+  using Code = boost::system::error_code;
+
+  std::vector<std::set<std::string>> open{};
+  std::string key{};
+  std::optional<std::string> duplicate{};
+
+  bool on_document_begin(Code& /*code*/) { return true; }
+  bool on_document_end(Code& /*code*/) { return true; }
+  bool on_object_begin(Code& /*code*/) {
+    open.emplace_back();
+    return true;
+  }
+  bool on_object_end(std::size_t /*size*/, Code& /*code*/) {
+    open.pop_back();
+    return true;
+  }
+  bool on_array_begin(Code& /*code*/) { return true; }
+  bool on_array_end(std::size_t /*size*/, Code& /*code*/) { return true; }
+  bool on_key_part(View part, std::size_t /*size*/, Code& /*code*/) {
+    key.append(part.data(), part.size());
+    return true;
+  }
+  bool on_key(View part, std::size_t /*size*/, Code& /*code*/) {
+    key.append(part.data(), part.size());
+    if (!open.back().insert(key).second && !duplicate) {
+      duplicate = key;
+    }
+    key.clear();
+    return true;
+  }
+  bool on_string_part(View /*part*/, std::size_t /*size*/, Code& /*code*/) { return true; }
+  bool on_string(View /*part*/, std::size_t /*size*/, Code& /*code*/) { return true; }
+  bool on_number_part(View /*part*/, Code& /*code*/) { return true; }
+  bool on_int64(std::int64_t /*number*/, View /*text*/, Code& /*code*/) { return true; }
+  bool on_uint64(std::uint64_t /*number*/, View /*text*/, Code& /*code*/) { return true; }
+  bool on_double(double /*number*/, View /*text*/, Code& /*code*/) { return true; }
+  bool on_bool(bool /*flag*/, Code& /*code*/) { return true; }
+  bool on_null(Code& /*code*/) { return true; }
+  bool on_comment_part(View /*part*/, Code& /*code*/) { return true; }
+  bool on_comment(View /*part*/, Code& /*code*/) { return true; }
+};
+
+// Of a text that is known to be sound.
+std::optional<std::string> duplicate_name(std::string_view text,
+                                          const boost::json::parse_options& options) {
+  boost::json::basic_parser<DuplicateHandler> parser{options};
+  boost::system::error_code error;
+  parser.write_some(false, text.data(), text.size(), error);
+  return std::move(parser.handler().duplicate);
+}
+
 }  // namespace
 
 std::string json_text(const boost::json::value& value) {
@@ -92,6 +152,11 @@ Result<boost::json::value> parse_json(std::string_view text) {
   }
   if (text.find_first_not_of(" \t\r\n", read) != std::string_view::npos) {
     return Error{ErrorCode::malformed, fmt::format("extra data follows the JSON at byte {}", read)};
+  }
+  if (const auto name = duplicate_name(text, options)) {
+    return Error{
+        ErrorCode::malformed,
+        fmt::format("an object in the JSON has the member \"{}\" twice", utf8_prefix(*name, 100))};
   }
   auto value = parser.release();
   if (has_nul(value)) {

@@ -14,8 +14,8 @@ namespace infernode {
 std::string json_text(const boost::json::value& value);
 
 // Reads one JSON text (RFC 8259, UTF-8, at most 32 levels deep). Refuses what follows the value,
-// lone surrogates, and the character U+0000 in any string, which PostgreSQL cannot store; the Error
-// is `malformed` and says where.
+// objects with a name twice, lone surrogates, and the character U+0000 in any string, which
+// PostgreSQL cannot store; the Error is `malformed` and says where.
 Result<boost::json::value> parse_json(std::string_view text);
 
 // Whether a text is UTF-8 as JSON and PostgreSQL want it: no overlong form, surrogate or U+0000.

@@ -1,11 +1,15 @@
 #include "credits/credit_controller.hpp"
 
 #include "core/json.hpp"
+#include "http/idempotency.hpp"
 
 namespace infernode {
 namespace {
 
 namespace json = boost::json;
+using http::Request;
+using http::Response;
+using http::asio::awaitable;
 
 json::value entry_json(const LedgerEntry& entry) {
   json::object object{{"id", uuid_text(entry.id)},
@@ -18,6 +22,9 @@ json::value entry_json(const LedgerEntry& entry) {
   if (entry.video) {
     object.emplace("video_id", entry.video->to_string());
   }
+  if (entry.admin) {
+    object.emplace("admin_id", entry.admin->to_string());
+  }
   if (entry.note) {
     object.emplace("note", *entry.note);
   }
@@ -25,22 +32,88 @@ json::value entry_json(const LedgerEntry& entry) {
   return object;
 }
 
+awaitable<Result<Response>> list(CreditService& credits, Request& request) {
+  const auto page = page_request(request.query);
+  if (!page) {
+    co_return page.error();
+  }
+  const auto entries = co_await credits.list(request.user(), *page);
+  co_return http::json_response(
+      200, page_of(entries, page->limit, entry_json, [](const LedgerEntry& entry) {
+        return Cursor{entry.created_at, entry.id};
+      }));
+}
+
+// More than zero, with three decimals at most; nullopt otherwise.
+std::optional<Tokens> amount_of(const json::value& number) {
+  const auto amount = Tokens::parse(json_text(number));
+  return amount && *amount > Tokens{} ? amount : std::nullopt;
+}
+
+awaitable<Result<Response>> recharge(CreditService& credits, IdempotencyService& once,
+                                     Request& request) {
+  const auto amount = amount_of(request.body.at("tokens"));
+  if (!amount) {
+    Error error{ErrorCode::invalid,
+                "An amount of tokens is above 0 and has three decimals at most."};
+    error.fields.push_back(FieldError{"/tokens", "above 0, with three decimals at most"});
+    co_return error;
+  }
+  const auto user = UserId::parse(request.path_params.at("id")).value_or(UserId{});
+  std::optional<std::string> note;
+  if (const auto* text = request.body.as_object().if_contains("note")) {
+    note = json::value_to<std::string>(*text);
+  }
+  IdempotencyService::Effect effect =
+      [&](db::Connection& transaction) -> awaitable<Result<Answer>> {
+    const auto balance =
+        co_await credits.recharge(transaction, request.user(), user, *amount, note);
+    if (!balance) {
+      co_return balance.error();
+    }
+    co_return Answer{201, json_text(json::object{{"user_id", user.to_string()},
+                                                 {"amount", json_tokens(*amount)},
+                                                 {"balance_after", json_tokens(*balance)}})};
+  };
+  auto key = http::idempotency_key(request);
+  auto answer = co_await once.act(request.user(), std::move(key), std::move(effect));
+  co_return http::answer_response(std::move(answer));
+}
+
+awaitable<Result<Response>> check(CreditService& credits) {
+  const auto report = co_await credits.check();
+  if (!report) {
+    co_return report.error();
+  }
+  co_return http::json_response(200, report_json(*report));
+}
+
 }  // namespace
 
-void add_credit_routes(http::Router& router, CreditService& credits) {
-  router.add({"GET", "/api/v1/users/me/transactions", "listTransactions", http::Access::user,
-              http::BodyKind::none,
-              [&credits](http::Request& request) -> http::asio::awaitable<Result<http::Response>> {
-                const auto page = page_request(request.query);
-                if (!page) {
-                  co_return page.error();
-                }
-                const auto entries = co_await credits.list(request.user(), *page);
-                co_return http::json_response(
-                    200, page_of(entries, page->limit, entry_json, [](const LedgerEntry& entry) {
-                      return Cursor{entry.created_at, entry.id};
-                    }));
-              }});
+json::object report_json(const LedgerReport& report) {
+  json::array faults;
+  for (const auto& fault : report.faults) {
+    json::object object{{"user_id", fault.user.to_string()}};
+    if (fault.seq > 0) {
+      object.emplace("entry", fault.seq);
+    }
+    object.emplace("fault", fault.what);
+    faults.push_back(std::move(object));
+  }
+  return {{"sound", report.sound()},     {"accounts", report.accounts},
+          {"entries", report.entries},   {"fault_count", report.fault_count},
+          {"faults", std::move(faults)}, {"seconds", report.seconds}};
+}
+
+void add_credit_routes(http::Router& router, CreditService& credits, IdempotencyService& once) {
+  using http::Access;
+  using http::BodyKind;
+  router.add({"GET", "/api/v1/users/me/transactions", "listTransactions", Access::user,
+              BodyKind::none, [&](Request& request) { return list(credits, request); }});
+  router.add({"POST", "/api/v1/admin/users/{id}/recharge", "rechargeUser", Access::admin,
+              BodyKind::json, [&](Request& request) { return recharge(credits, once, request); }});
+  router.add({"GET", "/api/v1/admin/ledger/check", "checkLedger", Access::admin, BodyKind::none,
+              [&](Request&) { return check(credits); }});
 }
 
 }  // namespace infernode

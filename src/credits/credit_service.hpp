@@ -1,8 +1,11 @@
 #pragma once
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <memory>
 #include <vector>
 
+#include "audit/audit_service.hpp"
 #include "core/error.hpp"
 #include "core/page.hpp"
 #include "credits/ledger.hpp"
@@ -11,25 +14,52 @@
 namespace infernode {
 
 // Moves tokens. Every change is one ledger entry in the caller's transaction: what is rolled back
-// was never charged.
+// was never charged. Everything it is given must outlive it.
 class CreditService {
 public:
-  CreditService(LedgerRepository& ledger, PriceList prices) : ledger_{ledger}, prices_{prices} {}
+  CreditService(LedgerRepository& ledger, AuditService& audit, PriceList prices)
+      : ledger_{ledger}, audit_{audit}, prices_{prices} {}
 
   const PriceList& prices() const { return prices_; }
-  // Takes change.amount from the balance. Fails with insufficient_tokens rather than letting it
-  // fall below zero; nothing was changed then. Charging nothing writes nothing.
-  asio::awaitable<Result<void>> charge(db::Connection& transaction, LedgerChange change);
-  // Gives change.amount back. Refunding nothing writes nothing.
-  asio::awaitable<void> refund(db::Connection& transaction, LedgerChange change);
+
+  // Takes `amount` for an upload. insufficient_tokens, and nothing is changed, rather than a
+  // balance below zero. Charging nothing writes nothing.
+  asio::awaitable<Result<void>> charge_upload(db::Connection& transaction, UserId user,
+                                              VideoId video, Tokens amount, std::string note);
+
+  // Puts a job's price on hold: it leaves the balance. insufficient_tokens as above.
+  asio::awaitable<Result<void>> hold(db::Connection& transaction, UserId user, JobId job,
+                                     VideoId video, Tokens amount, std::string note);
+  // A part of what is held has been earned.
+  asio::awaitable<void> settle(db::Connection& transaction, JobId job, Tokens amount);
+  // Ends the hold: what was not settled or, with `everything`, also what was goes back to the
+  // balance. Returns what stays paid.
+  asio::awaitable<Tokens> release(db::Connection& transaction, JobId job, VideoId video,
+                                  bool everything, std::string note);
+
+  // An administrator adds tokens. not_found: no such user. invalid: the balance would leave what
+  // an amount can be. Returns the new balance.
+  asio::awaitable<Result<Tokens>> recharge(db::Connection& transaction, UserId admin, UserId user,
+                                           Tokens amount, std::optional<std::string> note);
+
   // Zero for a user that is gone.
   asio::awaitable<Tokens> balance(UserId user);
   asio::awaitable<Tokens> balance(db::Connection& transaction, UserId user);
   asio::awaitable<std::vector<LedgerEntry>> list(UserId user, PageRequest page);
+  // Every balance against its entries, every entry against its chain. too_many_requests while a
+  // check is under way.
+  asio::awaitable<Result<LedgerReport>> check();
 
 private:
+  asio::awaitable<Result<void>> charge(db::Connection& transaction, LedgerChange change);
+
   LedgerRepository& ledger_;
+  AuditService& audit_;
   PriceList prices_;
+  std::shared_ptr<bool> checking_ = std::make_shared<bool>(false);
 };
+
+// insufficient_tokens, with both figures.
+Error insufficient_tokens(Tokens required, Tokens available);
 
 }  // namespace infernode

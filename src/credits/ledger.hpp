@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/clock.hpp"
 #include "core/id.hpp"
@@ -17,6 +19,7 @@ struct LedgerEntry {
   Tokens balance_after;
   std::optional<JobId> job;
   std::optional<VideoId> video;
+  std::optional<UserId> admin;
   std::optional<std::string> note;
   Timestamp created_at;
 };
@@ -25,9 +28,10 @@ struct LedgerEntry {
 struct LedgerChange {
   UserId user;
   std::string kind;
-  Tokens amount;  // positive; charge() and refund() give the sign
+  Tokens amount;  // signed
   std::optional<JobId> job{};
   std::optional<VideoId> video{};
+  std::optional<UserId> admin{};
   std::optional<std::string> note{};
 };
 
@@ -35,6 +39,34 @@ struct LedgerChange {
 struct PriceList {
   Tokens upload_per_frame = Tokens::from_thousandths(1);
   Tokens inference_per_image = Tokens::from_thousandths(2);
+};
+
+// An entry as the chain has it, and the head of the chain that it belongs to.
+struct ChainedEntry {
+  UserId user;
+  std::int64_t seq = 0;
+  std::vector<std::byte> hash;
+  LedgerEntry entry;
+  Tokens head_balance;
+  std::int64_t head_length = 0;
+  std::vector<std::byte> head_hash;
+};
+
+// What is wrong with the ledger.
+struct LedgerFault {
+  UserId user;
+  std::int64_t seq = 0;  // of the entry; 0 when it is the account as a whole
+  std::string what;
+};
+
+struct LedgerReport {
+  std::int64_t accounts = 0;
+  std::int64_t entries = 0;
+  std::int64_t fault_count = 0;
+  std::vector<LedgerFault> faults;  // the first hundred
+  double seconds = 0;
+
+  bool sound() const { return fault_count == 0; }
 };
 
 }  // namespace infernode

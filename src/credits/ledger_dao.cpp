@@ -5,25 +5,39 @@ namespace {
 
 using db::Statement;
 
-constexpr Statement kChangeIfCovered{"ledger.change_if_covered", R"sql(
-  WITH changed AS (
-    UPDATE "Users" SET "tokens" = "tokens" + $2, "updatedAt" = now()
-     WHERE "id" = $1 AND "tokens" + $2 >= 0
-    RETURNING "tokens"
-  )
-  INSERT INTO "LedgerEntries" ("user_id", "kind", "amount", "balance_after", "job_id", "video_id", "note")
-  SELECT $1, $3::text::"enum_LedgerEntries_kind", $2, "tokens", $4, $5, $6 FROM changed
+// The lock makes the check hold until the entry's trigger has moved the balance.
+constexpr Statement kPostIfCovered{"ledger.post_if_covered", R"sql(
+  INSERT INTO "LedgerEntries" ("user_id", "kind", "amount", "job_id", "video_id", "admin_id", "note")
+  SELECT "id", $2::text::"enum_LedgerEntries_kind", $3::numeric, $4, $5, $6, $7
+    FROM "Users" WHERE "id" = $1 AND "tokens" + $3 >= 0 FOR NO KEY UPDATE
   RETURNING "balance_after"
 )sql"};
 constexpr Statement kBalance{"ledger.balance", R"sql(
   SELECT "tokens" FROM "Users" WHERE "id" = $1
 )sql"};
 constexpr Statement kList{"ledger.list", R"sql(
-  SELECT "id", "kind", "amount", "balance_after", "job_id", "video_id", "note", "created_at"
+  SELECT "id", "kind", "amount", "balance_after", "job_id", "video_id", "admin_id", "note",
+         "created_at"
     FROM "LedgerEntries"
    WHERE "user_id" = $1
      AND ($2::timestamptz IS NULL OR ("created_at", "id") < ($2, $3::uuid))
    ORDER BY "created_at" DESC, "id" DESC LIMIT $4
+)sql"};
+constexpr Statement kListChained{"ledger.list_chained", R"sql(
+  SELECT entry."user_id", entry."seq", entry."hash", entry."id", entry."kind", entry."amount",
+         entry."balance_after", entry."job_id", entry."video_id", entry."admin_id", entry."note",
+         entry."created_at", account."tokens", account."ledger_length", account."ledger_hash"
+    FROM (SELECT * FROM "LedgerEntries" WHERE ("user_id", "seq") > ($1, $2)
+           ORDER BY "user_id", "seq" LIMIT $3) AS entry
+    JOIN "Users" AS account ON account."id" = entry."user_id"
+   ORDER BY entry."user_id", entry."seq"
+)sql"};
+constexpr Statement kCountAccounts{"ledger.count_accounts", R"sql(
+  SELECT count(*) AS accounts FROM "Users"
+)sql"};
+constexpr Statement kListEmptyAccounts{"ledger.list_empty_accounts", R"sql(
+  SELECT account."id" FROM "Users" AS account
+   WHERE NOT EXISTS (SELECT FROM "LedgerEntries" WHERE "user_id" = account."id") LIMIT $1
 )sql"};
 
 LedgerEntry entry_from_row(const db::Row& row) {
@@ -33,16 +47,18 @@ LedgerEntry entry_from_row(const db::Row& row) {
           .balance_after = row.get<Tokens>("balance_after"),
           .job = row.get<std::optional<JobId>>("job_id"),
           .video = row.get<std::optional<VideoId>>("video_id"),
+          .admin = row.get<std::optional<UserId>>("admin_id"),
           .note = row.get<std::optional<std::string>>("note"),
           .created_at = row.get<Timestamp>("created_at")};
 }
 
 }  // namespace
 
-asio::awaitable<std::optional<Tokens>> change_if_covered(db::Connection& connection,
-                                                         LedgerChange change, Tokens amount) {
-  const db::Rows rows = co_await connection.execute(
-      kChangeIfCovered, change.user, amount, change.kind, change.job, change.video, change.note);
+asio::awaitable<std::optional<Tokens>> post_if_covered(db::Connection& connection,
+                                                       LedgerChange change) {
+  const db::Rows rows =
+      co_await connection.execute(kPostIfCovered, change.user, change.kind, change.amount,
+                                  change.job, change.video, change.admin, change.note);
   if (rows.empty()) {
     co_return std::nullopt;
   }
@@ -71,6 +87,38 @@ asio::awaitable<std::vector<LedgerEntry>> list(db::Connection& connection, UserI
     entries.push_back(entry_from_row(rows[i]));
   }
   co_return entries;
+}
+
+asio::awaitable<std::vector<ChainedEntry>> list_chained(db::Connection& connection, UserId user,
+                                                        std::int64_t seq, int limit) {
+  const db::Rows rows = co_await connection.execute(kListChained, user, seq, limit);
+  std::vector<ChainedEntry> entries;
+  entries.reserve(static_cast<std::size_t>(rows.size()));
+  for (int i = 0; i < rows.size(); ++i) {
+    const db::Row row = rows[i];
+    entries.push_back(ChainedEntry{.user = row.get<UserId>("user_id"),
+                                   .seq = row.get<std::int64_t>("seq"),
+                                   .hash = row.get<std::vector<std::byte>>("hash"),
+                                   .entry = entry_from_row(row),
+                                   .head_balance = row.get<Tokens>("tokens"),
+                                   .head_length = row.get<std::int64_t>("ledger_length"),
+                                   .head_hash = row.get<std::vector<std::byte>>("ledger_hash")});
+  }
+  co_return entries;
+}
+
+asio::awaitable<std::int64_t> count_accounts(db::Connection& connection) {
+  const db::Rows rows = co_await connection.execute(kCountAccounts);
+  co_return rows.one().get<std::int64_t>("accounts");
+}
+
+asio::awaitable<std::vector<UserId>> list_empty_accounts(db::Connection& connection, int limit) {
+  const db::Rows rows = co_await connection.execute(kListEmptyAccounts, limit);
+  std::vector<UserId> accounts;
+  for (int i = 0; i < rows.size(); ++i) {
+    accounts.push_back(rows[i].get<UserId>("id"));
+  }
+  co_return accounts;
 }
 
 }  // namespace infernode::ledger_dao

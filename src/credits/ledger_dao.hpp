@@ -13,13 +13,20 @@ namespace infernode::ledger_dao {
 
 namespace asio = boost::asio;
 
-// Changes the balance by `amount` (signed) and writes the entry, in one statement. Returns the new
-// balance; nullopt, and nothing is changed, when it would fall below zero or the user is unknown.
-asio::awaitable<std::optional<Tokens>> change_if_covered(db::Connection& connection,
-                                                         LedgerChange change, Tokens amount);
+// Writes the entry; the database moves the balance, numbers and chains it. Returns the new balance;
+// nullopt, and nothing is changed, when it would fall below zero or the user is unknown.
+asio::awaitable<std::optional<Tokens>> post_if_covered(db::Connection& connection,
+                                                       LedgerChange change);
 asio::awaitable<std::optional<Tokens>> balance(db::Connection& connection, UserId user);
 // Up to `limit` entries of a user, newest first.
 asio::awaitable<std::vector<LedgerEntry>> list(db::Connection& connection, UserId user,
                                                std::optional<Cursor> after, int limit);
+
+// Up to `limit` entries of all chains in their order, after entry `seq` of `user`.
+asio::awaitable<std::vector<ChainedEntry>> list_chained(db::Connection& connection, UserId user,
+                                                        std::int64_t seq, int limit);
+// Accounts in all, and those (up to `limit`) that have no entry.
+asio::awaitable<std::int64_t> count_accounts(db::Connection& connection);
+asio::awaitable<std::vector<UserId>> list_empty_accounts(db::Connection& connection, int limit);
 
 }  // namespace infernode::ledger_dao

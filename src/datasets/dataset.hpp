@@ -20,7 +20,7 @@ struct Dataset {
 };
 
 struct Tag {
-  std::string id;
+  TagId id;
   std::string name;
   std::int64_t datasets = 0;  // the caller's live ones that bear it
 };

@@ -1,6 +1,7 @@
 #include "datasets/dataset_controller.hpp"
 
 #include "core/json.hpp"
+#include "http/idempotency.hpp"
 
 namespace infernode {
 namespace {
@@ -45,11 +46,21 @@ Result<Response> answer(int status, const Result<Dataset>& dataset) {
   return http::json_response(status, dataset_json(*dataset));
 }
 
-awaitable<Result<Response>> create(DatasetService& datasets, Request& request) {
-  auto tags = tags_of(request.body).value_or(std::vector<std::string>{});
-  const auto dataset =
-      co_await datasets.create(request.user(), name_of(request.body).value(), std::move(tags));
-  co_return answer(201, dataset);
+awaitable<Result<Response>> create(DatasetService& datasets, IdempotencyService& once,
+                                   Request& request) {
+  IdempotencyService::Effect effect =
+      [&](db::Connection& transaction) -> awaitable<Result<Answer>> {
+    auto tags = tags_of(request.body).value_or(std::vector<std::string>{});
+    const auto dataset = co_await datasets.create(transaction, request.user(),
+                                                  name_of(request.body).value(), std::move(tags));
+    if (!dataset) {
+      co_return dataset.error();
+    }
+    co_return Answer{201, json_text(dataset_json(*dataset))};
+  };
+  auto key = http::idempotency_key(request);
+  auto answer = co_await once.act(request.user(), std::move(key), std::move(effect));
+  co_return http::answer_response(std::move(answer));
 }
 
 awaitable<Result<Response>> list(DatasetService& datasets, Request& request) {
@@ -115,14 +126,43 @@ awaitable<Result<Response>> list_tags(DatasetService& datasets, Request& request
   const auto tags = co_await datasets.list_tags(request.user());
   json::array items;
   for (const auto& tag : tags) {
-    items.push_back(json::object{{"id", tag.id}, {"name", tag.name}, {"datasets", tag.datasets}});
+    items.push_back(
+        json::object{{"id", tag.id.to_string()}, {"name", tag.name}, {"datasets", tag.datasets}});
   }
   co_return http::json_response(200, json::object{{"items", std::move(items)}});
 }
 
+awaitable<Result<Response>> create_tag(DatasetService& datasets, IdempotencyService& once,
+                                       Request& request) {
+  IdempotencyService::Effect effect =
+      [&](db::Connection& transaction) -> awaitable<Result<Answer>> {
+    const auto tag =
+        co_await datasets.create_tag(transaction, request.user(), name_of(request.body).value());
+    if (!tag) {
+      co_return tag.error();
+    }
+    co_return Answer{201,
+                     json_text(json::object{{"id", tag->id.to_string()}, {"name", tag->name}})};
+  };
+  auto key = http::idempotency_key(request);
+  auto answer = co_await once.act(request.user(), std::move(key), std::move(effect));
+  co_return http::answer_response(std::move(answer));
+}
+
+awaitable<Result<Response>> remove_tag(DatasetService& datasets, Request& request) {
+  const auto id = TagId::parse(request.path_params.at("id")).value_or(TagId{});
+  const auto removed = co_await datasets.remove_tag(request.user(), id);
+  if (!removed) {
+    co_return removed.error();
+  }
+  Response response;
+  response.status = 204;
+  co_return response;
+}
+
 }  // namespace
 
-void add_dataset_routes(http::Router& router, DatasetService& datasets) {
+void add_dataset_routes(http::Router& router, DatasetService& datasets, IdempotencyService& once) {
   using enum http::BodyKind;
   const auto add = [&](const char* method, const char* path, const char* operation,
                        http::BodyKind body, auto function) {
@@ -130,7 +170,12 @@ void add_dataset_routes(http::Router& router, DatasetService& datasets) {
                 [&datasets, function](Request& request) { return function(datasets, request); }});
   };
   add("GET", "/api/v1/tags", "listTags", none, list_tags);
-  add("POST", "/api/v1/datasets", "createDataset", json, create);
+  router.add({"POST", "/api/v1/datasets", "createDataset", http::Access::user, json,
+              [&](Request& request) { return create(datasets, once, request); }});
+  router.add({"POST", "/api/v1/admin/tags", "createTag", http::Access::admin, json,
+              [&](Request& request) { return create_tag(datasets, once, request); }});
+  router.add({"DELETE", "/api/v1/admin/tags/{id}", "deleteTag", http::Access::admin, none,
+              [&](Request& request) { return remove_tag(datasets, request); }});
   add("GET", "/api/v1/datasets", "listDatasets", none, list);
   add("GET", "/api/v1/datasets/{id}", "getDataset", none, get);
   add("PATCH", "/api/v1/datasets/{id}", "updateDataset", json, update);

@@ -53,6 +53,13 @@ constexpr Statement kListTags{"tags.list", R"sql(
    GROUP BY tag."id" ORDER BY tag."name"
 )sql"};
 
+constexpr Statement kInsertTag{"tags.insert_one", R"sql(
+  INSERT INTO "Tags" ("name") VALUES ($1) ON CONFLICT ("name") DO NOTHING RETURNING "id", "name"
+)sql"};
+constexpr Statement kRemoveTag{"tags.remove", R"sql(
+  DELETE FROM "Tags" WHERE "id" = $1 RETURNING "name"
+)sql"};
+
 Dataset dataset_from_row(const db::Row& row) {
   return {.id = row.get<DatasetId>("id"),
           .name = row.get<std::string>("name"),
@@ -126,10 +133,24 @@ asio::awaitable<std::vector<Tag>> list_tags(db::Connection& connection, UserId u
   const db::Rows rows = co_await connection.execute(kListTags, user);
   std::vector<Tag> tags;
   for (int i = 0; i < rows.size(); ++i) {
-    tags.push_back(Tag{rows[i].get<std::string>("id"), rows[i].get<std::string>("name"),
+    tags.push_back(Tag{rows[i].get<TagId>("id"), rows[i].get<std::string>("name"),
                        rows[i].get<std::int64_t>("datasets")});
   }
   co_return tags;
+}
+
+asio::awaitable<std::optional<Tag>> insert_tag(db::Connection& transaction, std::string name) {
+  const db::Rows rows = co_await transaction.execute(kInsertTag, name);
+  if (rows.empty()) {
+    co_return std::nullopt;
+  }
+  Tag tag{rows.one().get<TagId>("id"), rows.one().get<std::string>("name")};
+  co_return tag;
+}
+
+asio::awaitable<std::optional<std::string>> remove_tag(db::Connection& transaction, TagId id) {
+  const db::Rows rows = co_await transaction.execute(kRemoveTag, id);
+  co_return rows.empty() ? std::nullopt : std::optional{rows.one().get<std::string>("name")};
 }
 
 }  // namespace infernode::dataset_dao

@@ -34,5 +34,9 @@ asio::awaitable<std::optional<Dataset>> restore(db::Connection& connection, User
                                                 DatasetId id);
 asio::awaitable<void> insert_tags(db::Connection& connection, std::vector<std::string> names);
 asio::awaitable<std::vector<Tag>> list_tags(db::Connection& connection, UserId user);
+// nullopt when there is a tag of that name.
+asio::awaitable<std::optional<Tag>> insert_tag(db::Connection& transaction, std::string name);
+// Returns the name; nullopt when there is no such tag. Datasets keep what they bear.
+asio::awaitable<std::optional<std::string>> remove_tag(db::Connection& transaction, TagId id);
 
 }  // namespace infernode::dataset_dao

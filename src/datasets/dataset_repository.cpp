@@ -4,13 +4,12 @@
 
 namespace infernode {
 
-asio::awaitable<std::optional<Dataset>> DatasetRepository::add(UserId user, std::string name,
+asio::awaitable<std::optional<Dataset>> DatasetRepository::add(db::Connection& transaction,
+                                                               UserId user, std::string name,
                                                                std::vector<std::string> tags) {
-  const auto transaction = co_await pool_.begin();
-  auto dataset = co_await dataset_dao::insert(*transaction, user, std::move(name), tags);
+  auto dataset = co_await dataset_dao::insert(transaction, user, std::move(name), tags);
   if (dataset) {
-    co_await dataset_dao::insert_tags(*transaction, std::move(tags));
-    co_await transaction.commit();
+    co_await dataset_dao::insert_tags(transaction, std::move(tags));
   }
   co_return dataset;
 }
@@ -42,9 +41,28 @@ asio::awaitable<std::optional<Dataset>> DatasetRepository::update_live(
   co_return dataset;
 }
 
-asio::awaitable<bool> DatasetRepository::soft_delete(UserId user, DatasetId id) {
-  const auto connection = co_await pool_.acquire();
-  co_return co_await dataset_dao::soft_delete(*connection, user, id);
+asio::awaitable<std::optional<Dataset>> DatasetRepository::find_live(db::Connection& transaction,
+                                                                     UserId user, DatasetId id) {
+  co_return co_await dataset_dao::find_live(transaction, user, id);
+}
+
+asio::awaitable<db::Transaction> DatasetRepository::begin() {
+  co_return co_await pool_.begin();
+}
+
+asio::awaitable<bool> DatasetRepository::soft_delete(db::Connection& transaction, UserId user,
+                                                     DatasetId id) {
+  co_return co_await dataset_dao::soft_delete(transaction, user, id);
+}
+
+asio::awaitable<std::optional<Tag>> DatasetRepository::add_tag(db::Connection& transaction,
+                                                               std::string name) {
+  co_return co_await dataset_dao::insert_tag(transaction, std::move(name));
+}
+
+asio::awaitable<std::optional<std::string>> DatasetRepository::remove_tag(
+    db::Connection& transaction, TagId id) {
+  co_return co_await dataset_dao::remove_tag(transaction, id);
 }
 
 asio::awaitable<std::optional<Dataset>> DatasetRepository::restore(UserId user, DatasetId id) {

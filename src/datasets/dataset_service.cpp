@@ -17,9 +17,10 @@ Error name_taken() {
 
 }  // namespace
 
-asio::awaitable<Result<Dataset>> DatasetService::create(UserId user, std::string name,
+asio::awaitable<Result<Dataset>> DatasetService::create(db::Connection& transaction, UserId user,
+                                                        std::string name,
                                                         std::vector<std::string> tags) {
-  auto dataset = co_await datasets_.add(user, std::move(name), std::move(tags));
+  auto dataset = co_await datasets_.add(transaction, user, std::move(name), std::move(tags));
   if (!dataset) {
     co_return name_taken();
   }
@@ -28,6 +29,15 @@ asio::awaitable<Result<Dataset>> DatasetService::create(UserId user, std::string
 
 asio::awaitable<Result<Dataset>> DatasetService::find(UserId user, DatasetId id) {
   auto dataset = co_await datasets_.find_live(user, id);
+  if (!dataset) {
+    co_return not_found();
+  }
+  co_return std::move(*dataset);
+}
+
+asio::awaitable<Result<Dataset>> DatasetService::find(db::Connection& transaction, UserId user,
+                                                      DatasetId id) {
+  auto dataset = co_await datasets_.find_live(transaction, user, id);
   if (!dataset) {
     co_return not_found();
   }
@@ -64,10 +74,14 @@ asio::awaitable<Result<Dataset>> DatasetService::update(
 }
 
 asio::awaitable<Result<void>> DatasetService::remove(UserId user, DatasetId id) {
-  const bool removed = co_await datasets_.soft_delete(user, id);
+  const auto transaction = co_await datasets_.begin();
+  const bool removed = co_await datasets_.soft_delete(*transaction, user, id);
   if (!removed) {
     co_return not_found();
   }
+  // New work takes a share of the dataset's row, so none can begin behind our back.
+  co_await end_work_(*transaction, id);
+  co_await transaction.commit();
   co_return Result<void>{};
 }
 
@@ -89,6 +103,34 @@ asio::awaitable<Result<Dataset>> DatasetService::restore(UserId user, DatasetId 
 
 asio::awaitable<std::vector<Tag>> DatasetService::list_tags(UserId user) {
   co_return co_await datasets_.list_tags(user);
+}
+
+asio::awaitable<Result<Tag>> DatasetService::create_tag(db::Connection& transaction, UserId admin,
+                                                        std::string name) {
+  auto tag = co_await datasets_.add_tag(transaction, std::move(name));
+  if (!tag) {
+    Error error{ErrorCode::conflict, "There is a tag of this name already."};
+    error.fields.push_back(FieldError{"/name", "is taken"});
+    co_return error;
+  }
+  AuditedAct act{.admin = admin,
+                 .action = "tag.create",
+                 .details = {{"id", tag->id.to_string()}, {"name", tag->name}}};
+  co_await audit_.record(transaction, std::move(act));
+  co_return std::move(*tag);
+}
+
+asio::awaitable<Result<void>> DatasetService::remove_tag(UserId admin, TagId id) {
+  const auto transaction = co_await datasets_.begin();
+  const auto name = co_await datasets_.remove_tag(*transaction, id);
+  if (!name) {
+    co_return Error{ErrorCode::not_found, "There is no such tag."};
+  }
+  AuditedAct act{
+      .admin = admin, .action = "tag.delete", .details = {{"id", id.to_string()}, {"name", *name}}};
+  co_await audit_.record(*transaction, std::move(act));
+  co_await transaction.commit();
+  co_return Result<void>{};
 }
 
 }  // namespace infernode

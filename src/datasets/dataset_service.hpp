@@ -1,9 +1,11 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <functional>
 #include <optional>
 #include <vector>
 
+#include "audit/audit_service.hpp"
 #include "core/error.hpp"
 #include "core/page.hpp"
 #include "datasets/dataset.hpp"
@@ -11,28 +13,43 @@
 
 namespace infernode {
 
-// A user's datasets. What is deleted, or somebody else's, is not_found.
+// Ends, in the given transaction, what goes on in a dataset that is being deleted.
+using DatasetEnding =
+    std::function<asio::awaitable<void>(db::Connection& transaction, DatasetId dataset)>;
+
+// A user's datasets. What is deleted, or somebody else's, is not_found. Everything it is given must
+// outlive it.
 class DatasetService {
 public:
-  explicit DatasetService(DatasetRepository& datasets) : datasets_{datasets} {}
+  DatasetService(DatasetRepository& datasets, AuditService& audit, DatasetEnding end_work)
+      : datasets_{datasets}, audit_{audit}, end_work_{std::move(end_work)} {}
 
-  // conflict when the user has a live dataset of that name.
-  asio::awaitable<Result<Dataset>> create(UserId user, std::string name,
-                                          std::vector<std::string> tags);
+  // In the caller's transaction. conflict when the user has a live dataset of that name.
+  asio::awaitable<Result<Dataset>> create(db::Connection& transaction, UserId user,
+                                          std::string name, std::vector<std::string> tags);
   asio::awaitable<Result<Dataset>> find(UserId user, DatasetId id);
+  asio::awaitable<Result<Dataset>> find(db::Connection& transaction, UserId user, DatasetId id);
   asio::awaitable<std::vector<Dataset>> list(UserId user, DatasetFilter filter, PageRequest page);
   // Changes what is given. precondition_failed when the dataset is no longer as of `if_updated_at`.
   asio::awaitable<Result<Dataset>> update(UserId user, DatasetId id,
                                           std::optional<std::string> name,
                                           std::optional<std::vector<std::string>> tags,
                                           std::optional<Timestamp> if_updated_at);
+  // A soft delete; what goes on in the dataset is ended with it.
   asio::awaitable<Result<void>> remove(UserId user, DatasetId id);
   // conflict when the name is taken again.
   asio::awaitable<Result<Dataset>> restore(UserId user, DatasetId id);
   asio::awaitable<std::vector<Tag>> list_tags(UserId user);
+  // For administrators, in the caller's transaction. conflict when there is a tag of that name.
+  asio::awaitable<Result<Tag>> create_tag(db::Connection& transaction, UserId admin,
+                                          std::string name);
+  // For administrators. Datasets keep what they bear.
+  asio::awaitable<Result<void>> remove_tag(UserId admin, TagId id);
 
 private:
   DatasetRepository& datasets_;
+  AuditService& audit_;
+  DatasetEnding end_work_;
 };
 
 }  // namespace infernode

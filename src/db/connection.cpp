@@ -111,6 +111,7 @@ asio::awaitable<void> Connection::flush() {
 asio::awaitable<Rows> Connection::collect(std::string label) {
   co_await flush();
   std::shared_ptr<const PGresult> last;
+  int statements = 0;  // of a script, with a result each up to the one that failed
   for (;;) {
     while (PQisBusy(connection_.get()) != 0) {
       co_await socket_.async_wait(descriptor_base::wait_read, asio::use_awaitable);
@@ -124,6 +125,7 @@ asio::awaitable<Rows> Connection::collect(std::string label) {
     }
     std::shared_ptr<const PGresult> owned{
         result, [](const PGresult* r) { PQclear(const_cast<PGresult*>(r)); }};
+    ++statements;
     // Of several results (a script) the first error is the one that explains the others.
     if (!last || PQresultStatus(last.get()) != PGRES_FATAL_ERROR) {
       last = std::move(owned);
@@ -144,8 +146,13 @@ asio::awaitable<Rows> Connection::collect(std::string label) {
       lost_ = true;
       throw ConnectionLost(text);
     }
+    // Two transactions in each other's way: PostgreSQL ended this one, and a repetition succeeds.
+    if (sqlstate == "40P01" || sqlstate == "40001") {
+      log::warn("{}", text);
+      throw Unavailable(text);
+    }
     throw SqlError(text, sqlstate, field(last.get(), PG_DIAG_CONSTRAINT_NAME),
-                   position.empty() ? 0 : std::stoi(position));
+                   position.empty() ? 0 : std::stoi(position), statements);
   }
   co_return Rows{std::move(last)};
 }

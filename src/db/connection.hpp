@@ -32,23 +32,28 @@ public:
 // PostgreSQL refused a statement.
 class SqlError : public std::runtime_error {
 public:
-  SqlError(const std::string& message, std::string sqlstate, std::string constraint, int position)
+  SqlError(const std::string& message, std::string sqlstate, std::string constraint, int position,
+           int statement)
       : std::runtime_error{message},
         sqlstate_{std::move(sqlstate)},
         constraint_{std::move(constraint)},
-        position_{position} {}
+        position_{position},
+        statement_{statement} {}
 
   const std::string& sqlstate() const { return sqlstate_; }
   // The violated constraint, or empty.
   const std::string& constraint() const { return constraint_; }
-  // 1-based character position in the statement, or 0.
+  // 1-based character position in the statement or script, or 0.
   int position() const { return position_; }
+  // Which statement of a script it was, from 1 on.
+  int statement() const { return statement_; }
   bool is_unique_violation() const { return sqlstate_ == "23505"; }
 
 private:
   std::string sqlstate_;
   std::string constraint_;
   int position_;
+  int statement_;
 };
 
 struct Notification {
@@ -67,8 +72,8 @@ public:
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // Runs one statement. Throws SqlError or ConnectionLost. Arguments are copied before the first
-  // suspension.
+  // Runs one statement. Throws SqlError, ConnectionLost, or Unavailable when PostgreSQL ended the
+  // transaction because of a deadlock. Arguments are copied before the first suspension.
   template <class... Args>
   asio::awaitable<Rows> execute(const Statement& statement, const Args&... args) {
     std::vector<Param> params;

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <fstream>
 #include <set>
 
 #include "core/embedded.hpp"
+#include "db/script.hpp"
 
 namespace infernode::db {
 namespace {
@@ -57,29 +59,69 @@ asio::awaitable<std::set<std::string>> applied_versions(Connection& connection,
   co_return versions;
 }
 
+// Where in a section an error is. Sections keep the blank lines above them, so a line of a section
+// is a line of the file.
+std::string place_of(const SqlError& error, const std::string& sql) {
+  const auto lines = statement_lines(sql);
+  const auto index = static_cast<std::size_t>(error.statement());
+  auto line =
+      index >= 1 && index <= lines.size() ? static_cast<std::ptrdiff_t>(lines[index - 1]) : 1;
+  if (error.position() > 0) {
+    const auto position = static_cast<std::ptrdiff_t>(
+        std::min(sql.size(), static_cast<std::size_t>(error.position() - 1)));
+    line = std::count(sql.begin(), sql.begin() + position, '\n') + 1;
+  }
+  return fmt::format("statement {}, line {}", error.statement(), line);
+}
+
 // Runs one direction of one migration.
 asio::awaitable<void> apply(Connection& connection, Migration migration, bool up,
                             MigrationTable table) {
+  const std::string& sql = up ? migration.up : migration.down;
   co_await connection.execute(kBegin);
   std::string failure;
   try {
-    co_await connection.run_script(up ? migration.up : migration.down);
-    const auto& change = up ? statements(table).add : statements(table).remove;
-    co_await connection.execute(change, migration.version);
-    co_await connection.execute(kCommit);
+    co_await connection.run_script(sql);
   } catch (const SqlError& error) {
-    const std::string& sql = up ? migration.up : migration.down;
-    const auto position = static_cast<std::ptrdiff_t>(
-        std::min(sql.size(), static_cast<std::size_t>(std::max(0, error.position() - 1))));
-    // Sections keep the blank lines above them, so a line of a section is a line of the file.
-    const auto line = std::count(sql.begin(), sql.begin() + position, '\n') + 1;
-    failure =
-        fmt::format("{}: {} (line {}); nothing of it was kept", migration.name, error.what(), line);
+    failure = fmt::format("{}, {}: {}; nothing of it was kept", migration.name,
+                          place_of(error, sql), error.what());
+  }
+  try {
+    if (failure.empty()) {
+      const auto& change = up ? statements(table).add : statements(table).remove;
+      co_await connection.execute(change, migration.version);
+      co_await connection.execute(kCommit);
+    }
+  } catch (const SqlError& error) {
+    failure = fmt::format("{}: {}; nothing of it was kept", migration.name, error.what());
   }
   if (!failure.empty()) {
     co_await connection.execute(kRollback);
     throw MigrationError(failure);
   }
+}
+
+void sort_by_version(std::vector<Migration>& migrations) {
+  std::sort(migrations.begin(), migrations.end(),
+            [](const Migration& a, const Migration& b) { return a.version < b.version; });
+}
+
+// The newest version in the database that is not among `migrations`.
+std::optional<std::string> unknown_version(const std::set<std::string>& applied,
+                                           const std::vector<Migration>& migrations) {
+  auto unknown = applied;
+  for (const auto& migration : migrations) {
+    unknown.erase(migration.version);
+  }
+  return unknown.empty() ? std::nullopt : std::optional{*unknown.rbegin()};
+}
+
+std::string newer_database(const std::string& version) {
+  return fmt::format(
+      "the database was migrated by a newer InferNode (version {} is unknown to this one): use "
+      "that "
+      "version",
+      version);
 }
 
 // Collects what `step` does under the lock; the lock is given up also when it throws.
@@ -134,20 +176,37 @@ std::vector<Migration> embedded_migrations(std::string_view folder) {
     migrations.push_back(
         parse_migration(std::string{file.path.substr(folder.size() + 1)}, file.content));
   }
-  std::sort(migrations.begin(), migrations.end(),
-            [](const Migration& a, const Migration& b) { return a.version < b.version; });
+  sort_by_version(migrations);
+  return migrations;
+}
+
+std::vector<Migration> read_migrations(const std::filesystem::path& folder) {
+  std::vector<Migration> migrations;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() == ".sql") {
+      std::ifstream in{entry.path()};
+      const std::string content{std::istreambuf_iterator<char>{in}, {}};
+      migrations.push_back(parse_migration(entry.path().filename().string(), content));
+    }
+  }
+  sort_by_version(migrations);
   return migrations;
 }
 
 asio::awaitable<int> migrate_up(Connection& connection, std::vector<Migration> migrations,
-                                MigrationTable table, MigrationProgress progress) {
+                                MigrationTable table, std::optional<std::string> last,
+                                MigrationProgress progress) {
   std::function<asio::awaitable<int>(Connection&)> step =
       [&](Connection& locked_connection) -> asio::awaitable<int> {
     co_await locked_connection.run_script(statements(table).create);
     const auto applied = co_await applied_versions(locked_connection, table);
+    const auto unknown = unknown_version(applied, migrations);
+    if (unknown && table == MigrationTable::schema_migrations) {
+      throw MigrationError(newer_database(*unknown));
+    }
     int count = 0;
     for (const auto& migration : migrations) {
-      if (!applied.contains(migration.version)) {
+      if (!applied.contains(migration.version) && (!last || migration.version <= *last)) {
         co_await apply(locked_connection, migration, true, table);
         progress(migration);
         ++count;
@@ -188,29 +247,32 @@ asio::awaitable<int> migrate_down(Connection& connection, std::vector<Migration>
 asio::awaitable<std::vector<MigrationStatus>> migration_status(Connection& connection,
                                                                std::vector<Migration> migrations,
                                                                MigrationTable table) {
-  const auto applied = co_await applied_versions(connection, table);
+  auto applied = co_await applied_versions(connection, table);
   std::vector<MigrationStatus> status;
   for (auto& migration : migrations) {
-    const bool is_applied = applied.contains(migration.version);
+    const bool is_applied = applied.erase(migration.version) > 0;
     status.push_back(MigrationStatus{std::move(migration), is_applied});
   }
+  for (const auto& version : applied) {
+    status.push_back(MigrationStatus{Migration{version, version, "", ""}, true});
+  }
+  std::sort(status.begin(), status.end(), [](const MigrationStatus& a, const MigrationStatus& b) {
+    return a.migration.version < b.migration.version;
+  });
   co_return status;
 }
 
 asio::awaitable<void> require_current_schema(Connection& connection,
                                              std::vector<Migration> migrations) {
-  auto applied = co_await applied_versions(connection, MigrationTable::schema_migrations);
+  const auto applied = co_await applied_versions(connection, MigrationTable::schema_migrations);
   for (const auto& migration : migrations) {
-    if (applied.erase(migration.version) == 0) {
+    if (!applied.contains(migration.version)) {
       throw MigrationError(fmt::format(
           "the database lacks migration {}: run 'infernode db:migrate' first", migration.name));
     }
   }
-  if (!applied.empty()) {
-    throw MigrationError(fmt::format(
-        "the database was migrated by a newer InferNode (version {} is unknown to this one): use "
-        "that version",
-        *applied.rbegin()));
+  if (const auto unknown = unknown_version(applied, migrations)) {
+    throw MigrationError(newer_database(*unknown));
   }
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,20 +35,27 @@ public:
 Migration parse_migration(std::string file_name, std::string_view content);
 // Those of `folder` ("db/migrations", "db/seeders") in the binary, by version.
 std::vector<Migration> embedded_migrations(std::string_view folder);
+// Those in a folder on disk, by version. Throws MigrationError.
+std::vector<Migration> read_migrations(const std::filesystem::path& folder);
 
 // What keeps the versions that were applied. dbmate shares the first.
 enum class MigrationTable { schema_migrations, seeder_migrations };
 
 using MigrationProgress = std::function<void(const Migration&)>;
 
-// Applies every migration that is missing, each in a transaction of its own together with its
-// version, under an advisory lock, so that two processes at once apply each only once. Returns how
-// many. A failing one leaves no trace and throws MigrationError with the file and the line.
+// Applies every migration that is missing (with `last` up to that version), each in a transaction
+// of its own together with its version, under an advisory lock, so that two processes at once apply
+// each only once. Returns how many. A failing one leaves no trace and throws MigrationError with
+// the file, the statement and its line; so does, before anything is done, a schema version that
+// `migrations` does not have, since a newer InferNode made it.
 asio::awaitable<int> migrate_up(Connection& connection, std::vector<Migration> migrations,
-                                MigrationTable table, MigrationProgress progress);
+                                MigrationTable table, std::optional<std::string> last,
+                                MigrationProgress progress);
 // Undoes the newest applied migration, or all of them. Returns how many.
 asio::awaitable<int> migrate_down(Connection& connection, std::vector<Migration> migrations,
                                   MigrationTable table, bool all, MigrationProgress progress);
+// In the order of versions. A version in the database that `migrations` does not have comes with
+// itself as its name and nothing to run.
 asio::awaitable<std::vector<MigrationStatus>> migration_status(Connection& connection,
                                                                std::vector<Migration> migrations,
                                                                MigrationTable table);

@@ -93,6 +93,21 @@ template <>
 Timestamp Row::get<Timestamp>(const char* column) const {
   return parse_postgres_time(text(column));
 }
+// PostgreSQL's hex form: \x0aff.
+template <>
+std::vector<std::byte> Row::get<std::vector<std::byte>>(const char* column) const {
+  const std::string_view hex = text(column);
+  if (!hex.starts_with("\\x")) {
+    throw std::runtime_error(fmt::format("column {} is no bytea", column));
+  }
+  const auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
+  std::vector<std::byte> bytes;
+  bytes.reserve(hex.size() / 2);
+  for (std::size_t i = 2; i + 1 < hex.size(); i += 2) {
+    bytes.push_back(static_cast<std::byte>(digit(hex[i]) * 16 + digit(hex[i + 1])));
+  }
+  return bytes;
+}
 // PostgreSQL's array literal: {plain,"quo\"ted"}.
 template <>
 std::vector<std::string> Row::get<std::vector<std::string>>(const char* column) const {

@@ -71,6 +71,9 @@ template <>
 Timestamp Row::get<Timestamp>(const char* column) const;
 template <>
 std::vector<std::string> Row::get<std::vector<std::string>>(const char* column) const;
+// A bytea column of a result in text form.
+template <>
+std::vector<std::byte> Row::get<std::vector<std::byte>>(const char* column) const;
 
 // A statement's result; cheap to copy.
 class Rows {

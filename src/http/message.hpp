@@ -41,6 +41,7 @@ struct Request {
   std::string query_string;                    // without the question mark
   std::map<std::string, std::string> headers;  // names in lower case
   std::string id;                              // X-Request-Id
+  std::string address;                         // of the client: 192.0.2.1
   BodyStream* stream = nullptr;
 
   // Filled by the router before the handler runs.

@@ -5,6 +5,8 @@
 namespace infernode::http {
 namespace {
 
+constexpr int kRetrySeconds = 2;
+
 struct Kind {
   int status;
   const char* slug;
@@ -92,7 +94,8 @@ Response problem_response(const Error& error, const std::string& request_id) {
     response.headers.emplace_back("WWW-Authenticate", "Bearer");
   }
   if (error.code == ErrorCode::unavailable || error.code == ErrorCode::too_many_requests) {
-    response.headers.emplace_back("Retry-After", "2");
+    response.headers.emplace_back("Retry-After",
+                                  std::to_string(error.retry_after.value_or(kRetrySeconds)));
   }
   return response;
 }

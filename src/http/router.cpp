@@ -9,6 +9,7 @@
 
 #include "core/json.hpp"
 #include "core/log.hpp"
+#include "http/idempotency.hpp"
 #include "http/problem.hpp"
 
 namespace infernode::http {
@@ -190,6 +191,12 @@ asio::awaitable<Result<Response>> Router::dispatch(Request& request) const {
       co_return query.error();
     }
     request.query = std::move(*query);
+  }
+  if (const auto key = request.headers.find("idempotency-key");
+      method == "POST" && key != request.headers.end() && !is_idempotency_key(key->second)) {
+    Error error{ErrorCode::malformed, "An Idempotency-Key has 1 to 255 visible ASCII characters."};
+    error.fields.push_back(FieldError{"Idempotency-Key", "has 1 to 255 visible ASCII characters"});
+    co_return error;
   }
   if (found->body == BodyKind::json) {
     const auto read = co_await read_json(request, *found);

@@ -231,6 +231,8 @@ asio::awaitable<bool> serve_request(State& state, Stream& stream, beast::flat_bu
     request.headers.emplace(lower(field.name_string()), std::string{field.value()});
   }
   request.id = request_id(request.header("x-request-id"));
+  boost::system::error_code gone;
+  request.address = stream.socket().remote_endpoint(gone).address().to_string();
   WireBody body{stream, buffer, parser};
   request.stream = &body;
 

@@ -1,6 +1,7 @@
 #include "jobs/job_controller.hpp"
 
 #include "core/json.hpp"
+#include "http/idempotency.hpp"
 
 namespace infernode {
 namespace {
@@ -82,21 +83,27 @@ awaitable<Result<Response>> quote(JobService& jobs, Request& request) {
                                                   {"available", json_tokens(quote->available)}});
 }
 
-awaitable<Result<Response>> create(JobService& jobs, Request& request) {
+awaitable<Result<Response>> create(JobService& jobs, IdempotencyService& once, Request& request) {
   auto wanted = job_request(request.body);
   if (!wanted) {
     co_return wanted.error();
   }
-  const auto accepted = co_await jobs.create(request.user(), std::move(*wanted));
-  if (!accepted) {
-    co_return accepted.error();
-  }
-  json::array list;
-  for (const auto& job : accepted->jobs) {
-    list.push_back(job_json(job));
-  }
-  co_return http::json_response(
-      201, json::object{{"jobs", std::move(list)}, {"cost", json_tokens(accepted->cost)}});
+  IdempotencyService::Effect effect =
+      [&](db::Connection& transaction) -> awaitable<Result<Answer>> {
+    const auto accepted = co_await jobs.create(transaction, request.user(), std::move(*wanted));
+    if (!accepted) {
+      co_return accepted.error();
+    }
+    json::array list;
+    for (const auto& job : accepted->jobs) {
+      list.push_back(job_json(job));
+    }
+    co_return Answer{201, json_text(json::object{{"jobs", std::move(list)},
+                                                 {"cost", json_tokens(accepted->cost)}})};
+  };
+  auto key = http::idempotency_key(request);
+  auto answer = co_await once.act(request.user(), std::move(key), std::move(effect));
+  co_return http::answer_response(std::move(answer));
 }
 
 awaitable<Result<Response>> list(JobService& jobs, Request& request) {
@@ -155,7 +162,8 @@ json::object pipelines_json(const std::vector<inference::Model>& models,
 
 }  // namespace
 
-void add_job_routes(http::Router& router, JobService& jobs, json::value params_schema) {
+void add_job_routes(http::Router& router, JobService& jobs, IdempotencyService& once,
+                    json::value params_schema) {
   const auto add = [&](const char* method, const char* path, const char* operation,
                        http::BodyKind body, auto function) {
     router.add({method, path, operation, http::Access::user, body,
@@ -166,7 +174,8 @@ void add_job_routes(http::Router& router, JobService& jobs, json::value params_s
               [answer = pipelines_json(jobs.models(), params_schema)](Request&)
                   -> awaitable<Result<Response>> { co_return http::json_response(200, answer); }});
   add("POST", "/api/v1/jobs/quote", "quoteJobs", json, quote);
-  add("POST", "/api/v1/jobs", "createJobs", json, create);
+  router.add({"POST", "/api/v1/jobs", "createJobs", http::Access::user, json,
+              [&](Request& request) { return create(jobs, once, request); }});
   add("GET", "/api/v1/jobs", "listJobs", none, list);
   add("GET", "/api/v1/jobs/{id}", "getJob", none, get);
   add("POST", "/api/v1/jobs/{id}/abort", "abortJob", none, abort);

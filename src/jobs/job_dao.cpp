@@ -45,6 +45,10 @@ constexpr Statement kLock{"jobs.lock", R"sql(
   SELECT "user_id", "video_id", "status", "images", "done", "price"
     FROM "InferenceJobs" WHERE "id" = $1 FOR UPDATE
 )sql"};
+constexpr Statement kListOpen{"jobs.list_open", R"sql(
+  SELECT "id" FROM "InferenceJobs"
+   WHERE "dataset_id" = $1 AND "status" IN ('PENDING', 'RUNNING') ORDER BY "id"
+)sql"};
 constexpr Statement kOwnedBy{"jobs.owned_by", R"sql(
   SELECT EXISTS (SELECT FROM "InferenceJobs" AS job
                    JOIN "Datasets" AS dataset ON dataset."id" = job."dataset_id"
@@ -139,6 +143,15 @@ asio::awaitable<std::optional<LockedJob>> lock(db::Connection& connection, JobId
                 row.get<std::string>("status"), row.get<int>("images"),
                 row.get<int>("done"),           row.get<Tokens>("price")};
   co_return job;
+}
+
+asio::awaitable<std::vector<JobId>> list_open(db::Connection& connection, DatasetId dataset) {
+  const db::Rows rows = co_await connection.execute(kListOpen, dataset);
+  std::vector<JobId> jobs;
+  for (int i = 0; i < rows.size(); ++i) {
+    jobs.push_back(rows[i].get<JobId>("id"));
+  }
+  co_return jobs;
 }
 
 asio::awaitable<bool> owned_by(db::Connection& connection, UserId user, JobId id) {

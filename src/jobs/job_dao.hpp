@@ -33,6 +33,8 @@ struct LockedJob {
 // Locks the row until the transaction ends. Every transaction takes this lock before those on the
 // job's segments, on its user and on blobs, so that no two can wait for each other in a circle.
 asio::awaitable<std::optional<LockedJob>> lock(db::Connection& connection, JobId id);
+// Ids of a dataset's jobs that have not ended, by id.
+asio::awaitable<std::vector<JobId>> list_open(db::Connection& connection, DatasetId dataset);
 asio::awaitable<bool> owned_by(db::Connection& connection, UserId user, JobId id);
 asio::awaitable<void> mark_running(db::Connection& connection, JobId id);
 // Counts a finished segment; returns how many segments of frames are left.

@@ -53,10 +53,13 @@ asio::awaitable<void> JobRepository::finish(db::Connection& transaction, JobId i
   co_await job_dao::finish(transaction, id, std::move(ending));
 }
 
-asio::awaitable<void> JobRepository::finish_without_result(db::Connection& transaction, JobId id,
-                                                           job_dao::Ending ending) {
-  co_await finish(transaction, id, std::move(ending));
+asio::awaitable<void> JobRepository::expire_outputs(db::Connection& transaction, JobId id) {
   co_await segment_dao::expire_outputs(transaction, id);
+}
+
+asio::awaitable<std::vector<JobId>> JobRepository::list_open(db::Connection& transaction,
+                                                             DatasetId dataset) {
+  co_return co_await job_dao::list_open(transaction, dataset);
 }
 
 asio::awaitable<double> JobRepository::energy_joules(db::Connection& transaction, JobId id) {

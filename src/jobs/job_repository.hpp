@@ -15,7 +15,7 @@ namespace infernode {
 namespace asio = boost::asio;
 
 // Jobs with their segments. Methods that take a transaction join the caller's; their order of locks
-// is job, segments, user, blobs.
+// is dataset and video, job, segments, hold, user, blobs.
 class JobRepository {
 public:
   explicit JobRepository(db::Pool& pool) : pool_{pool} {}
@@ -33,9 +33,10 @@ public:
   asio::awaitable<std::optional<job_dao::LockedJob>> lock(db::Connection& transaction, JobId id);
   // Ends the job, and with it every segment that is not done.
   asio::awaitable<void> finish(db::Connection& transaction, JobId id, job_dao::Ending ending);
-  // Ends the job without a result: what its segments stored is given up.
-  asio::awaitable<void> finish_without_result(db::Connection& transaction, JobId id,
-                                              job_dao::Ending ending);
+  // What the segments of a job without a result stored is given up.
+  asio::awaitable<void> expire_outputs(db::Connection& transaction, JobId id);
+  // Those of a dataset that have not ended, in an order that is the same for everybody.
+  asio::awaitable<std::vector<JobId>> list_open(db::Connection& transaction, DatasetId dataset);
   asio::awaitable<double> energy_joules(db::Connection& transaction, JobId id);
 
   asio::awaitable<std::optional<ClaimedSegment>> claim(std::string worker, int lease_seconds);

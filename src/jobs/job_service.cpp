@@ -6,12 +6,11 @@
 namespace infernode {
 namespace {
 
-constexpr int kListPage = 200;
-
 Error not_found() {
   return {ErrorCode::not_found, "There is no such job."};
 }
 
+// Throws std::overflow_error for what nobody could pay.
 Tokens total_cost(const std::vector<NewJob>& jobs) {
   Tokens total;
   for (const auto& job : jobs) {
@@ -26,115 +25,88 @@ JobService::JobService(JobRepository& jobs, VideoService& videos, CreditService&
                        const std::vector<inference::Model>& models)
     : jobs_{jobs}, videos_{videos}, credits_{credits}, models_{models} {}
 
-asio::awaitable<Result<std::vector<NewJob>>> JobService::plan(UserId user, JobRequest request) {
-  std::vector<Video> videos;
-  if (const auto* dataset = std::get_if<DatasetId>(&request.videos)) {
-    PageRequest page{kListPage, std::nullopt};
-    for (bool more = true; more;) {
-      auto rows = co_await videos_.list(user, *dataset, page);
-      if (!rows) {
-        co_return rows.error();
-      }
-      more = static_cast<int>(rows->size()) > kListPage;
-      if (more) {
-        rows->pop_back();
-        page.after = Cursor{rows->back().created_at, rows->back().id.value};
-      }
-      videos.insert(videos.end(), rows->begin(), rows->end());
-    }
-    if (videos.empty()) {
-      co_return Error{ErrorCode::invalid, "The dataset holds no video."};
-    }
-  } else {
-    const auto ids = std::get<std::vector<VideoId>>(request.videos);
-    for (const VideoId id : ids) {
-      auto video = co_await videos_.find(user, id);
-      if (!video) {
-        co_return video.error();
-      }
-      videos.push_back(std::move(*video));
-    }
+asio::awaitable<Result<JobPlan>> JobService::plan(db::Connection& transaction, UserId user,
+                                                  JobRequest request) {
+  const auto videos = co_await videos_.frames(transaction, user, request.videos);
+  if (!videos) {
+    co_return videos.error();
   }
-  std::vector<NewJob> jobs;
-  for (const auto& video : videos) {
-    auto params = resolve_params(request.params, video.frame_count, models_);
+  if (videos->empty()) {
+    co_return Error{ErrorCode::invalid, "The dataset holds no video."};
+  }
+  JobPlan plan;
+  for (const auto& video : *videos) {
+    auto params = resolve_params(request.params, video.count, models_);
     if (!params) {
       co_return params.error();
     }
-    const auto keyframes = co_await videos_.keyframes(video.id);
     const auto number = [&](const char* key) {
       return static_cast<int>(params->at(key).as_int64());
     };
     NewJob job;
     job.id = JobId::random();
     job.user = user;
-    job.video = video.id;
+    job.video = video.video;
     job.images = count_images(number("start_frame"), number("end_frame"), number("frame_step"));
-    job.segments =
-        plan_segments(number("start_frame"), number("end_frame"), number("frame_step"), keyframes);
+    job.segments = plan_segments(number("start_frame"), number("end_frame"), number("frame_step"),
+                                 video.keyframes);
     job.price = credits_.prices().inference_per_image;
     job.cost = job.price * job.images;
     job.params = std::move(*params);
-    jobs.push_back(std::move(job));
+    plan.images += job.images;
+    plan.jobs.push_back(std::move(job));
   }
-  co_return jobs;
+  try {
+    plan.cost = total_cost(plan.jobs);
+  } catch (const std::overflow_error&) {
+    co_return Error{ErrorCode::invalid, "This would cost more than an amount of tokens can be."};
+  }
+  co_return plan;
 }
 
 asio::awaitable<Result<Quote>> JobService::quote(UserId user, JobRequest request) {
-  const auto jobs = co_await plan(user, std::move(request));
-  if (!jobs) {
-    co_return jobs.error();
-  }
-  Quote quote;
-  for (const auto& job : *jobs) {
-    quote.images += job.images;
-  }
-  quote.cost = total_cost(*jobs);
-  quote.available = co_await credits_.balance(user);
-  co_return quote;
-}
-
-asio::awaitable<Result<AcceptedJobs>> JobService::create(UserId user, JobRequest request) {
-  auto planned = co_await plan(user, std::move(request));
+  const auto transaction = co_await jobs_.begin();
+  const auto planned = co_await plan(*transaction, user, std::move(request));
   if (!planned) {
     co_return planned.error();
   }
+  Quote quote{planned->images, planned->cost, {}};
+  quote.available = co_await credits_.balance(*transaction, user);
+  co_return quote;
+}
+
+asio::awaitable<Result<AcceptedJobs>> JobService::create(db::Connection& transaction, UserId user,
+                                                         JobRequest request) {
+  auto planned = co_await plan(transaction, user, std::move(request));
+  if (!planned) {
+    co_return planned.error();
+  }
+  // Known to be too little before anything is written; what is not is found by the holds below.
+  const Tokens available = co_await credits_.balance(transaction, user);
+  if (available < planned->cost) {
+    co_return insufficient_tokens(planned->cost, available);
+  }
+  // All jobs before any hold: everybody locks a dataset before a user.
+  for (const auto& job : planned->jobs) {
+    const bool added = co_await jobs_.add(transaction, job);
+    if (!added) {
+      co_return Error{ErrorCode::not_found, "There is no such video."};
+    }
+  }
+  for (const auto& job : planned->jobs) {
+    const auto held = co_await credits_.hold(transaction, user, job.id, job.video, job.cost,
+                                             std::to_string(job.images) + " images");
+    if (!held) {
+      // What counts for the user is the whole request, not the job at which the tokens ran out.
+      co_return insufficient_tokens(planned->cost, held.error().available.value_or(Tokens{}));
+    }
+  }
+  co_await jobs_.notify_workers(transaction);
   AcceptedJobs accepted;
-  accepted.cost = total_cost(*planned);
-  std::vector<JobId> ids;
-  {
-    const auto transaction = co_await jobs_.begin();
-    const Tokens available = co_await credits_.balance(*transaction, user);
-    for (auto& job : *planned) {
-      ids.push_back(job.id);
-      LedgerChange change{.user = user,
-                          .kind = "job",
-                          .amount = job.cost,
-                          .job = job.id,
-                          .video = job.video,
-                          .note = std::to_string(job.images) + " images"};
-      auto charged = co_await credits_.charge(*transaction, std::move(change));
-      if (!charged) {
-        // What counts for the user is the whole request, not the job at which the tokens ran out.
-        Error error = charged.error();
-        error.detail = "This costs " + accepted.cost.to_string() + " tokens and " +
-                       available.to_string() + " are available.";
-        error.required = accepted.cost;
-        error.available = available;
-        co_return error;
-      }
-      const bool added = co_await jobs_.add(*transaction, std::move(job));
-      if (!added) {
-        co_return Error{ErrorCode::not_found, "There is no such video."};
-      }
-    }
-    co_await jobs_.notify_workers(*transaction);
-    // Read before the commit: an answer that failed after it would invite a second, paid attempt.
-    for (const JobId id : ids) {
-      auto job = co_await jobs_.find(*transaction, user, id);
-      accepted.jobs.push_back(std::move(job.value()));
-    }
-    co_await transaction.commit();
+  accepted.cost = planned->cost;
+  for (const auto& job : planned->jobs) {
+    auto found = co_await jobs_.find(transaction, user, job.id);
+    accepted.jobs.push_back(std::move(found.value()));
   }
   co_return accepted;
 }
@@ -159,28 +131,41 @@ asio::awaitable<Result<Job>> JobService::abort(UserId user, JobId id) {
   }
   {
     const auto transaction = co_await jobs_.begin();
-    const auto job = co_await jobs_.lock(*transaction, id);
-    if (!job) {
-      co_return not_found();
+    const auto aborted = co_await abort_open(*transaction, id);
+    if (!aborted) {
+      co_return aborted.error();
     }
-    if (job->status != "PENDING" && job->status != "RUNNING") {
-      co_return Error{ErrorCode::conflict, "The job has ended already: " + job->status + "."};
-    }
-    job_dao::Ending ending;
-    ending.status = "ABORTED";
-    ending.cost = job->price * job->done;
-    ending.joules = co_await jobs_.energy_joules(*transaction, id);
-    co_await jobs_.finish_without_result(*transaction, id, std::move(ending));
-    LedgerChange change{.user = user,
-                        .kind = "refund",
-                        .amount = job->price * (job->images - job->done),
-                        .job = id,
-                        .video = job->video,
-                        .note = std::to_string(job->images - job->done) + " images not processed"};
-    co_await credits_.refund(*transaction, std::move(change));
     co_await transaction.commit();
   }
   co_return co_await find(user, id);
+}
+
+asio::awaitable<Result<void>> JobService::abort_open(db::Connection& transaction, JobId id) {
+  const auto job = co_await jobs_.lock(transaction, id);
+  if (!job) {
+    co_return not_found();
+  }
+  if (job->status != "PENDING" && job->status != "RUNNING") {
+    co_return Error{ErrorCode::conflict, "The job has ended already: " + job->status + "."};
+  }
+  job_dao::Ending ending;
+  ending.status = "ABORTED";
+  ending.joules = co_await jobs_.energy_joules(transaction, id);
+  ending.cost = job->price * job->done;
+  co_await jobs_.finish(transaction, id, std::move(ending));
+  co_await credits_.release(transaction, id, job->video, false,
+                            std::to_string(job->images - job->done) + " images not processed");
+  co_await jobs_.expire_outputs(transaction, id);
+  co_return Result<void>{};
+}
+
+asio::awaitable<void> JobService::abort_all(db::Connection& transaction, DatasetId dataset) {
+  const auto open = co_await jobs_.list_open(transaction, dataset);
+  for (const JobId id : open) {
+    // One that ends just now is left as it ended.
+    const auto ignored = co_await abort_open(transaction, id);
+    static_cast<void>(ignored);
+  }
 }
 
 asio::awaitable<std::optional<segment_dao::IndexPart>> JobService::find_image_index(JobId id,

@@ -28,6 +28,13 @@ struct Quote {
   Tokens available;
 };
 
+// Jobs that are priced, but not accepted yet.
+struct JobPlan {
+  std::vector<NewJob> jobs;
+  std::int64_t images = 0;
+  Tokens cost;
+};
+
 struct AcceptedJobs {
   std::vector<Job> jobs;
   Tokens cost;
@@ -42,17 +49,22 @@ public:
 
   const std::vector<inference::Model>& models() const { return models_; }
   asio::awaitable<Result<Quote>> quote(UserId user, JobRequest request);
-  // Charges and queues all jobs, or none.
-  asio::awaitable<Result<AcceptedJobs>> create(UserId user, JobRequest request);
+  // In the caller's transaction: puts the price on hold and queues the jobs, all or none.
+  asio::awaitable<Result<AcceptedJobs>> create(db::Connection& transaction, UserId user,
+                                               JobRequest request);
   asio::awaitable<Result<Job>> find(UserId user, JobId id);
   asio::awaitable<std::vector<Job>> list(UserId user, JobFilter filter, PageRequest page);
   // Ends a job that has not ended; images not processed are refunded. conflict once it has ended.
   asio::awaitable<Result<Job>> abort(UserId user, JobId id);
+  // In the caller's transaction: aborts every job of a dataset that has not ended.
+  asio::awaitable<void> abort_all(db::Connection& transaction, DatasetId dataset);
   // Where a frame's image lies in the job's ZIP.
   asio::awaitable<std::optional<segment_dao::IndexPart>> find_image_index(JobId id, int frame);
 
 private:
-  asio::awaitable<Result<std::vector<NewJob>>> plan(UserId user, JobRequest request);
+  asio::awaitable<Result<JobPlan>> plan(db::Connection& transaction, UserId user,
+                                        JobRequest request);
+  asio::awaitable<Result<void>> abort_open(db::Connection& transaction, JobId id);
 
   JobRepository& jobs_;
   VideoService& videos_;

@@ -84,7 +84,7 @@ constexpr Statement kListFinished{"segments.list_finished", R"sql(
    ORDER BY "position"
 )sql"};
 constexpr Statement kFindIndex{"segments.find_index", R"sql(
-  SELECT encode(segment."zip_index", 'hex') AS zip_index,
+  SELECT segment."zip_index",
          (SELECT coalesce(sum(earlier."images_size"), 0) FROM "Segments" AS earlier
            WHERE earlier."job_id" = $1 AND earlier."position" < segment."position") AS base
     FROM "Segments" AS segment
@@ -92,16 +92,6 @@ constexpr Statement kFindIndex{"segments.find_index", R"sql(
      AND segment."start_frame" <= $2 AND segment."end_frame" > $2
      AND segment."zip_index" IS NOT NULL
 )sql"};
-
-std::vector<std::byte> from_hex(std::string_view text) {
-  const auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
-  std::vector<std::byte> bytes;
-  bytes.reserve(text.size() / 2);
-  for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
-    bytes.push_back(static_cast<std::byte>(digit(text[i]) * 16 + digit(text[i + 1])));
-  }
-  return bytes;
-}
 
 template <class Member>
 std::string int_array(const std::vector<SegmentPlan>& segments, Member member) {
@@ -222,7 +212,7 @@ asio::awaitable<std::optional<IndexPart>> find_index(db::Connection& connection,
   if (rows.empty()) {
     co_return std::nullopt;
   }
-  IndexPart part{from_hex(rows.one().get<std::string_view>("zip_index")),
+  IndexPart part{rows.one().get<std::vector<std::byte>>("zip_index"),
                  rows.one().get<std::int64_t>("base")};
   co_return part;
 }

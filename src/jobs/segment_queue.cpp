@@ -38,6 +38,7 @@ asio::awaitable<bool> SegmentQueue::complete(ClaimedSegment segment, SegmentOutc
     co_return false;
   }
   co_await jobs_.count_finished(*transaction, id, processed, joules);
+  co_await credits_.settle(*transaction, id, job->price * processed);
   if (images) {
     co_await blobs_.adopt(*transaction, *images, images_bytes, std::nullopt);
   }
@@ -61,7 +62,6 @@ asio::awaitable<bool> SegmentQueue::complete_job(
   if (!held) {
     co_return false;
   }
-  co_await store(*transaction);
   job_dao::Ending ending;
   ending.status = "COMPLETED";
   ending.cost = job->price * completion.processed;
@@ -69,13 +69,9 @@ asio::awaitable<bool> SegmentQueue::complete_job(
   ending.grams = completion.grams;
   co_await jobs_.finish(*transaction, segment.job, std::move(ending));
   const int unprocessed = job->images - completion.processed;
-  LedgerChange change{.user = job->user,
-                      .kind = "refund",
-                      .amount = job->price * unprocessed,
-                      .job = segment.job,
-                      .video = job->video,
-                      .note = std::to_string(unprocessed) + " images not processed"};
-  co_await credits_.refund(*transaction, std::move(change));
+  co_await credits_.release(*transaction, segment.job, job->video, false,
+                            std::to_string(unprocessed) + " images not processed");
+  co_await store(*transaction);
   co_await transaction.commit();
   co_return true;
 }
@@ -106,14 +102,9 @@ asio::awaitable<void> SegmentQueue::fail_job(ClaimedSegment segment, std::string
   ending.status = "FAILED";
   ending.joules = co_await jobs_.energy_joules(*transaction, segment.job);
   ending.error = reason;
-  co_await jobs_.finish_without_result(*transaction, segment.job, std::move(ending));
-  LedgerChange change{.user = job->user,
-                      .kind = "refund",
-                      .amount = job->price * job->images,
-                      .job = segment.job,
-                      .video = job->video,
-                      .note = "the job failed"};
-  co_await credits_.refund(*transaction, std::move(change));
+  co_await jobs_.finish(*transaction, segment.job, std::move(ending));
+  co_await credits_.release(*transaction, segment.job, job->video, true, "the job failed");
+  co_await jobs_.expire_outputs(*transaction, segment.job);
   co_await transaction.commit();
   log::warn("job {} failed: {}", segment.job.to_string(), reason);
 }

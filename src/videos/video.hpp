@@ -28,6 +28,13 @@ struct Video {
   Timestamp updated_at;
 };
 
+// The frames of a video.
+struct VideoFrames {
+  VideoId video;
+  int count = 0;
+  std::vector<media::Keyframe> keyframes;
+};
+
 // A file that was stored and probed, and waits to become a video.
 struct NewVideo {
   UserId user;

@@ -1,6 +1,7 @@
 #include "videos/video_controller.hpp"
 
 #include "core/json.hpp"
+#include "http/idempotency.hpp"
 #include "http/ranges.hpp"
 #include "videos/video_upload.hpp"
 
@@ -36,12 +37,14 @@ DatasetId dataset_of(const Request& request) {
   return DatasetId::parse(request.path_params.at("id")).value_or(DatasetId{});
 }
 
-awaitable<Result<Response>> upload(VideoService& videos, std::int64_t max_bytes, Request& request) {
-  const auto video = co_await receive_video(videos, dataset_of(request), request, max_bytes);
-  if (!video) {
-    co_return video.error();
-  }
-  co_return http::json_response(201, video_json(*video));
+awaitable<Result<Response>> upload(VideoService& videos, IdempotencyService& once,
+                                   std::int64_t max_bytes, Request& request) {
+  VideoAnswer created = [](const Video& video) {
+    return Answer{201, json_text(video_json(video))};
+  };
+  auto answer = co_await receive_video(videos, once, dataset_of(request), request, max_bytes,
+                                       std::move(created));
+  co_return http::answer_response(std::move(answer));
 }
 
 awaitable<Result<Response>> list(VideoService& videos, Request& request) {
@@ -107,14 +110,15 @@ awaitable<Result<Response>> remove(VideoService& videos, Request& request) {
 
 }  // namespace
 
-void add_video_routes(http::Router& router, VideoService& videos, std::int64_t upload_max_bytes) {
+void add_video_routes(http::Router& router, VideoService& videos, IdempotencyService& once,
+                      std::int64_t upload_max_bytes) {
   const auto add = [&](const char* method, const char* path, const char* operation, auto function) {
     router.add({method, path, operation, http::Access::user, http::BodyKind::none,
                 [&videos, function](Request& request) { return function(videos, request); }});
   };
   router.add({"POST", "/api/v1/datasets/{id}/videos", "uploadVideo", http::Access::user,
-              http::BodyKind::stream, [&videos, upload_max_bytes](Request& request) {
-                return upload(videos, upload_max_bytes, request);
+              http::BodyKind::stream, [&videos, &once, upload_max_bytes](Request& request) {
+                return upload(videos, once, upload_max_bytes, request);
               }});
   add("GET", "/api/v1/datasets/{id}/videos", "listVideos", list);
   add("GET", "/api/v1/videos/{id}", "getVideo", get);

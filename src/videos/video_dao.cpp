@@ -44,6 +44,14 @@ constexpr Statement kThumbnail{"videos.thumbnail", R"sql(
      AND video."thumbnail" IS NOT NULL
 )sql",
                                true};
+constexpr Statement kListFrames{"videos.list_frames", R"sql(
+  SELECT video."id", video."frame_count", video."keyframes"
+    FROM "Videos" AS video JOIN "Datasets" AS dataset ON dataset."id" = video."dataset_id"
+   WHERE dataset."user_id" = $1 AND dataset."deleted_at" IS NULL
+     AND ($2::uuid IS NULL OR video."dataset_id" = $2)
+     AND ($3::uuid[] IS NULL OR video."id" = ANY ($3))
+   ORDER BY array_position($3, video."id"), video."created_at" DESC, video."id" DESC
+)sql"};
 constexpr Statement kKeyframes{"videos.keyframes", R"sql(
   SELECT "keyframes" FROM "Videos" WHERE "id" = $1
 )sql"};
@@ -76,6 +84,16 @@ Video video_from_row(const db::Row& row) {
           .sha256 = row.get<std::string>("sha256"),
           .created_at = row.get<Timestamp>("created_at"),
           .updated_at = row.get<Timestamp>("updatedAt")};
+}
+
+std::vector<media::Keyframe> keyframes_from_row(const db::Row& row) {
+  std::vector<media::Keyframe> keyframes;
+  const auto list = json::parse(row.get<std::string>("keyframes"));
+  for (const auto& entry : list.as_array()) {
+    keyframes.push_back(media::Keyframe{json::value_to<int>(entry.at(0)),
+                                        json::value_to<std::int64_t>(entry.at(1))});
+  }
+  return keyframes;
 }
 
 }  // namespace
@@ -130,15 +148,29 @@ asio::awaitable<std::optional<std::vector<std::byte>>> thumbnail(db::Connection&
 
 asio::awaitable<std::vector<media::Keyframe>> keyframes(db::Connection& connection, VideoId id) {
   const db::Rows rows = co_await connection.execute(kKeyframes, id);
-  std::vector<media::Keyframe> result;
-  if (!rows.empty()) {
-    const auto list = json::parse(rows.one().get<std::string>("keyframes"));
-    for (const auto& entry : list.as_array()) {
-      result.push_back(media::Keyframe{json::value_to<int>(entry.at(0)),
-                                       json::value_to<std::int64_t>(entry.at(1))});
+  if (rows.empty()) {
+    co_return std::vector<media::Keyframe>{};
+  }
+  co_return keyframes_from_row(rows.one());
+}
+
+asio::awaitable<std::vector<VideoFrames>> list_frames(db::Connection& connection, UserId user,
+                                                      std::optional<DatasetId> dataset,
+                                                      std::optional<std::vector<VideoId>> ids) {
+  std::optional<std::vector<std::string>> texts;
+  if (ids) {
+    texts.emplace();
+    for (const VideoId id : *ids) {
+      texts->push_back(id.to_string());
     }
   }
-  co_return result;
+  const db::Rows rows = co_await connection.execute(kListFrames, user, dataset, texts);
+  std::vector<VideoFrames> videos;
+  for (int i = 0; i < rows.size(); ++i) {
+    videos.push_back(VideoFrames{rows[i].get<VideoId>("id"), rows[i].get<int>("frame_count"),
+                                 keyframes_from_row(rows[i])});
+  }
+  co_return videos;
 }
 
 asio::awaitable<bool> lock(db::Connection& connection, UserId user, VideoId id) {

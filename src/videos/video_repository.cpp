@@ -4,10 +4,6 @@
 
 namespace infernode {
 
-asio::awaitable<db::Transaction> VideoRepository::begin() {
-  co_return co_await pool_.begin();
-}
-
 asio::awaitable<std::optional<VideoId>> VideoRepository::add(db::Connection& transaction,
                                                              VideoId id, NewVideo video) {
   co_return co_await video_dao::insert(transaction, id, std::move(video));
@@ -27,6 +23,18 @@ asio::awaitable<std::vector<Video>> VideoRepository::list(UserId user, DatasetId
                                                           PageRequest page) {
   const auto connection = co_await pool_.acquire();
   co_return co_await video_dao::list(*connection, user, dataset, page.after, page.limit + 1);
+}
+
+asio::awaitable<std::vector<VideoFrames>> VideoRepository::list_frames(db::Connection& transaction,
+                                                                       UserId user,
+                                                                       DatasetId dataset) {
+  co_return co_await video_dao::list_frames(transaction, user, dataset, std::nullopt);
+}
+
+asio::awaitable<std::vector<VideoFrames>> VideoRepository::list_frames(db::Connection& transaction,
+                                                                       UserId user,
+                                                                       std::vector<VideoId> ids) {
+  co_return co_await video_dao::list_frames(transaction, user, std::nullopt, std::move(ids));
 }
 
 asio::awaitable<std::optional<std::vector<std::byte>>> VideoRepository::thumbnail(UserId user,

@@ -18,8 +18,6 @@ public:
 
   explicit VideoRepository(db::Pool& pool) : pool_{pool} {}
 
-  // A transaction for add(), to which its charge belongs too.
-  asio::awaitable<db::Transaction> begin();
   // nullopt when the dataset is not there (any more).
   asio::awaitable<std::optional<VideoId>> add(db::Connection& transaction, VideoId id,
                                               NewVideo video);
@@ -27,6 +25,11 @@ public:
   asio::awaitable<std::optional<Video>> find(db::Connection& transaction, UserId user, VideoId id);
   // One video more than the page holds, when there are more.
   asio::awaitable<std::vector<Video>> list(UserId user, DatasetId dataset, PageRequest page);
+  asio::awaitable<std::vector<VideoFrames>> list_frames(db::Connection& transaction, UserId user,
+                                                        DatasetId dataset);
+  // In the order of `ids`; those that are not there are left out.
+  asio::awaitable<std::vector<VideoFrames>> list_frames(db::Connection& transaction, UserId user,
+                                                        std::vector<VideoId> ids);
   asio::awaitable<std::optional<std::vector<std::byte>>> thumbnail(UserId user, VideoId id);
   asio::awaitable<std::vector<media::Keyframe>> keyframes(VideoId id);
   // busy while a job of it is PENDING or RUNNING.

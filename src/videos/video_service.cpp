@@ -25,33 +25,48 @@ asio::awaitable<Result<void>> VideoService::check_upload(UserId user, DatasetId 
   co_return Result<void>{};
 }
 
-asio::awaitable<Result<Video>> VideoService::add(NewVideo upload) {
-  auto info = co_await probe_(upload.file, upload.size);
-  if (!info) {
-    co_return info.error();
-  }
-  upload.info = std::move(*info);
+asio::awaitable<Result<media::MediaInfo>> VideoService::probe(BlobId file, std::int64_t size) {
+  return probe_(file, size);
+}
+
+asio::awaitable<Result<Video>> VideoService::add(db::Connection& transaction, NewVideo upload) {
   const VideoId id = VideoId::random();
   const UserId user = upload.user;
-  const auto transaction = co_await videos_.begin();
-  LedgerChange change{.user = user,
-                      .kind = "upload",
-                      .amount = credits_.prices().upload_per_frame * upload.info.frame_count,
-                      .video = id,
-                      .note = std::to_string(upload.info.frame_count) + " frames"};
-  const auto charged = co_await credits_.charge(*transaction, std::move(change));
-  if (!charged) {
-    co_return charged.error();
-  }
-  co_await blobs_.adopt(*transaction, upload.file, upload.size, upload.sha256);
-  const auto added = co_await videos_.add(*transaction, id, std::move(upload));
+  const BlobId file = upload.file;
+  const std::int64_t size = upload.size;
+  const auto sha256 = upload.sha256;
+  const int frames = upload.info.frame_count;
+  // The dataset's row is locked before the user's, as everywhere.
+  const auto added = co_await videos_.add(transaction, id, std::move(upload));
   if (!added) {
     co_return Error{ErrorCode::not_found, "There is no such dataset."};
   }
-  // Read before the commit: an answer that failed after it would invite a second, paid attempt.
-  auto video = co_await videos_.find(*transaction, user, id);
-  co_await transaction.commit();
+  const auto charged = co_await credits_.charge_upload(transaction, user, id,
+                                                       credits_.prices().upload_per_frame * frames,
+                                                       std::to_string(frames) + " frames");
+  if (!charged) {
+    co_return charged.error();
+  }
+  co_await blobs_.adopt(transaction, file, size, sha256);
+  auto video = co_await videos_.find(transaction, user, id);
   co_return std::move(video.value());
+}
+
+asio::awaitable<Result<std::vector<VideoFrames>>> VideoService::frames(
+    db::Connection& transaction, UserId user, std::variant<DatasetId, std::vector<VideoId>> which) {
+  if (const auto* dataset = std::get_if<DatasetId>(&which)) {
+    const auto found = co_await datasets_.find(transaction, user, *dataset);
+    if (!found) {
+      co_return found.error();
+    }
+    co_return co_await videos_.list_frames(transaction, user, *dataset);
+  }
+  const auto& ids = std::get<std::vector<VideoId>>(which);
+  auto videos = co_await videos_.list_frames(transaction, user, ids);
+  if (videos.size() != ids.size()) {
+    co_return not_found();
+  }
+  co_return videos;
 }
 
 asio::awaitable<Result<Video>> VideoService::find(UserId user, VideoId id) {

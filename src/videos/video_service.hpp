@@ -3,6 +3,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <functional>
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include "blobs/blob_store.hpp"
@@ -29,13 +30,20 @@ public:
 
   // Whether the user may upload into the dataset.
   asio::awaitable<Result<void>> check_upload(UserId user, DatasetId dataset);
-  // Makes a video of a staged file: probes it, charges for its frames and adds it, all or nothing.
-  // Discarding the file after an Error is the caller's.
-  asio::awaitable<Result<Video>> add(NewVideo upload);
+  // What is in a staged file.
+  asio::awaitable<Result<media::MediaInfo>> probe(BlobId file, std::int64_t size);
+  // In the caller's transaction: makes a video of a staged and probed file and charges for its
+  // frames. Discarding the file after an Error is the caller's.
+  asio::awaitable<Result<Video>> add(db::Connection& transaction, NewVideo upload);
   asio::awaitable<Result<Video>> find(UserId user, VideoId id);
   asio::awaitable<Result<std::vector<Video>>> list(UserId user, DatasetId dataset,
                                                    PageRequest page);
   asio::awaitable<Result<std::vector<std::byte>>> thumbnail(UserId user, VideoId id);
+  // The videos of a dataset, or those of `ids` in that order, as planning a job needs them. All of
+  // them must be there: not_found otherwise.
+  asio::awaitable<Result<std::vector<VideoFrames>>> frames(
+      db::Connection& transaction, UserId user,
+      std::variant<DatasetId, std::vector<VideoId>> which);
   // conflict while a job of it is PENDING or RUNNING.
   asio::awaitable<Result<void>> remove(UserId user, VideoId id);
   // For the worker, which has no user.

@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "core/json.hpp"
+#include "http/idempotency.hpp"
 #include "http/multipart.hpp"
 
 namespace infernode {
@@ -24,6 +25,7 @@ struct Form {
   Sha256 sha;
   bool has_file = false;
   std::string filename;
+  bool has_name = false;
   std::string name;
 };
 
@@ -55,9 +57,14 @@ asio::awaitable<Result<void>> receive_part(http::MultipartReader& reader, Form& 
   if (is_file && form.has_file) {
     co_return field_error(ErrorCode::invalid, "/file", "The form takes one file.");
   }
+  if (!is_file && form.has_name) {
+    co_return field_error(ErrorCode::invalid, "/name", "The form takes one name.");
+  }
   if (is_file) {
     form.has_file = true;
     form.filename = header.filename;
+  } else {
+    form.has_name = true;
   }
   for (;;) {
     const auto event = co_await reader.next();
@@ -115,9 +122,16 @@ asio::awaitable<Result<void>> receive_form(http::Request& request, const std::st
   co_return Result<void>{};
 }
 
-asio::awaitable<Result<Video>> receive_and_add(VideoService& videos, DatasetId dataset,
-                                               http::Request& request, const std::string& boundary,
-                                               Form& form, std::int64_t max_bytes) {
+struct Received {
+  Answer answer;
+  bool adopted = false;  // the staged file became the video's
+};
+
+asio::awaitable<Result<Received>> receive_and_add(VideoService& videos, IdempotencyService& once,
+                                                  DatasetId dataset, http::Request& request,
+                                                  const std::string& boundary, Form& form,
+                                                  std::int64_t max_bytes,
+                                                  const VideoAnswer& answer_of) {
   const auto received = co_await receive_form(request, boundary, form, max_bytes);
   if (!received) {
     co_return received.error();
@@ -130,13 +144,34 @@ asio::awaitable<Result<Video>> receive_and_add(VideoService& videos, DatasetId d
   upload.name = form.name;
   upload.size = form.file.size();
   upload.sha256 = form.sha.finish();
-  co_return co_await videos.add(std::move(upload));
+  auto key = http::idempotency_key(request, form.name + "\n" + hex(upload.sha256));
+  auto info = co_await videos.probe(upload.file, upload.size);
+  if (!info) {
+    co_return info.error();
+  }
+  upload.info = std::move(*info);
+  bool adopted = false;
+  IdempotencyService::Effect effect =
+      [&](db::Connection& transaction) -> asio::awaitable<Result<Answer>> {
+    const auto video = co_await videos.add(transaction, std::move(upload));
+    if (!video) {
+      co_return video.error();
+    }
+    adopted = true;
+    co_return answer_of(*video);
+  };
+  auto answer = co_await once.act(request.user(), std::move(key), std::move(effect));
+  if (!answer) {
+    co_return answer.error();
+  }
+  co_return Received{std::move(*answer), adopted};
 }
 
 }  // namespace
 
-asio::awaitable<Result<Video>> receive_video(VideoService& videos, DatasetId dataset,
-                                             http::Request& request, std::int64_t max_bytes) {
+asio::awaitable<Result<Answer>> receive_video(VideoService& videos, IdempotencyService& once,
+                                              DatasetId dataset, http::Request& request,
+                                              std::int64_t max_bytes, VideoAnswer answer) {
   const auto boundary = http::multipart_boundary(request.header("content-type"));
   if (!boundary) {
     co_return Error{ErrorCode::unsupported_media,
@@ -152,13 +187,15 @@ asio::awaitable<Result<Video>> receive_video(VideoService& videos, DatasetId dat
   }
   Form form{videos.blobs()};
   std::exception_ptr failure;
-  Result<Video> video = Error{ErrorCode::malformed, ""};
+  Result<Received> received = Error{ErrorCode::malformed, ""};
   try {
-    video = co_await receive_and_add(videos, dataset, request, *boundary, form, max_bytes);
+    received = co_await receive_and_add(videos, once, dataset, request, *boundary, form, max_bytes,
+                                        answer);
   } catch (...) {
     failure = std::current_exception();
   }
-  if ((failure || !video) && form.file.id()) {
+  const bool adopted = received && received->adopted;
+  if ((failure || !adopted) && form.file.id()) {
     // Should even this fail, the staged blob expires by itself. Adopted ones are left alone, so an
     // answer that was lost after the commit loses nothing.
     co_await videos.blobs().discard(*form.file.id());
@@ -166,7 +203,10 @@ asio::awaitable<Result<Video>> receive_video(VideoService& videos, DatasetId dat
   if (failure) {
     std::rethrow_exception(failure);
   }
-  co_return video;
+  if (!received) {
+    co_return received.error();
+  }
+  co_return std::move(received->answer);
 }
 
 }  // namespace infernode

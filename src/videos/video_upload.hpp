@@ -4,13 +4,19 @@
 #include <cstdint>
 
 #include "http/message.hpp"
+#include "idempotency/idempotency_service.hpp"
 #include "videos/video_service.hpp"
 
 namespace infernode {
 
+// The answer to an upload that became this video.
+using VideoAnswer = std::function<Answer(const Video&)>;
+
 // Takes a multipart upload (`file`, `name`) as it arrives, a chunk at a time, and makes a video of
-// it. Whatever goes wrong, also a client that goes away, leaves no row, no blob and no charge.
-asio::awaitable<Result<Video>> receive_video(VideoService& videos, DatasetId dataset,
-                                             http::Request& request, std::int64_t max_bytes);
+// it, once for each key. Whatever goes wrong, also a client that goes away, leaves no row, no blob
+// and no charge.
+asio::awaitable<Result<Answer>> receive_video(VideoService& videos, IdempotencyService& once,
+                                              DatasetId dataset, http::Request& request,
+                                              std::int64_t max_bytes, VideoAnswer answer);
 
 }  // namespace infernode

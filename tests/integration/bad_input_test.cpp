@@ -239,7 +239,7 @@ TEST_F(BadInput, ParamsThatContradictThemselves) {
 
 TEST_F(BadInput, TooFewTokens) {
   const auto footage = user_->with_footage("poor");
-  server_->sql("UPDATE \"Users\" SET tokens = 0.1 WHERE email = '" + user_->email() + "'");
+  server_->spend(user_->email(), "99.78");
   const std::string before = remains();
   const auto upload = user_->upload(footage.dataset, kClip);
   EXPECT_EQ(upload.status, 402);

@@ -179,6 +179,12 @@ std::vector<std::vector<std::string>> TestServer::sql(const std::string& query) 
   return rows;
 }
 
+void TestServer::spend(const std::string& email, const std::string& tokens) const {
+  sql(fmt::format(R"(INSERT INTO "LedgerEntries" ("user_id", "kind", "amount")
+                     SELECT "id", 'upload', -{} FROM "Users" WHERE "email" = '{}')",
+                  tokens, email));
+}
+
 TestUser::TestUser(const TestServer& server) : client_{"127.0.0.1", server.port()} {
   static int number = 0;
   email_ = fmt::format("test-{}-{}@example.com", getpid(), ++number);

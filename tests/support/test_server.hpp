@@ -60,6 +60,8 @@ public:
   std::vector<std::vector<std::string>> sql(const std::string& query) const;
   // The one value of a query.
   std::string value(const std::string& query) const { return sql(query).at(0).at(0); }
+  // Takes tokens from a user's balance.
+  void spend(const std::string& email, const std::string& tokens) const;
 
 private:
   TemporaryFolder folder_;

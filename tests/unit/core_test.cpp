@@ -62,6 +62,9 @@ TEST(Tokens, AreWrittenAsPlainJsonNumbers) {
 TEST(Json, RefusesWhatPostgresqlCannotStore) {
   EXPECT_FALSE(parse_json(R"({"a":"\u0000"})"));
   EXPECT_FALSE(parse_json(R"({"a\u0000":1})"));
+  EXPECT_FALSE(parse_json(R"({"a":1,"b":{"c":1},"a":2})"));
+  EXPECT_FALSE(parse_json(R"([{"b":{"c":1,"\u0063":2}}])"));
+  EXPECT_TRUE(parse_json(R"({"a":{"a":[{"a":1},{"a":2}]}})"));
   EXPECT_FALSE(parse_json(R"(["\ud800"])"));
   EXPECT_FALSE(parse_json("[\"\xff\"]"));
   EXPECT_FALSE(parse_json("{} {}"));

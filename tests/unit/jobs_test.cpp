@@ -2,21 +2,13 @@
 // video; documents add up.
 // Method: many random selections checked against the definition; tables for the rest.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <random>
 
-#include "accounts/password.hpp"
-#include "accounts/token_signer.hpp"
 #include "jobs/job_params.hpp"
 #include "jobs/segment_plan.hpp"
 #include "results/image_index.hpp"
 #include "results/result_document.hpp"
-
-#include <jwt.h>
-#include <openssl/pem.h>
-#include <filesystem>
-#include <fstream>
 
 namespace infernode {
 namespace {
@@ -140,88 +132,6 @@ TEST(ResultDocument, AddsUp) {
   EXPECT_DOUBLE_EQ(head.at("energy").at("grams_co2e").as_double(), 4 / 3.6e6 * 360);
   const auto frame = frame_of(boost::json::serialize(head));
   EXPECT_TRUE(boost::json::parse(frame.before + "{\"frame\":0}" + frame.after).is_object());
-}
-
-TEST(Password, IsBcrypt) {
-  const std::string hash = hash_password("correct horse", 4);
-  EXPECT_TRUE(hash.starts_with("$2b$04$"));
-  EXPECT_TRUE(password_matches("correct horse", hash));
-  EXPECT_FALSE(password_matches("correct horsf", hash));
-  EXPECT_FALSE(password_matches("x", "not a hash"));
-  EXPECT_FALSE(password_matches("x", ""));
-}
-
-class Signer : public testing::Test {
-protected:
-  Signer() { generate_key(folder_); }
-  ~Signer() override { std::filesystem::remove_all(folder_); }
-
-  std::filesystem::path folder_ =
-      std::filesystem::temp_directory_path() / ("infernode-keys-" + std::to_string(getpid()));
-  TokenClaims claims_{UserId::random(), "a@example.com", "user", 1000, 2000};
-};
-
-TEST_F(Signer, VerifiesItsOwnTokensUntilTheyExpire) {
-  const TokenSigner signer{folder_};
-  const std::string token = signer.sign(claims_);
-  const auto claims = signer.verify(token, 1500);
-  ASSERT_TRUE(claims);
-  EXPECT_EQ(claims->user, claims_.user);
-  EXPECT_EQ(claims->role, "user");
-  EXPECT_FALSE(signer.verify(token, 2000));
-  EXPECT_EQ(signer.key_set().at("keys").as_array().size(), 1U);
-  EXPECT_EQ(std::filesystem::status(*std::filesystem::directory_iterator{folder_}).permissions(),
-            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
-}
-
-TEST_F(Signer, KeepsVerifyingWithOlderKeys) {
-  const std::string token = TokenSigner{folder_}.sign(claims_);
-  generate_key(folder_);
-  const TokenSigner signer{folder_};
-  EXPECT_TRUE(signer.verify(token, 1500));
-  EXPECT_TRUE(signer.verify(signer.sign(claims_), 1500));
-  EXPECT_EQ(signer.key_set().at("keys").as_array().size(), 2U);
-}
-
-TEST_F(Signer, RefusesTokensThatItDidNotSign) {
-  const TokenSigner signer{folder_};
-  const std::string token = signer.sign(claims_);
-  std::string tampered = token;
-  tampered[token.find('.') + 5] ^= 1;
-  for (const std::string& wrong :
-       {std::string{}, std::string{"a.b.c"}, tampered, token + "x",
-        token.substr(0, token.rfind('.') + 1), std::string(10'000, 'a')}) {
-    EXPECT_FALSE(signer.verify(wrong, 1500)) << wrong;
-  }
-  // Signed by HMAC with our public key as the secret, as an attacker could.
-  std::ifstream in{std::filesystem::directory_iterator{folder_} -> path()};
-  const std::string pem{std::istreambuf_iterator<char>{in}, {}};
-  BIO* bio = BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()));
-  EVP_PKEY* key = PEM_read_bio_PrivateKey(bio, nullptr, nullptr, nullptr);
-  BIO* out = BIO_new(BIO_s_mem());
-  PEM_write_bio_PUBKEY(out, key);
-  char* data = nullptr;
-  const long size = BIO_get_mem_data(out, &data);
-  for (const jwt_alg_t algorithm : {JWT_ALG_HS256, JWT_ALG_NONE}) {
-    jwt_t* forged = nullptr;
-    jwt_new(&forged);
-    jwt_add_grant(forged, "iss", "infernode");
-    jwt_add_grant(forged, "sub", claims_.user.to_string().c_str());
-    jwt_add_grant(forged, "role", "admin");
-    jwt_add_grant_int(forged, "exp", 2000);
-    if (algorithm != JWT_ALG_NONE) {
-      jwt_set_alg(forged, algorithm, reinterpret_cast<unsigned char*>(data),
-                  static_cast<int>(size));
-    }
-    char* text = jwt_encode_str(forged);
-    ASSERT_NE(text, nullptr);
-    EXPECT_FALSE(signer.verify(text, 1500)) << text;
-    free(text);
-    jwt_free(forged);
-  }
-  BIO_free(out);
-  BIO_free(bio);
-  EVP_PKEY_free(key);
 }
 
 }  // namespace

@@ -13,8 +13,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::set<std::string> kFeatures{"accounts", "credits", "datasets",
-                                      "videos",   "jobs",    "results"};
+const std::set<std::string> kFeatures{"accounts",    "audit",  "credits", "datasets",
+                                      "idempotency", "videos", "jobs",    "results"};
 
 // What a room that is no feature may include, besides itself.
 const std::map<std::string, std::set<std::string>> kRooms{

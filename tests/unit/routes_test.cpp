@@ -19,7 +19,7 @@ TEST(Routes, AreThoseOfTheDocument) {
     Config config;
     config.model_dir = INFERNODE_MODELS;
     config.bcrypt_cost = 4;
-    App app{config, "host=/nonexistent"};
+    App app{config, "host=/nonexistent", {}};
     const Edge edge{app, keys};
     std::set<std::string> documented;
     for (const auto& operation : edge.document.operations()) {

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <optional>
+#include <vector>
+
+#include "audit/audit.hpp"
+#include "core/page.hpp"
+#include "db/connection.hpp"
+
+// Statements on "AuditEntries", one a function.
+namespace infernode::audit_dao {
+
+namespace asio = boost::asio;
+
+asio::awaitable<void> insert(db::Connection& transaction, AuditedAct act);
+// Up to `limit` entries, newest first.
+asio::awaitable<std::vector<AuditEntry>> list(db::Connection& connection,
+                                              std::optional<Cursor> after, int limit);
+
+}  // namespace infernode::audit_dao
