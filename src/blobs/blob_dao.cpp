@@ -13,7 +13,7 @@ constexpr Statement kInsertChunk{"blobs.insert_chunk", R"sql(
 )sql"};
 constexpr Statement kExtendLife{"blobs.extend_life", R"sql(
   UPDATE "Blobs" SET "expires_at" = now() + make_interval(secs => $2)
-   WHERE "id" = $1 AND "expires_at" IS NOT NULL
+   WHERE "id" = $1 AND "expires_at" > '-infinity'
 )sql"};
 // The chunk that holds the offset is the last one that begins at or before it. Stored EXTERNAL, its
 // slice is read without the rest of it.
@@ -24,22 +24,37 @@ constexpr Statement kReadRange{"blobs.read_range", R"sql(
    ORDER BY "start" DESC LIMIT 1
 )sql",
                                true};
-constexpr Statement kDeleteIfStaged{"blobs.delete_if_staged", R"sql(
-  DELETE FROM "Blobs" WHERE "id" = $1 AND "expires_at" IS NOT NULL
-)sql"};
-// What is referred to is never swept, whatever its row says.
-constexpr Statement kDeleteExpired{"blobs.delete_expired", R"sql(
-  DELETE FROM "Blobs" WHERE "id" IN (
+// '-infinity' is for ever: from then on nobody can keep or adopt the blob, so it can be deleted in
+// pieces. What is referred to is never marked, whatever its row says.
+constexpr Statement kDoomExpired{"blobs.doom_expired", R"sql(
+  UPDATE "Blobs" SET "expires_at" = '-infinity' WHERE "id" IN (
     SELECT "id" FROM "Blobs" AS blob
-     WHERE "expires_at" < now()
+     WHERE "expires_at" > '-infinity' AND "expires_at" < now()
        AND NOT EXISTS (SELECT FROM "Videos" WHERE "file" = blob."id")
        AND NOT EXISTS (SELECT FROM "Results" WHERE "image_zip" = blob."id")
        AND NOT EXISTS (SELECT FROM "Results" WHERE "frames" = blob."id")
+       AND NOT EXISTS (SELECT FROM "Segments" WHERE "images_blob" = blob."id")
+       AND NOT EXISTS (SELECT FROM "Segments" WHERE "frames_blob" = blob."id")
      ORDER BY "expires_at" LIMIT $1 FOR UPDATE SKIP LOCKED)
+)sql"};
+constexpr Statement kDoomStaged{"blobs.doom_staged", R"sql(
+  UPDATE "Blobs" SET "expires_at" = '-infinity' WHERE "id" = $1 AND "expires_at" > '-infinity'
+)sql"};
+constexpr Statement kDeleteDoomedChunks{"blobs.delete_doomed_chunks", R"sql(
+  DELETE FROM "BlobChunks" WHERE ("blob_id", "start") IN (
+    SELECT chunk."blob_id", chunk."start"
+      FROM "Blobs" AS blob JOIN "BlobChunks" AS chunk ON chunk."blob_id" = blob."id"
+     WHERE blob."expires_at" = '-infinity' AND ($1::uuid IS NULL OR blob."id" = $1)
+     LIMIT $2 FOR UPDATE OF chunk SKIP LOCKED)
+)sql"};
+constexpr Statement kDeleteDoomed{"blobs.delete_doomed", R"sql(
+  DELETE FROM "Blobs" AS blob
+   WHERE blob."expires_at" = '-infinity' AND ($1::uuid IS NULL OR blob."id" = $1)
+     AND NOT EXISTS (SELECT FROM "BlobChunks" WHERE "blob_id" = blob."id")
 )sql"};
 constexpr Statement kAdopt{"blobs.adopt", R"sql(
   UPDATE "Blobs" SET "size" = $2, "sha256" = $3, "expires_at" = NULL
-   WHERE "id" = $1 AND "expires_at" IS NOT NULL
+   WHERE "id" = $1 AND "expires_at" > '-infinity'
 )sql"};
 constexpr Statement kMoveChunks{"blobs.move_chunks", R"sql(
   UPDATE "BlobChunks" SET "blob_id" = $2, "start" = "start" + $3 WHERE "blob_id" = $1
@@ -76,12 +91,24 @@ asio::awaitable<std::vector<std::byte>> read_range(db::Connection& connection, B
   co_return bytes;
 }
 
-asio::awaitable<void> delete_if_staged(db::Connection& connection, BlobId blob) {
-  co_await connection.execute(kDeleteIfStaged, blob);
+asio::awaitable<std::int64_t> doom_expired(db::Connection& connection, int limit) {
+  const db::Rows rows = co_await connection.execute(kDoomExpired, limit);
+  co_return rows.affected();
 }
 
-asio::awaitable<std::int64_t> delete_expired(db::Connection& connection, int limit) {
-  const db::Rows rows = co_await connection.execute(kDeleteExpired, limit);
+asio::awaitable<void> doom_staged(db::Connection& connection, BlobId blob) {
+  co_await connection.execute(kDoomStaged, blob);
+}
+
+asio::awaitable<std::int64_t> delete_doomed_chunks(db::Connection& connection,
+                                                   std::optional<BlobId> only, int limit) {
+  const db::Rows rows = co_await connection.execute(kDeleteDoomedChunks, only, limit);
+  co_return rows.affected();
+}
+
+asio::awaitable<std::int64_t> delete_doomed(db::Connection& connection,
+                                            std::optional<BlobId> only) {
+  const db::Rows rows = co_await connection.execute(kDeleteDoomed, only);
   co_return rows.affected();
 }
 

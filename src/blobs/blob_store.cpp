@@ -8,7 +8,8 @@ namespace infernode {
 namespace {
 
 constexpr int kLifeSeconds = std::chrono::seconds{BlobStore::kStagingLife}.count();
-constexpr int kSweepBatch = 20;  // a large blob is thousands of rows; keep each transaction short
+constexpr int kSweepBatch = 100;  // blobs
+constexpr int kChunkBatch = 128;  // chunks (64 MiB): keeps each statement short
 constexpr std::chrono::minutes kKeepInterval{2};
 
 }  // namespace
@@ -42,17 +43,34 @@ asio::awaitable<std::vector<std::byte>> BlobStore::read(BlobId blob, std::int64_
 }
 
 asio::awaitable<void> BlobStore::discard(BlobId blob) {
-  const auto connection = co_await pool_.acquire();
-  co_await blob_dao::delete_if_staged(*connection, blob);
+  {
+    const auto connection = co_await pool_.acquire();
+    co_await blob_dao::doom_staged(*connection, blob);
+  }
+  co_await delete_doomed(blob);
+}
+
+asio::awaitable<std::int64_t> BlobStore::delete_doomed(std::optional<BlobId> only) {
+  for (;;) {
+    const auto connection = co_await pool_.acquire();
+    const std::int64_t deleted =
+        co_await blob_dao::delete_doomed_chunks(*connection, only, kChunkBatch);
+    if (deleted < kChunkBatch) {
+      co_return co_await blob_dao::delete_doomed(*connection, only);
+    }
+  }
 }
 
 asio::awaitable<std::int64_t> BlobStore::sweep() {
   std::int64_t total = 0;
   for (;;) {
-    const auto connection = co_await pool_.acquire();
-    const std::int64_t deleted = co_await blob_dao::delete_expired(*connection, kSweepBatch);
-    total += deleted;
-    if (deleted < kSweepBatch) {
+    std::int64_t doomed = 0;
+    {
+      const auto connection = co_await pool_.acquire();
+      doomed = co_await blob_dao::doom_expired(*connection, kSweepBatch);
+    }
+    total += co_await delete_doomed(std::nullopt);
+    if (doomed < kSweepBatch) {
       co_return total;
     }
   }

@@ -51,6 +51,9 @@ public:
                                std::int64_t base);
 
 private:
+  // Deletes blobs that are marked for it (or only this one), a piece at a time; returns how many.
+  asio::awaitable<std::int64_t> delete_doomed(std::optional<BlobId> only);
+
   db::Pool& pool_;
 };
 

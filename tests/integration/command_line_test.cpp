@@ -93,56 +93,6 @@ TEST(CommandLine, CompletesWordsWithColons) {
   EXPECT_EQ(words.output, "migrate migrate:undo migrate:status migration:generate\n");
 }
 
-TEST(Schema, GoesDownAndUpAgainUnchanged) {
-  TestServer server;
-  const auto dump = [&] {
-    return server.value(R"(SELECT string_agg(line, E'\n' ORDER BY line) FROM (
-      SELECT table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' ||
-             coalesce(column_default, '') AS line FROM information_schema.columns WHERE table_schema = 'public'
-      UNION ALL SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid)
-                  FROM pg_constraint WHERE connamespace = 'public'::regnamespace
-      UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
-      UNION ALL SELECT tgrelid::regclass || ' ' || pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
-      UNION ALL SELECT typname FROM pg_type WHERE typnamespace = 'public'::regnamespace AND typtype = 'e'
-      ) AS all_lines)");
-  };
-  const std::string whole = dump();
-  const int count = std::stoi(server.value("SELECT count(*) FROM schema_migrations"));
-  ASSERT_GE(count, 10);
-  for (int i = 0; i < count; ++i) {
-    const auto undone = server.command({"db:migrate:undo"});
-    EXPECT_EQ(undone.status, 0) << undone.output;
-  }
-  EXPECT_EQ(server.value("SELECT count(*) FROM schema_migrations"), "0");
-  EXPECT_EQ(server.command({"db:migrate"}).status, 0);
-  EXPECT_EQ(dump(), whole);
-  const auto status = server.command({"db:migrate:status", "--json"});
-  EXPECT_EQ(status.output.find("\"applied\":false"), std::string::npos);
-}
-
-TEST(Schema, KeepsJobsAndLedgerLegal) {
-  TestServer server;
-  EXPECT_EQ(server.command({"db:seed"}).status, 0);
-  const auto refused = [&](const std::string& statement) {
-    EXPECT_THROW(server.sql(statement), std::runtime_error) << statement;
-  };
-  refused(R"(UPDATE "Users" SET tokens = -1 WHERE email = 'user1@example.com')");
-  refused(R"(INSERT INTO "Users" (email, password) VALUES ('not an address', 'x'))");
-  refused(R"(UPDATE "LedgerEntries" SET amount = 5)");
-  refused(R"(DELETE FROM "LedgerEntries")");
-  server.sql(R"(INSERT INTO "Blobs" (id, size) VALUES ('5eed0000-0000-4000-8000-000000000031', 1);
-    INSERT INTO "Videos" (id, dataset_id, file, name, frame_count) VALUES ('5eed0000-0000-4000-8000-000000000032',
-      '5eed0000-0000-4000-8000-000000000021', '5eed0000-0000-4000-8000-000000000031', 'v', 1);
-    INSERT INTO "InferenceJobs" (id, dataset_id, user_id, video_id, params) VALUES
-      ('5eed0000-0000-4000-8000-000000000033', '5eed0000-0000-4000-8000-000000000021',
-       '5eed0000-0000-4000-8000-000000000002', '5eed0000-0000-4000-8000-000000000032', '{}'))");
-  refused(R"(UPDATE "InferenceJobs" SET status = 'COMPLETED', finished_at = now())");
-  refused(R"(UPDATE "InferenceJobs" SET status = 'FAILED', finished_at = now())");
-  refused(R"(UPDATE "InferenceJobs" SET status = 'ABORTED')");  // without its time
-  server.sql(R"(UPDATE "InferenceJobs" SET status = 'ABORTED', finished_at = now())");
-  refused(R"(UPDATE "InferenceJobs" SET status = 'RUNNING', finished_at = NULL)");
-}
-
 // The promise is 1 GiB in less than 100 MiB; the short run keeps the ratio with a quarter of it.
 TEST(Upload, KeepsTheServersMemoryFlat) {
   const char* long_tests = std::getenv("RUN_LONG_TESTS");

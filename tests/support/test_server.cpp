@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <fstream>
@@ -27,7 +28,13 @@ namespace json = boost::json;
 
 constexpr std::chrono::seconds kPatience{90};
 
-// Calls `done` until it returns true; throws when that takes too long.
+std::string contents(const fs::path& file) {
+  std::ifstream in{file};
+  return {std::istreambuf_iterator<char>{in}, {}};
+}
+
+}  // namespace
+
 void wait_until(const std::string& what, const std::function<bool()>& done) {
   const auto end = std::chrono::steady_clock::now() + kPatience;
   while (!done()) {
@@ -37,13 +44,6 @@ void wait_until(const std::string& what, const std::function<bool()>& done) {
     std::this_thread::sleep_for(std::chrono::milliseconds{20});
   }
 }
-
-std::string contents(const fs::path& file) {
-  std::ifstream in{file};
-  return {std::istreambuf_iterator<char>{in}, {}};
-}
-
-}  // namespace
 
 TemporaryFolder::TemporaryFolder() {
   std::string name = (fs::temp_directory_path() / "infernode-test-XXXXXX").string();
@@ -66,6 +66,7 @@ TestServer::TestServer(std::map<std::string, std::string> settings)
                     {"INFERNODE_PORT", "0"},
                     {"INFERNODE_BCRYPT_COST", "4"},
                     {"INFERNODE_LEASE_SECONDS", "3"},
+                    {"INFERNODE_SWEEP_SECONDS", "1"},
                     {"INFERNODE_MODEL_DIR", INFERNODE_MODELS}});
   start();
 }
@@ -185,11 +186,20 @@ void TestServer::spend(const std::string& email, const std::string& tokens) cons
                   tokens, email));
 }
 
-TestUser::TestUser(const TestServer& server) : client_{"127.0.0.1", server.port()} {
-  static int number = 0;
+TestUser::TestUser(const TestServer& server, Role role) : client_{"127.0.0.1", server.port()} {
+  static std::atomic<int> number = 0;
   email_ = fmt::format("test-{}-{}@example.com", getpid(), ++number);
-  const json::object credentials{{"email", email_}, {"password", "a good password"}};
-  call(201, "POST", "/auth/register", credentials);
+  const json::object credentials{{"email", email_}, {"password", kPassword}};
+  id_ = text(call(201, "POST", "/auth/register", credentials), "id");
+  if (role == admin) {
+    const auto promoted = server.command({"users:role", email_, "admin"});
+    EXPECT_EQ(promoted.status, 0) << promoted.output;
+  }
+  log_in();
+}
+
+void TestUser::log_in(const std::string& password) {
+  const json::object credentials{{"email", email_}, {"password", password}};
   client_.set_token(text(call(200, "POST", "/auth/login", credentials), "token"));
 }
 

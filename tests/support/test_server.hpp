@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -70,11 +71,16 @@ private:
   std::uint16_t port_ = 0;
 };
 
+// Calls `done` until it returns true; throws when that takes too long.
+void wait_until(const std::string& what, const std::function<bool()>& done);
+
 // A logged-in user.
 class TestUser {
 public:
+  enum Role { user, admin };
+
   // Registers a new one.
-  explicit TestUser(const TestServer& server);
+  explicit TestUser(const TestServer& server, Role role = user);
 
   http::ClientResponse send(const std::string& method, const std::string& path,
                             const std::string& body = "",
@@ -98,10 +104,16 @@ public:
   Tokens balance();
   http::Client& client() { return client_; }
   const std::string& email() const { return email_; }
+  const std::string& id() const { return id_; }
+  // Logs in again and goes on with the new token.
+  void log_in(const std::string& password = kPassword);
+
+  static constexpr const char* kPassword = "a good password";
 
 private:
   http::Client client_;
   std::string email_;
+  std::string id_;
 };
 
 inline std::string text(const boost::json::value& value, const char* name) {
@@ -110,6 +122,10 @@ inline std::string text(const boost::json::value& value, const char* name) {
 inline std::int64_t integer(const boost::json::value& value, const char* name) {
   return boost::json::value_to<std::int64_t>(value.at(name));
 }
+
+// Writes a small video: `frames` pictures of 64x48 pixels, each decodable alone; those from
+// `broken_from` on cannot be decoded.
+void write_clip(const std::filesystem::path& file, int frames, int broken_from);
 
 // 120 frames of people walking.
 const std::filesystem::path kClip = INFERNODE_SOURCE_DIR "/examples/street.mp4";
