@@ -109,7 +109,7 @@ private:
   json::value upload(const std::string& dataset) {
     ProgressBar bar{"upload", static_cast<std::int64_t>(fs::file_size(options_.video))};
     const auto answer =
-        client_.upload(fmt::format("/api/v1/datasets/{}/videos", dataset), options_.video, "",
+        client_.upload(fmt::format("/api/v1/datasets/{}/videos", dataset), options_.video, "", {},
                        [&](std::uint64_t sent) { bar.set(static_cast<std::int64_t>(sent)); });
     return checked(answer, "the upload");
   }

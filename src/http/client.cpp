@@ -146,6 +146,7 @@ ClientResponse Client::request(const std::string& method, const std::string& tar
 
 ClientResponse Client::upload(const std::string& target, const std::filesystem::path& file,
                               const std::string& name,
+                              const std::map<std::string, std::string>& headers,
                               const std::function<void(std::uint64_t)>& progress) {
   std::ifstream in{file, std::ios::binary};
   if (!in) {
@@ -169,6 +170,9 @@ ClientResponse Client::upload(const std::string& target, const std::filesystem::
     state_->prepare(message);
     message.set(bhttp::field::content_type,
                 fmt::format("multipart/form-data; boundary={}", kBoundary));
+    for (const auto& [header, value] : headers) {
+      message.set(header, value);
+    }
     message.content_length(before.size() + size + after.size());
     bhttp::request_serializer<bhttp::empty_body> serializer{message};
     bhttp::write_header(*state_->socket, serializer);

@@ -40,6 +40,7 @@ public:
   // `progress` hears how many bytes are on their way.
   ClientResponse upload(const std::string& target, const std::filesystem::path& file,
                         const std::string& name,
+                        const std::map<std::string, std::string>& headers = {},
                         const std::function<void(std::uint64_t)>& progress = {});
   // Writes the body to `file`. On an error status the body comes back instead and no file is left.
   ClientResponse download(const std::string& target, const std::filesystem::path& file);

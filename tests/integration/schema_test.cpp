@@ -1,7 +1,7 @@
 // Goal: the database is what the data model says, line by line; migrations and seeders do what the
 // best tools do; the database itself keeps jobs, ledger and relations sound.
-// Method: a real cluster. The data model is a table below, compared with pg_catalog; everything else
-// is tried with real rows and the real commands.
+// Method: a real cluster. The data model is a table below, compared with pg_catalog; everything
+// else is tried with real rows and the real commands.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -36,9 +36,11 @@ protected:
 std::unique_ptr<TestServer> Schema::server_;
 
 // Where the data model contradicts itself; docs/database.md has the same four.
-constexpr const char* kIdDecision = "decision 1: UUID columns refer to Users.id, so it is no STRING";
+constexpr const char* kIdDecision =
+    "decision 1: UUID columns refer to Users.id, so it is no STRING";
 constexpr const char* kTokensDecision = "decision 2: a frame costs 0.001, so tokens are no INTEGER";
-constexpr const char* kBlobDecision = "decision 3: BYTEA ends at 1 GiB, so a BLOB is a row of Blobs";
+constexpr const char* kBlobDecision =
+    "decision 3: BYTEA ends at 1 GiB, so a BLOB is a row of Blobs";
 
 struct Column {
   const char* table;
@@ -125,16 +127,17 @@ TEST_F(Schema, KeepsTheOrderOfTheColumns) {
 TEST_F(Schema, HasTheKeysOfTheDataModel) {
   // Table, columns, kind: p primary, u unique.
   const std::vector<std::array<const char*, 3>> keys{
-      {"Users", "id", "p"},         {"Tags", "id", "p"},     {"Datasets", "id", "p"},
-      {"Videos", "id", "p"},        {"Results", "id", "p"},  {"InferenceJobs", "id", "p"},
-      {"Users", "email", "u"},      {"Tags", "name", "u"},   {"Results", "inferenceJob_id", "u"}};
+      {"Users", "id", "p"},    {"Tags", "id", "p"},    {"Datasets", "id", "p"},
+      {"Videos", "id", "p"},   {"Results", "id", "p"}, {"InferenceJobs", "id", "p"},
+      {"Users", "email", "u"}, {"Tags", "name", "u"},  {"Results", "inferenceJob_id", "u"}};
   for (const auto& [table, column, kind] : keys) {
-    EXPECT_EQ(server_->value(std::string{"SELECT count(*) FROM pg_constraint AS c JOIN pg_attribute "
-                                         "AS a ON a.attrelid = c.conrelid AND c.conkey = "
-                                         "ARRAY[a.attnum] WHERE c.conrelid = '\""} +
-                             table + "\"'::regclass AND a.attname = '" + column +
-                             "' AND c.contype = '" + kind + "'"),
-              "1")
+    EXPECT_EQ(
+        server_->value(std::string{"SELECT count(*) FROM pg_constraint AS c JOIN pg_attribute "
+                                   "AS a ON a.attrelid = c.conrelid AND c.conkey = "
+                                   "ARRAY[a.attnum] WHERE c.conrelid = '\""} +
+                       table + "\"'::regclass AND a.attname = '" + column + "' AND c.contype = '" +
+                       kind + "'"),
+        "1")
         << table << "." << column;
   }
   // (user_id, name) is unique among datasets that are not logically deleted.
@@ -145,9 +148,10 @@ TEST_F(Schema, HasTheKeysOfTheDataModel) {
 
 TEST_F(Schema, HasTheEnumsInTheirOrder) {
   const auto labels = [&](const std::string& type) {
-    return server_->value("SELECT string_agg(enumlabel, ' ' ORDER BY enumsortorder) FROM pg_enum "
-                          "WHERE enumtypid = '\"" +
-                          type + "\"'::regtype");
+    return server_->value(
+        "SELECT string_agg(enumlabel, ' ' ORDER BY enumsortorder) FROM pg_enum "
+        "WHERE enumtypid = '\"" +
+        type + "\"'::regtype");
   };
   EXPECT_EQ(labels("enum_Users_role"), "user admin");
   EXPECT_EQ(labels("enum_InferenceJobs_status"), "PENDING RUNNING FAILED ABORTED COMPLETED");
@@ -178,7 +182,8 @@ TEST_F(Schema, HasTheRelationsOfTheDataModel) {
 TEST_F(Schema, ChecksEmailAddressesItself) {
   for (const char* wrong : {"", "nobody", "a@b", "@example.com", "a b@example.com", "a@-x.com",
                             "a@example..com", "a@example.com "}) {
-    expect_refused(std::string{"INSERT INTO \"Users\" (email, password) VALUES ('"} + wrong + "', 'x')");
+    expect_refused(std::string{"INSERT INTO \"Users\" (email, password) VALUES ('"} + wrong +
+                   "', 'x')");
   }
   server_->sql("INSERT INTO \"Users\" (email, password) VALUES ('Case@Example.com', 'x')");
   expect_refused("INSERT INTO \"Users\" (email, password) VALUES ('cASE@eXAMPLE.COM', 'x')");
@@ -187,8 +192,8 @@ TEST_F(Schema, ChecksEmailAddressesItself) {
 TEST_F(Schema, HasTheSixDocumentedMigrationsFirst) {
   const auto listed = json::parse(server_->command({"db:migrate:status", "--json"}).output);
   const std::vector<std::string> documented{
-      "20250709105710-create-user",    "20250709144418-create-tag",
-      "20250709144419-create-dataset", "20250709144420-create-video",
+      "20250709105710-create-user",          "20250709144418-create-tag",
+      "20250709144419-create-dataset",       "20250709144420-create-video",
       "20250709144421-create-inference-job", "20250709144422-create-result"};
   ASSERT_GT(listed.as_array().size(), documented.size());
   for (std::size_t i = 0; i < documented.size(); ++i) {
@@ -236,7 +241,8 @@ Rows add_rows(const TestServer& server) {
 
 std::string count(const TestServer& server, const std::string& table, const std::string& column,
                   const std::string& id) {
-  return server.value("SELECT count(*) FROM \"" + table + "\" WHERE \"" + column + "\" = '" + id + "'");
+  return server.value("SELECT count(*) FROM \"" + table + "\" WHERE \"" + column + "\" = '" + id +
+                      "'");
 }
 
 TEST_F(Schema, DeletesWhatHangsOnADeletedRow) {
@@ -255,15 +261,22 @@ TEST_F(Schema, DeletesWhatHangsOnADeletedRow) {
   wait_until("the sweep of what they left", [&] {
     return server_->value(R"(SELECT count(*) FROM "Blobs" AS b WHERE NOT EXISTS
                                (SELECT FROM "Videos" WHERE file = b.id)
-                             AND NOT EXISTS (SELECT FROM "Results" WHERE image_zip = b.id))") == "0";
+                             AND NOT EXISTS (SELECT FROM "Results" WHERE image_zip = b.id))") ==
+           "0";
   });
-  EXPECT_EQ(server_->value(R"(SELECT count(*) FROM "BlobChunks" WHERE blob_id NOT IN (SELECT id FROM "Blobs"))"),
-            "0");
+  EXPECT_EQ(
+      server_->value(
+          R"(SELECT count(*) FROM "BlobChunks" WHERE blob_id NOT IN (SELECT id FROM "Blobs"))"),
+      "0");
   // Those that are still referred to are all there.
-  EXPECT_EQ(server_->value(R"(SELECT count(*) FROM "Videos" WHERE file NOT IN (SELECT blob_id FROM "BlobChunks"))"),
-            "0");
-  EXPECT_EQ(server_->value(R"(SELECT count(*) FROM "Results" WHERE image_zip NOT IN (SELECT blob_id FROM "BlobChunks"))"),
-            "0");
+  EXPECT_EQ(
+      server_->value(
+          R"(SELECT count(*) FROM "Videos" WHERE file NOT IN (SELECT blob_id FROM "BlobChunks"))"),
+      "0");
+  EXPECT_EQ(
+      server_->value(
+          R"(SELECT count(*) FROM "Results" WHERE image_zip NOT IN (SELECT blob_id FROM "BlobChunks"))"),
+      "0");
 }
 
 TEST_F(Schema, FollowsAChangedId) {
@@ -291,17 +304,23 @@ TEST_F(Schema, FollowsAChangedId) {
 
 TEST_F(Schema, NeverSweepsABlobThatIsReferredTo) {
   const Rows rows = add_rows(*server_);
-  server_->sql("UPDATE \"Blobs\" SET expires_at = now() - interval '1 day' WHERE id IN (SELECT file "
-               "FROM \"Videos\" WHERE id = '" + rows.video + "' UNION SELECT image_zip FROM "
-               "\"Results\" WHERE id = '" + rows.result + "')");
+  server_->sql(
+      "UPDATE \"Blobs\" SET expires_at = now() - interval '1 day' WHERE id IN (SELECT file "
+      "FROM \"Videos\" WHERE id = '" +
+      rows.video +
+      "' UNION SELECT image_zip FROM "
+      "\"Results\" WHERE id = '" +
+      rows.result + "')");
   const std::string stray = server_->value(
       "INSERT INTO \"Blobs\" (id, expires_at) VALUES (gen_random_uuid(), now()) RETURNING id");
   wait_until("a sweep", [&] { return count(*server_, "Blobs", "id", stray) == "0"; });
   EXPECT_EQ(server_->value("SELECT count(*) FROM \"Videos\" AS v JOIN \"BlobChunks\" AS c ON "
-                           "c.blob_id = v.file WHERE v.id = '" + rows.video + "'"),
+                           "c.blob_id = v.file WHERE v.id = '" +
+                           rows.video + "'"),
             "1");
   EXPECT_EQ(server_->value("SELECT count(*) FROM \"Results\" AS r JOIN \"BlobChunks\" AS c ON "
-                           "c.blob_id = r.image_zip WHERE r.id = '" + rows.result + "'"),
+                           "c.blob_id = r.image_zip WHERE r.id = '" +
+                           rows.result + "'"),
             "1");
 }
 
@@ -310,9 +329,12 @@ TEST_F(Schema, KeepsTheStatusOfAJobLegal) {
     const Rows rows = add_rows(*server_);
     server_->sql("DELETE FROM \"InferenceJobs\" WHERE id = '" + rows.job + "'");
     return server_->value(
-        "INSERT INTO \"InferenceJobs\" (dataset_id, user_id, video_id, params, status, finished_at) "
-        "VALUES ('" + rows.dataset + "', '" + rows.user + "', '" + rows.video + "', '{}', '" + status +
-        "', CASE WHEN '" + status + "' IN ('PENDING', 'RUNNING') THEN NULL ELSE now() END) RETURNING id");
+        "INSERT INTO \"InferenceJobs\" (dataset_id, user_id, video_id, params, status, "
+        "finished_at) "
+        "VALUES ('" +
+        rows.dataset + "', '" + rows.user + "', '" + rows.video + "', '{}', '" + status +
+        "', CASE WHEN '" + status +
+        "' IN ('PENDING', 'RUNNING') THEN NULL ELSE now() END) RETURNING id");
   };
   const std::vector<std::string> all{"PENDING", "RUNNING", "FAILED", "ABORTED", "COMPLETED"};
   const std::set<std::string> legal{"PENDING RUNNING", "PENDING ABORTED", "RUNNING COMPLETED",
@@ -329,14 +351,17 @@ TEST_F(Schema, KeepsTheStatusOfAJobLegal) {
       }
     }
   }
-  expect_refused("UPDATE \"InferenceJobs\" SET status = 'ABORTED' WHERE id = '" + job_as("PENDING") +
-                 "'");  // without its time
+  expect_refused("UPDATE \"InferenceJobs\" SET status = 'ABORTED' WHERE id = '" +
+                 job_as("PENDING") + "'");  // without its time
   // Nor can it end with tokens on hold.
   const std::string job = job_as("RUNNING");
-  server_->sql("INSERT INTO \"Holds\" (job_id, user_id, held) SELECT id, user_id, 1 FROM "
-               "\"InferenceJobs\" WHERE id = '" + job + "'");
-  expect_refused("UPDATE \"InferenceJobs\" SET status = 'FAILED', finished_at = now() WHERE id = '" +
-                 job + "'");
+  server_->sql(
+      "INSERT INTO \"Holds\" (job_id, user_id, held) SELECT id, user_id, 1 FROM "
+      "\"InferenceJobs\" WHERE id = '" +
+      job + "'");
+  expect_refused(
+      "UPDATE \"InferenceJobs\" SET status = 'FAILED', finished_at = now() WHERE id = '" + job +
+      "'");
   // A job that is deleted under way gives back what is on hold.
   const std::string owner =
       server_->value("SELECT user_id FROM \"InferenceJobs\" WHERE id = '" + job + "'");
@@ -351,8 +376,9 @@ TEST_F(Schema, KeepsTheLedgerAppendOnlyAndTheBalanceItsSum) {
   server_->sql("INSERT INTO \"LedgerEntries\" (user_id, kind, amount) VALUES ('" + rows.user +
                "', 'upload', -0.5)");
   EXPECT_EQ(server_->value("SELECT tokens FROM \"Users\"" + by_id), "99.500");
-  EXPECT_EQ(server_->value("SELECT balance_after FROM \"LedgerEntries\"" + of_user + " AND seq = 2"),
-            "99.500");
+  EXPECT_EQ(
+      server_->value("SELECT balance_after FROM \"LedgerEntries\"" + of_user + " AND seq = 2"),
+      "99.500");
   for (const char* column : {"amount = 5", "balance_after = 5", "note = 'x'", "hash = ''",
                              "kind = 'refund'", "user_id = gen_random_uuid()", "seq = 9"}) {
     expect_refused(std::string{"UPDATE \"LedgerEntries\" SET "} + column + of_user);
@@ -400,9 +426,10 @@ TEST(Migrations, GoDownAndUpUnchangedAtEveryStep) {
   const auto list = json::parse(run({"db:migrate:status", "--json"}));
   run({"db:migrate:undo", "--all"});
   EXPECT_EQ(server.value("SELECT count(*) FROM schema_migrations"), "0");
-  EXPECT_EQ(server.value("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace "
-                         "AND relkind = 'r' AND relname <> 'schema_migrations'"),
-            "0");
+  EXPECT_EQ(
+      server.value("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace "
+                   "AND relkind = 'r' AND relname <> 'schema_migrations'"),
+      "0");
   std::string below = dump();
   for (const auto& entry : list.as_array()) {
     const std::string version = text(entry, "version");
@@ -429,8 +456,10 @@ TEST(Migrations, ChainALedgerThatIsThere) {
   run({"db:migrate:undo", "--all"});
   run({"db:migrate", "--to", "20261122100003"});
   run({"db:url"});  // keeps the database running
-  server.sql(R"(INSERT INTO "Users" (email, password) VALUES ('a@example.com', 'x'), ('b@example.com', 'x'))");
-  server.sql(R"(WITH u AS (UPDATE "Users" SET tokens = tokens - 0.24 WHERE email = 'a@example.com' RETURNING *)
+  server.sql(
+      R"(INSERT INTO "Users" (email, password) VALUES ('a@example.com', 'x'), ('b@example.com', 'x'))");
+  server.sql(
+      R"(WITH u AS (UPDATE "Users" SET tokens = tokens - 0.24 WHERE email = 'a@example.com' RETURNING *)
     INSERT INTO "LedgerEntries" (user_id, kind, amount, balance_after, note) SELECT id, 'upload', -0.24, tokens, 'ü' FROM u)");
   run({"db:migrate"});
   run({"ledger:verify"});
@@ -439,7 +468,8 @@ TEST(Migrations, ChainALedgerThatIsThere) {
       FROM "LedgerEntries" WHERE balance_after IN (100, 99.76) AND user_id =
       (SELECT id FROM "Users" WHERE email = 'a@example.com'))"),
             "1 opening, 2 upload");
-  server.sql(R"(INSERT INTO "LedgerEntries" (user_id, kind, amount) SELECT id, 'upload', -1 FROM "Users")");
+  server.sql(
+      R"(INSERT INTO "LedgerEntries" (user_id, kind, amount) SELECT id, 'upload', -1 FROM "Users")");
   run({"ledger:verify"});
 }
 
@@ -457,7 +487,10 @@ protected:
 
   CommandResult run(const std::vector<std::string>& arguments,
                     const std::string& environment = "development") const {
-    std::vector<std::string> line{"env", "-C", "/", "INFERNODE_DATA_DIR=" + data(),
+    std::vector<std::string> line{"env",
+                                  "-C",
+                                  "/",
+                                  "INFERNODE_DATA_DIR=" + data(),
                                   "INFERNODE_ENV=" + environment,
                                   (folder_.path() / "build/release/bin/infernode").string()};
     line.insert(line.end(), arguments.begin(), arguments.end());
@@ -503,16 +536,18 @@ TEST_F(Checkout, PicksAGeneratedMigrationUpWithoutABuild) {
 
 TEST_F(Checkout, SaysWhereAMigrationFailedAndKeepsNothingOfIt) {
   EXPECT_EQ(run({"db:migrate"}).status, 0);
-  add_migration("fails", "CREATE TABLE added (id INTEGER);\n"
-                         "INSERT INTO added VALUES (1); -- one; two\n"
-                         "\n"
-                         "SELECT 1 / (id - 1)\n"
-                         "  FROM added;\n");
+  add_migration("fails",
+                "CREATE TABLE added (id INTEGER);\n"
+                "INSERT INTO added VALUES (1); -- one; two\n"
+                "\n"
+                "SELECT 1 / (id - 1)\n"
+                "  FROM added;\n");
   auto failed = run({"db:migrate"});
   EXPECT_EQ(failed.status, 1);
-  EXPECT_NE(failed.output.find("-fails, statement 3, line 5: script: division by zero; nothing of it "
-                               "was kept"),
-            std::string::npos)
+  EXPECT_NE(
+      failed.output.find("-fails, statement 3, line 5: script: division by zero; nothing of it "
+                         "was kept"),
+      std::string::npos)
       << failed.output;
   const std::string status = run({"db:migrate:status"}).output;
   const auto place = status.find("-fails");
@@ -566,10 +601,12 @@ TEST(Seeders, MakeWhatTheDataModelSaysAndUnmakeIt) {
   bystander.create_dataset("mine");
   const std::string before = server.value(everything);
   ASSERT_EQ(server.command({"db:seed"}).status, 0);
-  EXPECT_EQ(server.sql(R"(SELECT email, role, tokens FROM "Users" WHERE email NOT LIKE 'test-%' ORDER BY tokens DESC)"),
-            (std::vector<std::vector<std::string>>{{"admin@example.com", "admin", "1000.000"},
-                                                   {"user1@example.com", "user", "100.000"},
-                                                   {"user2@example.com", "user", "50.000"}}));
+  EXPECT_EQ(
+      server.sql(
+          R"(SELECT email, role, tokens FROM "Users" WHERE email NOT LIKE 'test-%' ORDER BY tokens DESC)"),
+      (std::vector<std::vector<std::string>>{{"admin@example.com", "admin", "1000.000"},
+                                             {"user1@example.com", "user", "100.000"},
+                                             {"user2@example.com", "user", "50.000"}}));
   EXPECT_EQ(server.value(R"(SELECT string_agg(name, ' ' ORDER BY id) FROM "Tags")"),
             "computer-vision ai machine-learning deep-learning neural-networks");
   EXPECT_EQ(server.value(R"(SELECT count(*) FILTER (WHERE deleted_at IS NULL) || ' live, ' ||
@@ -580,7 +617,8 @@ TEST(Seeders, MakeWhatTheDataModelSaysAndUnmakeIt) {
   http::Client client{"127.0.0.1", server.port()};
   for (const char* email : {"admin@example.com", "user1@example.com", "USER2@example.com"}) {
     const json::object credentials{{"email", email}, {"password", "password"}};
-    EXPECT_EQ(client.request("POST", "/api/v1/auth/login", json::serialize(credentials)).status, 200)
+    EXPECT_EQ(client.request("POST", "/api/v1/auth/login", json::serialize(credentials)).status,
+              200)
         << email;
   }
   EXPECT_NE(server.command({"db:seed"}).output.find("Nothing to do"), std::string::npos);
@@ -593,7 +631,8 @@ TEST(Seeders, MakeWhatTheDataModelSaysAndUnmakeIt) {
   const std::string seeded = server.value(everything);
   const auto refused = server.command({"db:seed:undo"});
   EXPECT_EQ(refused.status, 1);
-  EXPECT_NE(refused.output.find("user1@example.com has the dataset \"own work\""), std::string::npos)
+  EXPECT_NE(refused.output.find("user1@example.com has the dataset \"own work\""),
+            std::string::npos)
       << refused.output;
   EXPECT_EQ(server.value(everything), seeded);
   server.sql(R"(DELETE FROM "Datasets" WHERE name = 'own work')");

@@ -186,7 +186,8 @@ void TestServer::spend(const std::string& email, const std::string& tokens) cons
                   tokens, email));
 }
 
-TestUser::TestUser(const TestServer& server, Role role) : client_{"127.0.0.1", server.port()} {
+TestUser::TestUser(const TestServer& server, Role role)
+    : port_{server.port()}, client_{new_client()} {
   static std::atomic<int> number = 0;
   email_ = fmt::format("test-{}-{}@example.com", getpid(), ++number);
   const json::object credentials{{"email", email_}, {"password", kPassword}};
@@ -200,13 +201,25 @@ TestUser::TestUser(const TestServer& server, Role role) : client_{"127.0.0.1", s
 
 void TestUser::log_in(const std::string& password) {
   const json::object credentials{{"email", email_}, {"password", password}};
-  client_.set_token(text(call(200, "POST", "/auth/login", credentials), "token"));
+  token_ = text(call(200, "POST", "/auth/login", credentials), "token");
+  client_->set_token(token_);
+}
+
+std::unique_ptr<http::Client> TestUser::new_client() const {
+  auto client = std::make_unique<http::Client>("127.0.0.1", port_);
+  client->set_token(token_);
+  return client;
+}
+
+void TestUser::connect(const TestServer& server) {
+  port_ = server.port();
+  client_ = new_client();
 }
 
 http::ClientResponse TestUser::send(const std::string& method, const std::string& path,
                                     const std::string& body,
                                     const std::map<std::string, std::string>& headers) {
-  return client_.request(method, "/api/v1" + path, body, headers);
+  return client_->request(method, "/api/v1" + path, body, headers);
 }
 
 json::value TestUser::call(int expected, const std::string& method, const std::string& path,
@@ -222,7 +235,7 @@ std::string TestUser::create_dataset(const std::string& name) {
 
 http::ClientResponse TestUser::upload(const std::string& dataset, const fs::path& file,
                                       const std::string& name) {
-  return client_.upload(fmt::format("/api/v1/datasets/{}/videos", dataset), file, name);
+  return client_->upload(fmt::format("/api/v1/datasets/{}/videos", dataset), file, name);
 }
 
 TestUser::Footage TestUser::with_footage(const std::string& name) {

@@ -45,6 +45,8 @@ public:
   TestServer& operator=(const TestServer&) = delete;
 
   void start();
+  // Changes a setting for the next start.
+  void set(const std::string& name, const std::string& value) { settings_[name] = value; }
   // Ctrl-C, and waits. Returns the exit status.
   int stop();
   // SIGKILL: no destructor runs.
@@ -102,7 +104,11 @@ public:
   // Waits until some of the job's images are done.
   void wait_for_progress(const std::string& job, int images);
   Tokens balance();
-  http::Client& client() { return client_; }
+  http::Client& client() { return *client_; }
+  // A client of its own with the same token.
+  std::unique_ptr<http::Client> new_client() const;
+  // Goes on with a server that was started again.
+  void connect(const TestServer& server);
   const std::string& email() const { return email_; }
   const std::string& id() const { return id_; }
   // Logs in again and goes on with the new token.
@@ -111,7 +117,9 @@ public:
   static constexpr const char* kPassword = "a good password";
 
 private:
-  http::Client client_;
+  std::uint16_t port_;
+  std::string token_;
+  std::unique_ptr<http::Client> client_;
   std::string email_;
   std::string id_;
 };

@@ -94,9 +94,12 @@ TEST_F(Signer, VerifiesItsOwnTokensUntilTheyExpire) {
             std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
 }
 
-// A new key is published before it signs, and an older one verifies until all it signed has expired.
+// A new key is published before it signs, and an older one verifies until all it signed has
+// expired.
 TEST_F(Signer, RotatesKeys) {
-  const std::filesystem::path first = std::filesystem::directory_iterator{folder_}->path();
+  const std::filesystem::path first = std::filesystem::directory_iterator {
+    folder_
+    } -> path();
   age(first, std::chrono::hours{1});
   const std::string old_token = TokenSigner{load()}.sign(claims_);
   const auto second = generate_key(folder_);

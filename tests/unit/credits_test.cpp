@@ -87,7 +87,8 @@ TEST_F(Chain, ShowsWhateverWasChanged) {
     }
   };
   change([](auto& entry) { entry.amount = entry.amount + Tokens::from_thousandths(1); });
-  change([](auto& entry) { entry.balance_after = entry.balance_after + Tokens::from_thousandths(1); });
+  change(
+      [](auto& entry) { entry.balance_after = entry.balance_after + Tokens::from_thousandths(1); });
   change([](auto& entry) { entry.id = random_uuid(); });
   change([](auto& entry) { entry.kind += "x"; });
   change([](auto& entry) { entry.note = "something else"; });
