@@ -8,6 +8,7 @@
 #include <fstream>
 #include <functional>
 #include <random>
+#include <set>
 
 #include "core/config.hpp"
 #include "core/embedded.hpp"
@@ -133,6 +134,50 @@ TEST(Fuzz, Json) {
           EXPECT_TRUE(parse_json(json_text(*value))) << text;
         }
       });
+}
+
+// Every operation with a body, every name that any schema knows, and values of every kind in its
+// place, also a level deeper: refused or not, but never a surprise to the validator.
+TEST(Fuzz, WrongTypesInBodies) {
+  const http::ApiDocument document{embedded_file("api/openapi.yaml")};
+  std::set<std::string> names;
+  const std::function<void(const boost::json::value&)> collect =
+      [&](const boost::json::value& value) {
+        if (const auto* object = value.if_object()) {
+          for (const auto& [key, member] : *object) {
+            if (key == "properties") {
+              for (const auto& property : member.as_object()) {
+                names.insert(std::string{property.key()});
+              }
+            }
+            collect(member);
+          }
+        } else if (const auto* array = value.if_array()) {
+          for (const auto& element : *array) {
+            collect(element);
+          }
+        }
+      };
+  collect(boost::json::parse(document.text()));
+  ASSERT_GT(names.size(), 30U);
+  const auto values = boost::json::parse(
+      R"([null, true, 0, -1, 1.5, 1e300, "", "x", [], {}, [[]], ["x"], [null], [[1]], [{}], {"a": 1},
+          {"pipeline": []}, {"pipeline": "detect", "classes": [[]]}, {"pipeline": "detect", "model": {}}])");
+  for (const auto& operation : document.operations()) {
+    for (const auto& name : names) {
+      for (const auto& value : values.as_array()) {
+        const boost::json::object body{{name, value}, {"params", {{"pipeline", "detect"}}}};
+        const boost::json::object alone{{name, value}};
+        EXPECT_NO_THROW(static_cast<void>(document.check_body(operation.id, body).has_value()))
+            << operation.id << " " << body;
+        EXPECT_NO_THROW(static_cast<void>(document.check_body(operation.id, alone).has_value()))
+            << operation.id << " " << alone;
+      }
+    }
+    for (const auto& value : values.as_array()) {
+      EXPECT_NO_THROW(static_cast<void>(document.check_body(operation.id, value).has_value()));
+    }
+  }
 }
 
 TEST(Fuzz, FilesOfOurs) {

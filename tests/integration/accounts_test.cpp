@@ -2,6 +2,14 @@
 // Method: the real server over HTTP.
 #include <gtest/gtest.h>
 
+#include <array>
+#include <filesystem>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "core/id.hpp"
+#include "core/json.hpp"
 #include "support/test_server.hpp"
 
 namespace infernode::test {
@@ -83,6 +91,351 @@ TEST_F(Accounts, PublishTheKeyAndHealth) {
   EXPECT_NE(client.request("GET", "/").body.find("InferNode"), std::string::npos);
   EXPECT_EQ(text(json::parse(client.request("GET", "/openapi.json").body), "openapi"), "3.1.0");
   EXPECT_EQ(client.request("HEAD", "/healthz").body, "");
+}
+
+TEST_F(Accounts, AreFoundWhateverTheCaseOfTheirAddress) {
+  TestUser user{*server_};
+  std::string shouted = user.email();
+  for (auto& c : shouted) {
+    c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  }
+  user.call(200, "POST", "/auth/login",
+            json::object{{"email", shouted}, {"password", TestUser::kPassword}});
+}
+
+TEST_F(Accounts, ChangeTheirPasswordAndEndOlderTokens) {
+  TestUser user{*server_};
+  const auto elsewhere = user.new_client();
+  const auto change = [&](const char* current, const std::string& next) {
+    return user.send(
+        "POST", "/users/me/password",
+        json::serialize(json::object{{"current_password", current}, {"new_password", next}}));
+  };
+  const auto wrong = change("a bad password", "another password");
+  EXPECT_EQ(wrong.status, 422);
+  EXPECT_EQ(text(json::parse(wrong.body).at("errors").at(0), "pointer"), "/current_password");
+  EXPECT_EQ(change(TestUser::kPassword, "short").status, 422);
+  EXPECT_EQ(change(TestUser::kPassword, std::string(73, 'x')).status, 422);
+  EXPECT_EQ(elsewhere->request("GET", "/api/v1/users/me").status, 200);
+  EXPECT_EQ(change(TestUser::kPassword, "another password").status, 204);
+  EXPECT_EQ(elsewhere->request("GET", "/api/v1/users/me").status, 401);
+  EXPECT_EQ(user.send("GET", "/users/me").status, 401);
+  user.call(401, "POST", "/auth/login",
+            json::object{{"email", user.email()}, {"password", TestUser::kPassword}});
+  user.log_in("another password");  // within the same second: the new token is valid all the same
+  EXPECT_EQ(user.send("GET", "/users/me").status, 200);
+}
+
+// The cost is a setting; hashes follow it as their owners log in.
+TEST_F(Accounts, FollowAChangedCostOfHashing) {
+  TestServer server;
+  TestUser user{server};
+  const std::string hash = "SELECT password FROM \"Users\" WHERE email = '" + user.email() + "'";
+  EXPECT_TRUE(server.value(hash).starts_with("$2b$04$"));
+  server.stop();
+  server.set("INFERNODE_BCRYPT_COST", "5");
+  server.start();
+  user.connect(server);
+  EXPECT_EQ(user.send("GET", "/users/me").status, 200);
+  user.log_in();
+  EXPECT_TRUE(server.value(hash).starts_with("$2b$05$"));
+  user.log_in();
+}
+
+class Throttle : public testing::Test {
+protected:
+  static int log_in(const TestServer& server, const std::string& email,
+                    const std::string& password) {
+    http::Client client{"127.0.0.1", server.port()};
+    const auto answer =
+        client.request("POST", "/api/v1/auth/login",
+                       json::serialize(json::object{{"email", email}, {"password", password}}));
+    if (answer.status == 429) {
+      EXPECT_GT(std::stoi(answer.headers.at("retry-after")), 0);
+      EXPECT_LE(std::stoi(answer.headers.at("retry-after")), 60);
+    }
+    return answer.status;
+  }
+};
+
+TEST_F(Throttle, SlowsGuessesAtAnAccountDown) {
+  TestServer server{
+      {{"INFERNODE_LOGIN_FAILURES_PER_ACCOUNT", "3"}, {"INFERNODE_LOGIN_WINDOW_SECONDS", "60"}}};
+  TestUser user{server};
+  TestUser other{server};
+  // Many at once do not slip through.
+  std::mutex mutex;
+  std::map<int, int> answers;
+  std::vector<std::thread> guesses;
+  for (int i = 0; i < 20; ++i) {
+    guesses.emplace_back([&] {
+      const int status = log_in(server, user.email(), "a guess");
+      const std::lock_guard lock{mutex};
+      ++answers[status];
+    });
+  }
+  for (auto& guess : guesses) {
+    guess.join();
+  }
+  EXPECT_EQ(answers, (std::map<int, int>{{401, 3}, {429, 17}}));
+  EXPECT_EQ(log_in(server, user.email(), TestUser::kPassword), 429);
+  EXPECT_EQ(user.send("POST", "/users/me/password",
+                      R"({"current_password":"a guess","new_password":"long enough"})")
+                .status,
+            429);
+  EXPECT_EQ(log_in(server, other.email(), TestUser::kPassword), 200);
+  // An address nobody has is no different.
+  for (const int expected : {401, 401, 401, 429}) {
+    EXPECT_EQ(log_in(server, "nobody@example.com", "a guess"), expected);
+  }
+  server.sql("UPDATE \"LoginFailures\" SET window_ends = now()");
+  EXPECT_EQ(log_in(server, user.email(), "a guess"), 401);
+  EXPECT_EQ(log_in(server, user.email(), TestUser::kPassword), 200);
+  // Success forgets the failures before it.
+  for (const int expected : {401, 401, 401, 429}) {
+    EXPECT_EQ(log_in(server, user.email(), "a guess"), expected);
+  }
+}
+
+TEST_F(Throttle, SlowsGuessesFromAnAddressDown) {
+  TestServer server{
+      {{"INFERNODE_LOGIN_FAILURES_PER_ADDRESS", "5"}, {"INFERNODE_LOGIN_WINDOW_SECONDS", "60"}}};
+  TestUser user{server};
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(log_in(server, "guess" + std::to_string(i) + "@example.com", "a guess"), 401);
+  }
+  EXPECT_EQ(log_in(server, user.email(), TestUser::kPassword), 429);
+  EXPECT_EQ(user.send("GET", "/users/me").status, 200);
+}
+
+// Too many logins at once are put off; everybody else is served meanwhile.
+TEST(HashQueue, RefusesRatherThanStalls) {
+  TestServer server{{{"INFERNODE_HASH_QUEUE", "2"}, {"INFERNODE_BCRYPT_COST", "10"}}};
+  TestUser user{server};
+  std::mutex mutex;
+  std::map<int, int> answers;
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 16; ++i) {
+    clients.emplace_back([&] {
+      http::Client client{"127.0.0.1", server.port()};
+      const auto answer =
+          client.request("POST", "/api/v1/auth/login",
+                         json::serialize(json::object{{"email", user.email()},
+                                                      {"password", TestUser::kPassword}}));
+      if (answer.status == 503) {
+        EXPECT_EQ(answer.headers.count("retry-after"), 1U);
+      }
+      const std::lock_guard lock{mutex};
+      ++answers[answer.status];
+    });
+  }
+  EXPECT_EQ(user.send("GET", "/users/me").status, 200);
+  for (auto& client : clients) {
+    client.join();
+  }
+  EXPECT_GE(answers[200], 2);
+  EXPECT_GE(answers[503], 1);
+  EXPECT_EQ(answers[200] + answers[503], 16);
+  // What was put off was no failure.
+  EXPECT_EQ(server.value("SELECT coalesce(sum(failures), 0) FROM \"LoginFailures\""), "0");
+}
+
+TEST(KeyRotation, GoesOnWithoutARestart) {
+  TestServer server;
+  TestUser user{server};
+  const auto keys = server.folder() / "data/keys";
+  const auto kids = [&] {
+    http::Client client{"127.0.0.1", server.port()};
+    std::set<std::string> ids;
+    const auto set = json::parse(client.request("GET", "/.well-known/jwks.json").body);
+    for (const auto& key : set.at("keys").as_array()) {
+      ids.insert(text(key, "kid"));
+    }
+    return ids;
+  };
+  const auto first = kids();
+  ASSERT_EQ(first.size(), 1U);
+  // As if both had been made a while ago, the second one later.
+  const auto age = [](const std::filesystem::path& file, std::chrono::seconds by) {
+    std::filesystem::last_write_time(file, std::filesystem::last_write_time(file) - by);
+  };
+  age(
+      std::filesystem::directory_iterator { keys } -> path(), std::chrono::hours{2});
+  const std::string old_token = user.token();
+  const auto made = server.command({"keys:generate"});
+  ASSERT_EQ(made.status, 0) << made.output;
+  EXPECT_NE(made.output.find("older keys verify for 86400 more"), std::string::npos) << made.output;
+  for (const auto& entry : std::filesystem::directory_iterator{keys}) {
+    if (made.output.find(entry.path().filename().string()) != std::string::npos) {
+      age(entry.path(), std::chrono::minutes{1});
+    }
+  }
+  wait_until("the server to see the new key", [&] { return kids().size() == 2; });
+  EXPECT_EQ(user.send("GET", "/users/me").status, 200);
+  user.log_in();
+  EXPECT_NE(user.token().substr(0, user.token().find('.')),
+            old_token.substr(0, old_token.find('.')));
+  EXPECT_EQ(user.send("GET", "/users/me").status, 200);
+}
+
+class Administration : public testing::Test {
+protected:
+  static void SetUpTestSuite() {
+    server_ = std::make_unique<TestServer>();
+    admin_ = std::make_unique<TestUser>(*server_, TestUser::admin);
+  }
+  static void TearDownTestSuite() {
+    admin_.reset();
+    server_.reset();
+  }
+  static std::unique_ptr<TestServer> server_;
+  static std::unique_ptr<TestUser> admin_;
+};
+std::unique_ptr<TestServer> Administration::server_;
+std::unique_ptr<TestUser> Administration::admin_;
+
+TEST_F(Administration, IsForAdministratorsAlone) {
+  TestUser user{*server_};
+  const std::vector<std::array<std::string, 3>> requests{
+      {"GET", "/admin/users", ""},
+      {"PATCH", "/admin/users/" + user.id(), R"({"role":"admin"})"},
+      {"POST", "/admin/users/" + user.id() + "/recharge", R"({"tokens":5})"},
+      {"POST", "/admin/tags", R"({"name":"x"})"},
+      {"DELETE", "/admin/tags/" + user.id(), ""},
+      {"GET", "/admin/ledger/check", ""},
+      {"GET", "/admin/audit", ""}};
+  for (const auto& [method, path, body] : requests) {
+    EXPECT_EQ(user.send(method, path, body).status, 403) << method << " " << path;
+    http::Client nobody{"127.0.0.1", server_->port()};
+    EXPECT_EQ(nobody.request(method, "/api/v1" + path, body).status, 401) << method << " " << path;
+  }
+  EXPECT_EQ(user.balance().to_string(), "100.000");
+}
+
+TEST_F(Administration, ListsAndSearchesUsers) {
+  TestUser user{*server_};
+  const auto found = admin_->call(200, "GET", "/admin/users?q=" + user.email().substr(2));
+  ASSERT_EQ(found.at("items").as_array().size(), 1U);
+  const auto& item = found.at("items").at(0);
+  EXPECT_EQ(text(item, "id"), user.id());
+  EXPECT_FALSE(item.at("disabled").as_bool());
+  EXPECT_FALSE(item.as_object().contains("password"));
+  const auto page = admin_->call(200, "GET", "/admin/users?limit=1");
+  EXPECT_EQ(page.at("items").as_array().size(), 1U);
+  EXPECT_EQ(admin_->call(200, "GET", "/admin/users?limit=1&cursor=" + text(page, "next_cursor"))
+                .at("items")
+                .as_array()
+                .size(),
+            1U);
+}
+
+TEST_F(Administration, RechargesAndWritesItDown) {
+  TestUser user{*server_};
+  const std::string path = "/admin/users/" + user.id() + "/recharge";
+  const auto answer =
+      admin_->call(201, "POST", path, json::object{{"tokens", 12.345}, {"note", "invoice 7"}});
+  EXPECT_EQ(json_text(answer.at("balance_after")), "112.345");
+  const auto entry = user.call(200, "GET", "/users/me/transactions").at("items").at(0);
+  EXPECT_EQ(text(entry, "kind"), "recharge");
+  EXPECT_EQ(text(entry, "admin_id"), admin_->id());
+  EXPECT_EQ(text(entry, "note"), "invoice 7");
+  const auto audit = admin_->call(200, "GET", "/admin/audit?limit=1").at("items").at(0);
+  EXPECT_EQ(text(audit, "action"), "user.recharge");
+  EXPECT_EQ(text(audit, "admin_id"), admin_->id());
+  EXPECT_EQ(text(audit, "user_id"), user.id());
+  EXPECT_EQ(json_text(audit.at("details").at("tokens")), "12.345");
+  for (const char* wrong : {"0", "-1", "0.0001", "1e-9", "\"5\"", "null", "1e15", "true", "[1]"}) {
+    EXPECT_EQ(admin_->send("POST", path, std::string{R"({"tokens":)"} + wrong + "}").status, 422)
+        << wrong;
+  }
+  EXPECT_EQ(
+      admin_->send("POST", "/admin/users/" + user.id().substr(1) + "/recharge", R"({"tokens":1})")
+          .status,
+      404);
+  // A balance stays an amount, however often it is added to.
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(admin_->send("POST", path, R"({"tokens":1000000000})").status, 201);
+  }
+  server_->sql("INSERT INTO \"LedgerEntries\" (user_id, kind, amount, admin_id) VALUES ('" +
+               user.id() + "', 'recharge', 2196000000000, '" + admin_->id() + "')");
+  EXPECT_EQ(admin_->send("POST", path, R"({"tokens":1000000000})").status, 422);
+}
+
+TEST_F(Administration, DisablesAUserAndChangesRolesAtOnce) {
+  TestUser user{*server_};
+  const std::string path = "/admin/users/" + user.id();
+  EXPECT_TRUE(
+      admin_->call(200, "PATCH", path, json::object{{"disabled", true}}).at("disabled").as_bool());
+  EXPECT_EQ(user.send("GET", "/users/me").status, 401);
+  user.call(403, "POST", "/auth/login",
+            json::object{{"email", user.email()}, {"password", TestUser::kPassword}});
+  // Who does not know the password does not learn that the account is disabled.
+  user.call(401, "POST", "/auth/login",
+            json::object{{"email", user.email()}, {"password", "a guess"}});
+  admin_->call(200, "PATCH", path, json::object{{"disabled", false}});
+  user.log_in();
+  user.call(403, "GET", "/admin/audit");
+  EXPECT_EQ(text(admin_->call(200, "PATCH", path, json::object{{"role", "admin"}}), "role"),
+            "admin");
+  user.call(200, "GET", "/admin/audit");
+  admin_->call(200, "PATCH", path, json::object{{"role", "user"}});
+  user.call(403, "GET", "/admin/audit");
+  const auto audit = admin_->call(200, "GET", "/admin/audit?limit=4");
+  for (const auto& entry : audit.at("items").as_array()) {
+    EXPECT_EQ(text(entry, "action"), "user.update");
+    EXPECT_EQ(text(entry, "user_id"), user.id());
+  }
+  admin_->call(404, "PATCH", "/admin/users/" + UserId::random().to_string(),
+               json::object{{"role", "user"}});
+  for (const char* wrong :
+       {"{}", R"({"role":"root"})", R"({"disabled":"yes"})", R"({"tokens":5})"}) {
+    EXPECT_EQ(admin_->send("PATCH", path, wrong).status, 422) << wrong;
+  }
+}
+
+TEST_F(Administration, IsNeverLeftToNobody) {
+  admin_->call(409, "PATCH", "/admin/users/" + admin_->id(), json::object{{"role", "user"}});
+  admin_->call(409, "PATCH", "/admin/users/" + admin_->id(), json::object{{"disabled", true}});
+  const auto refused = server_->command({"users:role", admin_->email(), "user"});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_NE(refused.output.find("Nobody would be administrator"), std::string::npos)
+      << refused.output;
+  EXPECT_EQ(server_->command({"users:role", "unknown@example.com", "admin"}).status, 1);
+  // Two that take each other's role at once: one of them stays.
+  TestUser second{*server_, TestUser::admin};
+  std::thread first_thread{
+      [&] { admin_->send("PATCH", "/admin/users/" + second.id(), R"({"disabled":true})"); }};
+  second.send("PATCH", "/admin/users/" + admin_->id(), R"({"disabled":true})");
+  first_thread.join();
+  EXPECT_NE(
+      server_->value("SELECT count(*) FROM \"Users\" WHERE role = 'admin' AND disabled_at IS NULL"),
+      "0");
+  server_->sql("UPDATE \"Users\" SET disabled_at = NULL");
+}
+
+TEST_F(Administration, KeepsTheListOfTags) {
+  TestUser user{*server_};
+  const auto tag = admin_->call(201, "POST", "/admin/tags", json::object{{"name", "night"}});
+  admin_->call(409, "POST", "/admin/tags", json::object{{"name", "night"}});
+  user.call(201, "POST", "/datasets",
+            json::object{{"name", "d"}, {"tags", json::array{"night", "rain"}}});
+  const auto names = [&] {
+    std::set<std::string> all;
+    const auto listed = user.call(200, "GET", "/tags");
+    for (const auto& item : listed.at("items").as_array()) {
+      all.insert(text(item, "name"));
+    }
+    return all;
+  };
+  EXPECT_EQ(names(), (std::set<std::string>{"night", "rain"}));
+  admin_->call(204, "DELETE", "/admin/tags/" + text(tag, "id"));
+  admin_->call(404, "DELETE", "/admin/tags/" + text(tag, "id"));
+  EXPECT_EQ(names(), std::set<std::string>{"rain"});
+  EXPECT_EQ(user.call(200, "GET", "/datasets?tag=night").at("items").as_array().size(), 1U);
+  const auto audit = admin_->call(200, "GET", "/admin/audit?limit=2").at("items");
+  EXPECT_EQ(text(audit.at(0), "action"), "tag.delete");
+  EXPECT_EQ(text(audit.at(1), "action"), "tag.create");
+  EXPECT_EQ(text(audit.at(0).at("details"), "name"), "night");
 }
 
 class Datasets : public Accounts {};

@@ -3,6 +3,7 @@
 // after.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -235,6 +236,107 @@ TEST_F(BadInput, ParamsThatContradictThemselves) {
       404);
   EXPECT_EQ(user_->balance(), before);
   EXPECT_EQ(user_->call(200, "GET", "/jobs").at("items").as_array().size(), 0U);
+}
+
+// Each endpoint that takes JSON, and what none of them may take. `field` is one of its texts.
+TEST_F(BadInput, WhatNoEndpointTakes) {
+  TestUser admin{*server_, TestUser::admin};
+  TestUser other{*server_};
+  const std::string theirs = "/datasets/" + other.create_dataset("theirs");
+  struct Endpoint {
+    TestUser& as;
+    const char* method;
+    std::string path;
+    std::string field;  // a text
+    std::string rest;   // what else it needs
+  };
+  const std::vector<Endpoint> endpoints{
+      {*user_, "POST", "/auth/register", "email", R"("password":"long enough")"},
+      {*user_, "POST", "/auth/login", "email", R"("password":"long enough")"},
+      {*user_, "POST", "/users/me/password", "new_password",
+       R"("current_password":"a good password")"},
+      {*user_, "POST", "/datasets", "name", R"("tags":[])"},
+      {*user_, "PATCH", "/datasets/" + dataset_, "name", R"("tags":[])"},
+      {*user_, "POST", "/jobs/quote", "dataset_id", R"("params":{"pipeline":"detect"})"},
+      {*user_, "POST", "/jobs", "dataset_id", R"("params":{"pipeline":"detect"})"},
+      {admin, "PATCH", "/admin/users/" + user_->id(), "role", R"("disabled":false)"},
+      {admin, "POST", "/admin/users/" + user_->id() + "/recharge", "note", R"("tokens":1)"},
+      {admin, "POST", "/admin/tags", "name", ""}};
+  const auto everything = [&] {
+    return remains() +
+           server_->value(R"(SELECT ', ' || (SELECT count(*) FROM "Users") || ' users, ' ||
+        (SELECT count(*) FROM "Datasets") || (SELECT string_agg(name, ',' ORDER BY id) FROM "Datasets") ||
+        (SELECT count(*) FROM "Tags") || ' tags, ' || (SELECT count(*) FROM "InferenceJobs") || ' jobs, ' ||
+        (SELECT count(*) FROM "AuditEntries") || ' acts, ' || (SELECT count(*) FROM "IdempotencyKeys") ||
+        ' keys')");
+  };
+  const std::string before = everything();
+  for (const auto& [as, method, path, field, rest] : endpoints) {
+    const std::string more = rest.empty() ? "" : "," + rest;
+    const auto with = [&, &field = field](const std::string& value) {
+      return "{\"" + field + "\":" + value + more + "}";
+    };
+    const std::vector<std::pair<int, std::string>> refused{
+        {422, with("5")},
+        {422, with("null")},
+        {422, with("[\"x\"]")},
+        {422, with("{\"x\":1}")},
+        {422, with("\"\"")},
+        {422, with("\"" + std::string(300, 'x') + "\"")},
+        {422, with("\"a\\u0007b\"")},
+        {422, with("\"a\\u007fb\"")},
+        {422, with("\"x@example.com\",\"unknown\":1")},
+        {422, "[]"},
+        {422, "\"text\""},
+        {422, "{}"},
+        {400, with("\"\\ud800\"")},
+        {400, with("\"\\udc00\\ud800\"")},
+        {400, with("\"\xed\xa0\x80\"")},
+        {400, with("\"\xff\"")},
+        {400, with("\"a\\u0000b\"")},
+        {400, with(std::string(40, '[') + std::string(40, ']'))},
+        {400, with("\"first\",\"" + field + "\":\"second\"")},
+        {400, with("\"x\"") + "{}"},
+        {400, "{"},
+        {400, ""}};
+    for (const auto& [status, body] : refused) {
+      if (body == "{}" && rest.empty() && std::string{method} == "PATCH") {
+        continue;
+      }
+      const auto answer = as.send(method, path, body, {{"Content-Type", "application/json"}});
+      EXPECT_EQ(answer.status, status) << method << " " << path << " " << body << "\n"
+                                       << answer.body;
+      EXPECT_EQ(answer.headers.at("content-type"), "application/problem+json");
+    }
+    EXPECT_EQ(as.send(method, path, with("\"x\""), {{"Content-Type", "text/plain"}}).status, 415);
+  }
+  // Ids of others, and ids that are none, are all the same: not there.
+  const std::vector<std::array<std::string, 3>> foreign{
+      {"GET", theirs, ""},
+      {"PATCH", theirs, R"({"name":"mine"})"},
+      {"DELETE", theirs, ""},
+      {"POST", theirs + "/restore", ""},
+      {"GET", theirs + "/videos", ""},
+      {"GET", "/datasets/nonsense", ""},
+      {"GET", "/videos/%00", ""},
+      {"POST", "/jobs/nonsense/abort", ""},
+      {"POST", "/jobs",
+       R"({"dataset_id":")" + theirs.substr(10) + R"(","params":{"pipeline":"detect"}})"}};
+  for (const auto& [method, path, body] : foreign) {
+    EXPECT_EQ(user_->send(method, path, body).status, 404) << method << " " << path;
+  }
+  EXPECT_EQ(everything(), before);
+}
+
+TEST_F(BadInput, AFormWithAFieldTwice) {
+  const std::string before = remains();
+  const std::string part = "--b\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\nx\r\n";
+  const auto answer =
+      user_->send("POST", "/datasets/" + dataset_ + "/videos", part + part + "--b--\r\n",
+                  {{"Content-Type", "multipart/form-data; boundary=b"}});
+  EXPECT_EQ(answer.status, 422);
+  EXPECT_EQ(text(json::parse(answer.body).at("errors").at(0), "pointer"), "/name");
+  EXPECT_EQ(remains(), before);
 }
 
 TEST_F(BadInput, TooFewTokens) {

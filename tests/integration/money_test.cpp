@@ -57,8 +57,12 @@ protected:
   }
   // Of a hold: "held settled released closed".
   static std::string hold_of(const std::string& job) {
-    const auto row = server_->sql("SELECT held, settled, released, closed_at IS NOT NULL FROM "
-                                  "\"Holds\" WHERE job_id = '" + job + "'").at(0);
+    const auto row = server_
+                         ->sql(
+                             "SELECT held, settled, released, closed_at IS NOT NULL FROM "
+                             "\"Holds\" WHERE job_id = '" +
+                             job + "'")
+                         .at(0);
     return row[0] + " " + row[1] + " " + row[2] + " " + row[3];
   }
 
@@ -100,8 +104,12 @@ TEST_F(Money, IsReleasedByAnAbort) {
   const auto job = job_of(user.send("POST", "/jobs", job_request(clip.video)));
   user.wait_for_progress(job, 1);
   const auto aborted = user.call(200, "POST", "/jobs/" + job + "/abort");
-  const auto row = server_->sql("SELECT held, settled, settled + released = held, closed_at IS NOT "
-                                "NULL FROM \"Holds\" WHERE job_id = '" + job + "'").at(0);
+  const auto row = server_
+                       ->sql(
+                           "SELECT held, settled, settled + released = held, closed_at IS NOT "
+                           "NULL FROM \"Holds\" WHERE job_id = '" +
+                           job + "'")
+                       .at(0);
   EXPECT_EQ(row[0], "0.240");
   EXPECT_EQ(Tokens::parse(row[1]), Tokens::parse(json_text(aborted.at("cost"))));
   EXPECT_EQ(row[2] + row[3], "tt");
@@ -111,8 +119,7 @@ TEST_F(Money, IsExplainedWhenThereIsTooLittle) {
   TestUser user{*server_};
   const auto clip = footage(user);
   server_->spend(user.email(), "99.984");  // 0.010 is left
-  const auto quote =
-      json::parse(user.send("POST", "/jobs/quote", job_request(clip.video)).body);
+  const auto quote = json::parse(user.send("POST", "/jobs/quote", job_request(clip.video)).body);
   EXPECT_EQ(json_text(quote), R"({"images":6,"cost":0.012,"available":0.01})");
   const auto refused = user.send("POST", "/jobs", job_request(clip.video));
   ASSERT_EQ(refused.status, 402);
@@ -120,13 +127,15 @@ TEST_F(Money, IsExplainedWhenThereIsTooLittle) {
   EXPECT_EQ(text(problem, "type"), "/problems/insufficient-tokens");
   EXPECT_EQ(json_text(problem.at("required")), "0.012");
   EXPECT_EQ(json_text(problem.at("available")), "0.01");
-  EXPECT_EQ(server_->value("SELECT count(*) FROM \"InferenceJobs\" WHERE user_id = '" + user.id() + "'"),
-            "0");
+  EXPECT_EQ(
+      server_->value("SELECT count(*) FROM \"InferenceJobs\" WHERE user_id = '" + user.id() + "'"),
+      "0");
   server_->spend(user.email(), "0.01");
   EXPECT_EQ(user.upload(clip.dataset, server_->folder() / "tiny.mkv").status, 402);
   // Nothing but the smallest amount is missing: it suffices.
   user.call(404, "POST", "/jobs/" + user.id() + "/abort");
-  admin_->call(201, "POST", "/admin/users/" + user.id() + "/recharge", json::object{{"tokens", 0.012}});
+  admin_->call(201, "POST", "/admin/users/" + user.id() + "/recharge",
+               json::object{{"tokens", 0.012}});
   job_of(user.send("POST", "/jobs", job_request(clip.video)));
   EXPECT_EQ(user.balance().to_string(), "0.000");
 }
@@ -162,7 +171,8 @@ TEST(Crowd, GetsExactlyWhatItCanPayFor) {
   }
   EXPECT_EQ(answers, (std::map<int, int>{{201, 100}, {402, 900}}));
   EXPECT_EQ(user.balance().to_string(), "0.000");
-  EXPECT_EQ(server.value("SELECT count(*) || ' ' || sum(cost) FROM \"InferenceJobs\""), "100 0.200");
+  EXPECT_EQ(server.value("SELECT count(*) || ' ' || sum(cost) FROM \"InferenceJobs\""),
+            "100 0.200");
   EXPECT_EQ(server.value("SELECT count(*) FROM \"Holds\" WHERE closed_at IS NULL"), "100");
   const auto verified = server.command({"ledger:verify"});
   EXPECT_EQ(verified.status, 0) << verified.output;
@@ -180,7 +190,8 @@ TEST(Prices, AreConfiguredAndKeptByAJob) {
     const auto uploaded = user->upload(dataset, server.folder() / "tiny.mkv");
     const std::string video = text(json::parse(uploaded.body), "id");
     EXPECT_EQ(user->balance().to_string(), "97.000");
-    const json::object request{{"video_ids", json::array{video}}, {"params", {{"pipeline", "detect"}}}};
+    const json::object request{{"video_ids", json::array{video}},
+                               {"params", {{"pipeline", "detect"}}}};
     EXPECT_EQ(json_text(user->call(200, "POST", "/jobs/quote", request).at("cost")), "7.5");
     job = text(user->call(201, "POST", "/jobs", request).at("jobs").at(0), "id");
     EXPECT_EQ(user->balance().to_string(), "89.500");
@@ -197,7 +208,8 @@ TEST(Prices, AreConfiguredAndKeptByAJob) {
   user->connect(server);
   const auto videos = user->call(200, "GET", "/jobs");
   const std::string video = text(videos.at("items").at(0), "video_id");
-  const json::object request{{"video_ids", json::array{video}}, {"params", {{"pipeline", "detect"}}}};
+  const json::object request{{"video_ids", json::array{video}},
+                             {"params", {{"pipeline", "detect"}}}};
   const auto free = user->call(201, "POST", "/jobs", request);
   user->call(200, "POST", "/jobs/" + text(free.at("jobs").at(0), "id") + "/abort");
   EXPECT_EQ(user->balance().to_string(), "97.000");
@@ -233,8 +245,10 @@ TEST_F(Money, IsSpentOnceForAKey) {
   // Keys belong to their user.
   EXPECT_EQ(other.send("POST", "/datasets", R"({"name":"job-1"})", key).status, 201);
   EXPECT_EQ(other.send("POST", "/jobs", body, {{"Idempotency-Key", "job-2"}}).status, 404);
-  for (const std::string& wrong : {std::string(256, 'k'), std::string{"two words"}, std::string{"\xc3\xa9"}}) {
-    EXPECT_EQ(user.send("POST", "/datasets", R"({"name":"x"})", {{"Idempotency-Key", wrong}}).status, 400)
+  for (const std::string& wrong :
+       {std::string(256, 'k'), std::string{"two words"}, std::string{"\xc3\xa9"}}) {
+    EXPECT_EQ(
+        user.send("POST", "/datasets", R"({"name":"x"})", {{"Idempotency-Key", wrong}}).status, 400)
         << wrong;
   }
 }
@@ -245,7 +259,8 @@ TEST_F(Money, IsNotTiedToAKeyOfARefusedRequest) {
   server_->spend(user.email(), "99.994");
   const std::map<std::string, std::string> key{{"Idempotency-Key", "poor"}};
   EXPECT_EQ(user.send("POST", "/jobs", job_request(clip.video), key).status, 402);
-  EXPECT_EQ(server_->value("SELECT count(*) FROM \"IdempotencyKeys\" WHERE user_id = '" + user.id() + "'"),
+  EXPECT_EQ(server_->value("SELECT count(*) FROM \"IdempotencyKeys\" WHERE user_id = '" +
+                           user.id() + "'"),
             "0");
   admin_->call(201, "POST", "/admin/users/" + user.id() + "/recharge", json::object{{"tokens", 1}});
   EXPECT_EQ(user.send("POST", "/jobs", job_request(clip.video), key).status, 201);
@@ -257,7 +272,8 @@ TEST_F(Money, IsSpentOnceHoweverManyAskAtOnce) {
   const std::string recharge = "/api/v1/admin/users/" + user.id() + "/recharge";
   const Tokens before = user.balance();
   constexpr int kClients = 16;
-  const auto ask = [&](const TestUser& as, const std::function<http::ClientResponse(http::Client&)>& request) {
+  const auto ask = [&](const TestUser& as,
+                       const std::function<http::ClientResponse(http::Client&)>& request) {
     std::mutex mutex;
     std::set<std::string> answers;
     std::vector<std::thread> clients;
@@ -291,15 +307,18 @@ TEST_F(Money, IsSpentOnceHoweverManyAskAtOnce) {
                           {{"Idempotency-Key", "crowd-2"}});
   });
   ask(user, [&](http::Client& client) {
-    return client.upload("/api/v1/datasets/" + clip.dataset + "/videos", server_->folder() / "tiny.mkv",
-                         "copy", {{"Idempotency-Key", "crowd-3"}});
+    return client.upload("/api/v1/datasets/" + clip.dataset + "/videos",
+                         server_->folder() / "tiny.mkv", "copy", {{"Idempotency-Key", "crowd-3"}});
   });
-  EXPECT_EQ(server_->value("SELECT count(*) FROM \"InferenceJobs\" WHERE user_id = '" + user.id() + "'"),
-            "1");
-  EXPECT_EQ(server_->value("SELECT count(*) FROM \"Videos\" WHERE dataset_id = '" + clip.dataset + "'"),
-            "2");
+  EXPECT_EQ(
+      server_->value("SELECT count(*) FROM \"InferenceJobs\" WHERE user_id = '" + user.id() + "'"),
+      "1");
+  EXPECT_EQ(
+      server_->value("SELECT count(*) FROM \"Videos\" WHERE dataset_id = '" + clip.dataset + "'"),
+      "2");
   wait_until("the end of the uploads that came too late", [&] {
-    return server_->value("SELECT count(*) FROM \"Blobs\" AS b WHERE expires_at IS NOT NULL") == "0";
+    return server_->value("SELECT count(*) FROM \"Blobs\" AS b WHERE expires_at IS NOT NULL") ==
+           "0";
   });
 }
 
@@ -309,7 +328,8 @@ TEST_F(Money, IsSpentAgainOnceAKeyHasExpired) {
   const auto first = user.send("POST", "/datasets", R"({"name":"first"})", key);
   ASSERT_EQ(first.status, 201);
   const std::string mine = " WHERE user_id = '" + user.id() + "'";
-  EXPECT_EQ(server_->value("SELECT expires_at - now() > interval '23 hours' FROM \"IdempotencyKeys\"" + mine),
+  EXPECT_EQ(server_->value(
+                "SELECT expires_at - now() > interval '23 hours' FROM \"IdempotencyKeys\"" + mine),
             "t");
   server_->sql("UPDATE \"IdempotencyKeys\" SET expires_at = now()" + mine);
   EXPECT_EQ(user.send("POST", "/datasets", R"({"name":"second"})", key).status, 201);
@@ -328,19 +348,22 @@ TEST_F(Money, OfAJobComesBackWhenItsDatasetIsDeleted) {
     return user.send("PATCH", "/datasets/" + clip.dataset, R"({"tags":["soft-delete"]})").status;
   };
   EXPECT_EQ(tags(), 200);
-  const auto ended = job_of(user.send("POST", "/jobs", job_request(clip.video, {{"end_frame", 2}})));
+  const auto ended =
+      job_of(user.send("POST", "/jobs", job_request(clip.video, {{"end_frame", 2}})));
   user.wait_for_end(ended);
   const auto running = job_of(user.send("POST", "/jobs", job_request(clip.video)));
-  const auto waiting = job_of(user.send("POST", "/jobs", job_request(clip.video, {{"end_frame", 9}})));
+  const auto waiting =
+      job_of(user.send("POST", "/jobs", job_request(clip.video, {{"end_frame", 9}})));
   user.wait_for_progress(running, 1);
   user.call(204, "DELETE", "/datasets/" + clip.dataset);
 
   // Unseen in every read, list, count and search.
   const auto unseen = [&](int expected) {
     for (const std::string& path :
-         {"/datasets/" + clip.dataset, "/datasets/" + clip.dataset + "/videos", "/videos/" + clip.video,
-          "/videos/" + clip.video + "/content", "/videos/" + clip.video + "/thumbnail", "/jobs/" + ended,
-          "/jobs/" + running, "/jobs/" + ended + "/result", "/jobs/" + ended + "/images",
+         {"/datasets/" + clip.dataset, "/datasets/" + clip.dataset + "/videos",
+          "/videos/" + clip.video, "/videos/" + clip.video + "/content",
+          "/videos/" + clip.video + "/thumbnail", "/jobs/" + ended, "/jobs/" + running,
+          "/jobs/" + ended + "/result", "/jobs/" + ended + "/images",
           "/jobs/" + ended + "/images/0"}) {
       const int status = user.send("GET", path).status;
       if (path == "/jobs/" + running || expected == 404) {
@@ -375,18 +398,24 @@ TEST_F(Money, OfAJobComesBackWhenItsDatasetIsDeleted) {
   EXPECT_EQ(user.send("POST", "/jobs", job_request(clip.video)).status, 404);
   EXPECT_EQ(user.upload(clip.dataset, kClip).status, 404);
   for (const auto& job : {running, waiting}) {
-    EXPECT_EQ(server_->value("SELECT status FROM \"InferenceJobs\" WHERE id = '" + job + "'"), "ABORTED");
-    EXPECT_EQ(server_->value("SELECT closed_at IS NOT NULL FROM \"Holds\" WHERE job_id = '" + job + "'"),
-              "t");
+    EXPECT_EQ(server_->value("SELECT status FROM \"InferenceJobs\" WHERE id = '" + job + "'"),
+              "ABORTED");
+    EXPECT_EQ(
+        server_->value("SELECT closed_at IS NOT NULL FROM \"Holds\" WHERE job_id = '" + job + "'"),
+        "t");
     EXPECT_EQ(server_->value("SELECT count(*) FROM \"Segments\" WHERE job_id = '" + job +
                              "' AND state IN ('PENDING', 'LEASED', 'BLOCKED')"),
               "0");
   }
   // What is charged is what was processed.
-  EXPECT_EQ(server_->value("SELECT (SELECT -sum(amount) FROM \"LedgerEntries\" WHERE kind IN ('job', "
-                           "'refund') AND user_id = '" + user.id() + "') = (SELECT sum(done * price) "
-                           "FROM \"InferenceJobs\" WHERE user_id = '" + user.id() + "')"),
-            "t");
+  EXPECT_EQ(
+      server_->value("SELECT (SELECT -sum(amount) FROM \"LedgerEntries\" WHERE kind IN ('job', "
+                     "'refund') AND user_id = '" +
+                     user.id() +
+                     "') = (SELECT sum(done * price) "
+                     "FROM \"InferenceJobs\" WHERE user_id = '" +
+                     user.id() + "')"),
+      "t");
   // The name is free, until it is taken again.
   const std::string taken = user.create_dataset("deleted");
   user.call(409, "POST", "/datasets/" + clip.dataset + "/restore");
@@ -415,20 +444,28 @@ TEST(LedgerCheck, FindsWhateverWasDoneToTheLedger) {
 
   // Somebody who can switch the triggers off gets around them, but not around the chain.
   const auto tamper = [&](const std::string& statement) {
-    server.sql("ALTER TABLE \"LedgerEntries\" DISABLE TRIGGER ALL; ALTER TABLE \"Users\" DISABLE "
-               "TRIGGER ALL; " + statement + "; ALTER TABLE \"LedgerEntries\" ENABLE TRIGGER ALL; "
-               "ALTER TABLE \"Users\" ENABLE TRIGGER ALL");
+    server.sql(
+        "ALTER TABLE \"LedgerEntries\" DISABLE TRIGGER ALL; ALTER TABLE \"Users\" DISABLE "
+        "TRIGGER ALL; " +
+        statement +
+        "; ALTER TABLE \"LedgerEntries\" ENABLE TRIGGER ALL; "
+        "ALTER TABLE \"Users\" ENABLE TRIGGER ALL");
   };
   const std::string entry = " WHERE user_id = '" + user.id() + "' AND seq = 2";
   const std::string account = " WHERE id = '" + user.id() + "'";
   const std::vector<std::pair<std::string, std::string>> tricks{
-      {"UPDATE \"LedgerEntries\" SET note = 'x'" + entry, "UPDATE \"LedgerEntries\" SET note = NULL" + entry},
-      {"UPDATE \"LedgerEntries\" SET amount = -1" + entry, "UPDATE \"LedgerEntries\" SET amount = -1.5" + entry},
+      {"UPDATE \"LedgerEntries\" SET note = 'x'" + entry,
+       "UPDATE \"LedgerEntries\" SET note = NULL" + entry},
+      {"UPDATE \"LedgerEntries\" SET amount = -1" + entry,
+       "UPDATE \"LedgerEntries\" SET amount = -1.5" + entry},
       {"UPDATE \"LedgerEntries\" SET created_at = created_at + interval '1 microsecond'" + entry,
        "UPDATE \"LedgerEntries\" SET created_at = created_at - interval '1 microsecond'" + entry},
-      {"UPDATE \"LedgerEntries\" SET seq = 9" + entry, "UPDATE \"LedgerEntries\" SET seq = 2 WHERE seq = 9"},
-      {"UPDATE \"Users\" SET tokens = tokens + 1" + account, "UPDATE \"Users\" SET tokens = tokens - 1" + account},
-      {"UPDATE \"Users\" SET ledger_length = 2" + account, "UPDATE \"Users\" SET ledger_length = 3" + account},
+      {"UPDATE \"LedgerEntries\" SET seq = 9" + entry,
+       "UPDATE \"LedgerEntries\" SET seq = 2 WHERE seq = 9"},
+      {"UPDATE \"Users\" SET tokens = tokens + 1" + account,
+       "UPDATE \"Users\" SET tokens = tokens - 1" + account},
+      {"UPDATE \"Users\" SET ledger_length = 2" + account,
+       "UPDATE \"Users\" SET ledger_length = 3" + account},
   };
   for (const auto& [trick, undo] : tricks) {
     tamper(trick);
@@ -442,11 +479,13 @@ TEST(LedgerCheck, FindsWhateverWasDoneToTheLedger) {
     EXPECT_TRUE(check().at("sound").as_bool()) << undo << json_text(check());
   }
   tamper("DELETE FROM \"LedgerEntries\" WHERE user_id = '" + user.id() + "' AND seq = 3");
-  EXPECT_NE(server.command({"ledger:verify"}).output.find("the chain ends here, but the account "
-                                                          "counts 3 entries"),
+  EXPECT_NE(server.command({"ledger:verify"})
+                .output.find("the chain ends here, but the account "
+                             "counts 3 entries"),
             std::string::npos);
   tamper("DELETE FROM \"LedgerEntries\" WHERE user_id = '" + user.id() + "'");
-  EXPECT_NE(server.command({"ledger:verify"}).output.find("the account has no entry"), std::string::npos);
+  EXPECT_NE(server.command({"ledger:verify"}).output.find("the account has no entry"),
+            std::string::npos);
 }
 
 }  // namespace

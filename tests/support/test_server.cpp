@@ -80,10 +80,10 @@ TestServer::~TestServer() {
   }
 }
 
-void TestServer::start() {
-  const fs::path out_file = folder_.path() / "out";
-  const fs::path log_file = folder_.path() / "log";
-  fs::remove(out_file);
+pid_t TestServer::spawn(const std::vector<std::string>& arguments) const {
+  const std::string folder = folder_.path().string();
+  const std::string out_file = folder + (arguments.front() == "serve" ? "/out" : "/other-out");
+  const std::string log_file = folder + "/log";
   std::vector<std::string> variables;
   for (const auto& [name, value] : process_environment()) {
     if (!name.starts_with("INFERNODE_") && !name.starts_with("DB_")) {
@@ -93,27 +93,38 @@ void TestServer::start() {
   for (const auto& [name, value] : settings_) {
     variables.push_back(name + "=" + value);
   }
-  std::vector<char*> environment;
-  for (auto& variable : variables) {
-    environment.push_back(variable.data());
-  }
-  environment.push_back(nullptr);
-  child_ = fork();
-  if (child_ == 0) {
+  std::vector<std::string> words{INFERNODE_BINARY};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  const auto pointers = [](std::vector<std::string>& texts) {
+    std::vector<char*> list;
+    for (auto& text : texts) {
+      list.push_back(text.data());
+    }
+    list.push_back(nullptr);
+    return list;
+  };
+  const auto environment = pointers(variables);
+  const auto line = pointers(words);
+  const pid_t child = fork();
+  if (child == 0) {
     prctl(PR_SET_PDEATHSIG, SIGTERM);  // a test that crashes leaves no server behind
     const int out = open(out_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     const int log = open(log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
     dup2(out, STDOUT_FILENO);
     dup2(log, STDERR_FILENO);
-    if (chdir(folder_.path().c_str()) != 0) {
+    if (chdir(folder.c_str()) != 0) {
       _exit(126);
     }
-    char program[] = INFERNODE_BINARY;
-    char command_name[] = "serve";
-    char* arguments[] = {program, command_name, nullptr};
-    execve(program, arguments, environment.data());
+    execve(line.front(), line.data(), environment.data());
     _exit(127);
   }
+  return child;
+}
+
+void TestServer::start() {
+  const fs::path out_file = folder_.path() / "out";
+  fs::remove(out_file);
+  child_ = spawn({"serve"});
   const std::string marker = "listening on http://127.0.0.1:";
   wait_until("the server to start; its log:\n" + log(), [&] {
     const std::string out = contents(out_file);

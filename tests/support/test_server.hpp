@@ -57,6 +57,9 @@ public:
   std::filesystem::path folder() const { return folder_.path(); }
   // What the server wrote to standard error since it was made.
   std::string log() const;
+  // Starts `infernode` with these arguments and this server's settings, and does not wait for it.
+  // Its output goes to the server's log.
+  pid_t spawn(const std::vector<std::string>& arguments) const;
   // Runs `infernode` with these arguments and this server's settings.
   CommandResult command(const std::vector<std::string>& arguments) const;
   // Rows of a query against the server's database, every value as text.
@@ -111,6 +114,7 @@ public:
   void connect(const TestServer& server);
   const std::string& email() const { return email_; }
   const std::string& id() const { return id_; }
+  const std::string& token() const { return token_; }
   // Logs in again and goes on with the new token.
   void log_in(const std::string& password = kPassword);
 
