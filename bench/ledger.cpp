@@ -51,8 +51,8 @@ asio::awaitable<void> charge_until(db::Pool& pool, CreditService& credits,
   while (std::chrono::steady_clock::now() < end) {
     const auto user = UserId::parse(account_id(any(random))).value();
     const auto transaction = co_await pool.begin();
-    const auto charged = co_await credits.charge_upload(
-        *transaction, user, VideoId::random(), Tokens::from_thousandths(1), "1 frames");
+    const auto charged = co_await credits.charge_upload(*transaction, user, VideoId::random(),
+                                                        Tokens::from_thousandths(1), "1 frames");
     if (!charged) {
       throw std::runtime_error(charged.error().detail);
     }
@@ -87,9 +87,10 @@ double run_service(const std::string& conninfo) {
 // Transactions a second of a pgbench script.
 double run_pgbench(const std::string& program, const std::string& socket,
                    const std::filesystem::path& script) {
-  const auto result = run_process(
-      {program, "-n", "-M", "prepared", "-c", std::to_string(kConnections), "-j", "2", "-T",
-       std::to_string(kSeconds), "-f", script.string(), "-h", socket, "-U", "postgres", "InferNode"});
+  const auto result =
+      run_process({program, "-n", "-M", "prepared", "-c", std::to_string(kConnections), "-j", "2",
+                   "-T", std::to_string(kSeconds), "-f", script.string(), "-h", socket, "-U",
+                   "postgres", "InferNode"});
   const auto at = result.output.find("tps = ");
   if (result.status != 0 || at == std::string::npos) {
     throw std::runtime_error("pgbench: " + result.output);
@@ -140,13 +141,21 @@ int measure(int rounds, int entries) {
   const std::string pick = fmt::format("\\set n random(1, {})\nBEGIN;\n", kAccounts);
   const std::string who = "('5eed0000-0000-4000-9000-' || lpad((:n)::text, 12, '0'))::uuid";
   const auto same = server.folder() / "same.sql";
-  std::ofstream{same} << pick << fmt::format(R"(INSERT INTO "LedgerEntries" ("user_id", "kind", "amount", "job_id", "video_id", "admin_id", "note") SELECT "id", 'upload', -0.001, NULL, gen_random_uuid(), NULL, '1 frames' FROM "Users" WHERE "id" = {} AND "tokens" + -0.001 >= 0 FOR NO KEY UPDATE RETURNING "balance_after";
+  std::ofstream{same}
+      << pick
+      << fmt::format(
+             R"(INSERT INTO "LedgerEntries" ("user_id", "kind", "amount", "job_id", "video_id", "admin_id", "note") SELECT "id", 'upload', -0.001, NULL, gen_random_uuid(), NULL, '1 frames' FROM "Users" WHERE "id" = {} AND "tokens" + -0.001 >= 0 FOR NO KEY UPDATE RETURNING "balance_after";
 COMMIT;
-)", who);
+)",
+             who);
   const auto plain = server.folder() / "plain.sql";
-  std::ofstream{plain} << pick << fmt::format(R"(WITH changed AS (UPDATE plain_users SET tokens = tokens - 0.001 WHERE id = {} AND tokens - 0.001 >= 0 RETURNING id, tokens) INSERT INTO plain_entries (user_id, kind, amount, balance_after, video_id, note) SELECT id, 'upload', -0.001, tokens, gen_random_uuid(), '1 frames' FROM changed RETURNING balance_after;
+  std::ofstream{plain}
+      << pick
+      << fmt::format(
+             R"(WITH changed AS (UPDATE plain_users SET tokens = tokens - 0.001 WHERE id = {} AND tokens - 0.001 >= 0 RETURNING id, tokens) INSERT INTO plain_entries (user_id, kind, amount, balance_after, video_id, note) SELECT id, 'upload', -0.001, tokens, gen_random_uuid(), '1 frames' FROM changed RETURNING balance_after;
 COMMIT;
-)", who);
+)",
+             who);
   const auto bin = db::find_postgres({});
   if (!bin) {
     throw std::runtime_error("PostgreSQL's programs are not installed");

@@ -131,16 +131,18 @@ asio::awaitable<Result<Job>> JobService::abort(UserId user, JobId id) {
   }
   {
     const auto transaction = co_await jobs_.begin();
-    const auto aborted = co_await abort_open(*transaction, id);
-    if (!aborted) {
-      co_return aborted.error();
+    const auto job = co_await end_open(*transaction, id);
+    if (!job) {
+      co_return job.error();
     }
+    co_await release_aborted(*transaction, id, *job);
     co_await transaction.commit();
   }
   co_return co_await find(user, id);
 }
 
-asio::awaitable<Result<void>> JobService::abort_open(db::Connection& transaction, JobId id) {
+asio::awaitable<Result<job_dao::LockedJob>> JobService::end_open(db::Connection& transaction,
+                                                                 JobId id) {
   const auto job = co_await jobs_.lock(transaction, id);
   if (!job) {
     co_return not_found();
@@ -153,18 +155,28 @@ asio::awaitable<Result<void>> JobService::abort_open(db::Connection& transaction
   ending.joules = co_await jobs_.energy_joules(transaction, id);
   ending.cost = job->price * job->done;
   co_await jobs_.finish(transaction, id, std::move(ending));
-  co_await credits_.release(transaction, id, job->video, false,
-                            std::to_string(job->images - job->done) + " images not processed");
+  co_return *job;
+}
+
+asio::awaitable<void> JobService::release_aborted(db::Connection& transaction, JobId id,
+                                                  job_dao::LockedJob job) {
+  co_await credits_.release(transaction, id, job.video, false,
+                            std::to_string(job.images - job.done) + " images not processed");
   co_await jobs_.expire_outputs(transaction, id);
-  co_return Result<void>{};
 }
 
 asio::awaitable<void> JobService::abort_all(db::Connection& transaction, DatasetId dataset) {
   const auto open = co_await jobs_.list_open(transaction, dataset);
+  // All jobs before the user: somebody else may hold one of them and wait for the user.
+  std::vector<std::pair<JobId, job_dao::LockedJob>> ended;
   for (const JobId id : open) {
-    // One that ends just now is left as it ended.
-    const auto ignored = co_await abort_open(transaction, id);
-    static_cast<void>(ignored);
+    const auto job = co_await end_open(transaction, id);
+    if (job) {  // otherwise it has just ended by itself
+      ended.emplace_back(id, *job);
+    }
+  }
+  for (const auto& [id, job] : ended) {
+    co_await release_aborted(transaction, id, job);
   }
 }
 

@@ -64,7 +64,11 @@ public:
 private:
   asio::awaitable<Result<JobPlan>> plan(db::Connection& transaction, UserId user,
                                         JobRequest request);
-  asio::awaitable<Result<void>> abort_open(db::Connection& transaction, JobId id);
+  // The two halves of an abort: the first locks and ends the job, the second gives back its tokens
+  // and what it stored.
+  asio::awaitable<Result<job_dao::LockedJob>> end_open(db::Connection& transaction, JobId id);
+  asio::awaitable<void> release_aborted(db::Connection& transaction, JobId id,
+                                        job_dao::LockedJob job);
 
   JobRepository& jobs_;
   VideoService& videos_;

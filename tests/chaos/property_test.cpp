@@ -88,11 +88,15 @@ protected:
     in >> postmaster;
     ASSERT_GT(postmaster, 0);
     const std::string folder = (server_.folder() / "data/postgres").string();
-    const std::string ctl = server_.value("SELECT setting FROM pg_config WHERE name = 'BINDIR'") + "/pg_ctl";
-    std::vector<std::string> line{ctl, "restart", "-D", folder, "-m", "immediate", "-w", "-l",
-                                  (server_.folder() / "data/postgres/restart.log").string()};
+    const std::string ctl =
+        server_.value("SELECT setting FROM pg_config WHERE name = 'BINDIR'") + "/pg_ctl";
+    std::vector<std::string> line{
+        ctl,    "restart", "-D",
+        folder, "-m",      "immediate",
+        "-w",   "-l",      (server_.folder() / "data/postgres/restart.log").string()};
     if (geteuid() == 0) {
-      line.insert(line.begin(), {"setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"});
+      line.insert(line.begin(),
+                  {"setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"});
     }
     const auto result = run_process(line);
     EXPECT_EQ(result.status, 0) << result.output;
@@ -298,14 +302,13 @@ private:
     const std::string dataset = one_of(user->mutex, user->datasets);
     const auto file = test_.server_.folder() / (number(0, 2) == 0 ? "broken.mkv" : "sound.mkv");
     const std::string key = new_key();
-    const auto answer = ask(
-        "upload",
-        [&] {
-          client_.set_token(user->token);
-          return client_.upload("/api/v1/datasets/" + dataset + "/videos", file, "v",
-                                {{"Idempotency-Key", key}});
-        },
-        {201, 402, 404});
+    const auto answer = ask("upload",
+                            [&] {
+                              client_.set_token(user->token);
+                              return client_.upload("/api/v1/datasets/" + dataset + "/videos", file,
+                                                    "v", {{"Idempotency-Key", key}});
+                            },
+                            {201, 402, 404});
     if (answer.status == 201) {
       const std::lock_guard lock{user->mutex};
       user->videos.push_back(text(json::parse(answer.body), "id"));
@@ -402,7 +405,8 @@ private:
     const auto user = account();
     if (user) {
       const std::string video = one_of(user->mutex, user->videos);
-      const auto answer = send("delete video", *user, "DELETE", "/videos/" + video, {204, 404, 409});
+      const auto answer =
+          send("delete video", *user, "DELETE", "/videos/" + video, {204, 404, 409});
       const std::lock_guard lock{user->mutex};
       if (answer.status == 204 || answer.status == 404) {
         std::erase(user->videos, video);
@@ -440,7 +444,8 @@ private:
     }
     static const std::vector<std::string> kPaths{"/users/me", "/jobs?limit=20", "/datasets",
                                                  "/users/me/transactions?limit=20"};
-    const auto& path = kPaths[static_cast<std::size_t>(number(0, static_cast<int>(kPaths.size()) - 1))];
+    const auto& path =
+        kPaths[static_cast<std::size_t>(number(0, static_cast<int>(kPaths.size()) - 1))];
     send("look", *user, "GET", path, {200});
   }
 
@@ -555,13 +560,17 @@ void Property::expect_sound() {
   EXPECT_EQ(verified.status, 0) << verified.output;
   // What the clients were told is what happened, once.
   for (const auto& account : accounts_) {
-    const auto row = server_.sql(
-        "SELECT coalesce(sum(amount) FILTER (WHERE kind = 'recharge'), 0)::numeric(18,3), "
-        "count(*) FILTER (WHERE kind = 'upload') - 1, count(*) FILTER (WHERE kind = 'job') "
-        "FROM \"LedgerEntries\" WHERE user_id = '" + account->id + "'").at(0);
-    const std::vector<std::string> told{
-        Tokens::from_thousandths(account->recharged).to_string(), std::to_string(account->uploads),
-        std::to_string(account->jobs_accepted)};
+    const auto row =
+        server_
+            .sql(
+                "SELECT coalesce(sum(amount) FILTER (WHERE kind = 'recharge'), 0)::numeric(18,3), "
+                "count(*) FILTER (WHERE kind = 'upload') - 1, count(*) FILTER (WHERE kind = 'job') "
+                "FROM \"LedgerEntries\" WHERE user_id = '" +
+                account->id + "'")
+            .at(0);
+    const std::vector<std::string> told{Tokens::from_thousandths(account->recharged).to_string(),
+                                        std::to_string(account->uploads),
+                                        std::to_string(account->jobs_accepted)};
     violations_ += row == told ? 0 : 1;
     EXPECT_EQ(row, told);
   }
@@ -570,7 +579,8 @@ void Property::expect_sound() {
 // Every job ends, and then nothing but what is referred to is left.
 void Property::settle_everything() {
   wait_until("the end of all jobs", [&] {
-    return server_.value(R"(SELECT count(*) FROM "InferenceJobs" WHERE status IN ('PENDING', 'RUNNING'))") ==
+    return server_.value(
+               R"(SELECT count(*) FROM "InferenceJobs" WHERE status IN ('PENDING', 'RUNNING'))") ==
            "0";
   });
 }
@@ -601,11 +611,12 @@ TEST_F(Property, EveryTokenIsAccountedForWhateverDies) {
   expect_sound();
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  std::printf("seed %u: %lld operations by %d clients in %.0f s, %lld asked again; SIGKILL: server %d, "
-              "worker %d; PostgreSQL crashed %d; violations: %d\n",
-              seed_, static_cast<long long>(operations_), kClients, seconds,
-              static_cast<long long>(lost_answers_), server_kills_, worker_kills_, postgres_crashes_,
-              violations_.load());
+  std::printf(
+      "seed %u: %lld operations by %d clients in %.0f s, %lld asked again; SIGKILL: server %d, "
+      "worker %d; PostgreSQL crashed %d; violations: %d\n",
+      seed_, static_cast<long long>(operations_), kClients, seconds,
+      static_cast<long long>(lost_answers_), server_kills_, worker_kills_, postgres_crashes_,
+      violations_.load());
   for (const auto& [name, counts] : statuses_) {
     std::string line;
     for (const auto& [status, times] : counts) {
@@ -613,9 +624,18 @@ TEST_F(Property, EveryTokenIsAccountedForWhateverDies) {
     }
     std::printf("  %-16s%s\n", name.c_str(), line.c_str());
   }
-  std::printf("  jobs: %s\n",
-              server_.value(R"(SELECT string_agg(status || ' ' || n, ', ') FROM (SELECT status, count(*) AS n
-                               FROM "InferenceJobs" GROUP BY status ORDER BY status) AS s)").c_str());
+  // Not wrong, since the client is told to ask again, but a sign that somebody ignores the order of
+  // locks.
+  const auto deadlocks = run_process({"sh", "-c",
+                                      "cat " + (server_.folder() / "data/postgres").string() +
+                                          "/*.log | grep -c 'ERROR:  deadlock detected'"});
+  std::printf("  deadlocks: %s", deadlocks.output.c_str());
+  std::printf(
+      "  jobs: %s\n",
+      server_
+          .value(R"(SELECT string_agg(status || ' ' || n, ', ') FROM (SELECT status, count(*) AS n
+                               FROM "InferenceJobs" GROUP BY status ORDER BY status) AS s)")
+          .c_str());
 }
 
 }  // namespace
