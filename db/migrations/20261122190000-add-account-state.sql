@@ -7,17 +7,23 @@ ALTER TABLE "Users"
 -- Two addresses never differ by case alone.
 CREATE UNIQUE INDEX "Users_email_lower" ON "Users" (lower("email"));
 
--- Failed logins of an account and of an address, so that every server of an installation counts
--- them together. A row means nothing any more once its window has ended.
+-- The administrators' list.
+CREATE INDEX "Users_createdAt" ON "Users" ("createdAt" DESC, "id" DESC);
+
+-- Attempts to guess a password, by account and by address, so that every server of an installation
+-- counts them together: those that failed and those under way. A row means nothing any more once its
+-- window has ended.
 CREATE TABLE "LoginFailures" (
-  "subject"     VARCHAR(300) PRIMARY KEY,
-  "failures"    INTEGER NOT NULL CHECK ("failures" >= 0),
+  "subject"     VARCHAR(400) PRIMARY KEY,
+  "failures"    INTEGER NOT NULL DEFAULT 0 CHECK ("failures" >= 0),
+  "pending"     INTEGER NOT NULL DEFAULT 0 CHECK ("pending" >= 0),
   "window_ends" TIMESTAMPTZ NOT NULL
 );
 CREATE INDEX "LoginFailures_window_ends" ON "LoginFailures" ("window_ends");
 
 -- migrate:down
 DROP TABLE "LoginFailures";
+DROP INDEX "Users_createdAt";
 DROP INDEX "Users_email_lower";
 ALTER TABLE "Users"
   DROP COLUMN "disabled_at",

@@ -25,22 +25,33 @@ $$;
 DROP TRIGGER "LedgerEntries_append_only" ON "LedgerEntries";
 DO $$
 DECLARE
-  entry  "LedgerEntries";
-  owner  UUID;
-  number BIGINT;
-  head   BYTEA;
+  entry   "LedgerEntries";
+  account RECORD;
+  number  BIGINT;
+  balance NUMERIC;
+  head    BYTEA;
 BEGIN
-  FOR entry IN SELECT * FROM "LedgerEntries" ORDER BY "user_id", "created_at", "id" LOOP
-    IF owner IS DISTINCT FROM entry."user_id" THEN
-      owner := entry."user_id";
-      number := 0;
-      head := '';
+  FOR account IN SELECT "id", "email", "tokens" FROM "Users" LOOP
+    number := 0;
+    balance := 0;
+    head := '';
+    FOR entry IN SELECT * FROM "LedgerEntries" WHERE "user_id" = account."id"
+                  ORDER BY "created_at", "id" LOOP
+      number := number + 1;
+      balance := balance + entry."amount";
+      IF entry."balance_after" <> balance THEN
+        RAISE EXCEPTION 'the ledger of % is not sound: entry % says % where the entries make %',
+          account."email", entry."id", entry."balance_after", balance;
+      END IF;
+      entry."seq" := number;
+      head := "ledger_entry_hash"(head, entry);
+      UPDATE "LedgerEntries" SET "seq" = number, "hash" = head WHERE "id" = entry."id";
+    END LOOP;
+    IF account."tokens" <> balance THEN
+      RAISE EXCEPTION '% has % tokens, but the ledger''s entries make %: add the entry that explains it',
+        account."email", account."tokens", balance;
     END IF;
-    number := number + 1;
-    entry."seq" := number;
-    head := "ledger_entry_hash"(head, entry);
-    UPDATE "LedgerEntries" SET "seq" = number, "hash" = head WHERE "id" = entry."id";
-    UPDATE "Users" SET "ledger_length" = number, "ledger_hash" = head WHERE "id" = owner;
+    UPDATE "Users" SET "ledger_length" = number, "ledger_hash" = head WHERE "id" = account."id";
   END LOOP;
 END $$;
 
@@ -53,8 +64,13 @@ ALTER TABLE "LedgerEntries"
     WHEN 'recharge' THEN "amount" > 0
     WHEN 'refund' THEN "amount" > 0
     ELSE "amount" < 0 END),
+  -- What the program's amounts can be.
+  ADD CONSTRAINT "LedgerEntries_range" CHECK (
+    "amount" BETWEEN -4398046511103.999 AND 4398046511103.999
+    AND "balance_after" BETWEEN 0 AND 4398046511103.999),
+  -- Not for entries that are older than the column.
   ADD CONSTRAINT "LedgerEntries_recharged_by" CHECK (
-    ("kind" = 'recharge') = ("admin_id" IS NOT NULL));
+    ("kind" = 'recharge') = ("admin_id" IS NOT NULL)) NOT VALID;
 
 CREATE FUNCTION "post_ledger_entry"() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -96,6 +112,23 @@ CREATE TRIGGER "Users_balance_by_ledger" BEFORE UPDATE ON "Users" FOR EACH ROW
             IS DISTINCT FROM (NEW."tokens", NEW."ledger_length", NEW."ledger_hash"))
   EXECUTE FUNCTION "keep_balance"();
 
+-- An account's head is always an entry that is there: one that was posted and then dropped (ON
+-- CONFLICT DO NOTHING) must not move a balance.
+CREATE FUNCTION "check_ledger_head"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF EXISTS (SELECT FROM "Users" WHERE "id" = NEW."id")
+     AND NOT EXISTS (SELECT FROM "LedgerEntries" WHERE "user_id" = NEW."id"
+                        AND "seq" = NEW."ledger_length" AND "hash" = NEW."ledger_hash") THEN
+    RAISE EXCEPTION 'the balance of % moved without an entry', NEW."id"
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'Users_ledger_head';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER "Users_ledger_head" AFTER UPDATE ON "Users"
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+  WHEN (OLD."ledger_length" IS DISTINCT FROM NEW."ledger_length")
+  EXECUTE FUNCTION "check_ledger_head"();
+
 -- Entries leave only together with their user, and follow when the user's id changes.
 CREATE OR REPLACE FUNCTION "keep_ledger"() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -121,6 +154,8 @@ ALTER TABLE "LedgerEntries" ENABLE ALWAYS TRIGGER "LedgerEntries_no_truncate";
 -- migrate:down
 DROP TRIGGER "LedgerEntries_no_truncate" ON "LedgerEntries";
 DROP TRIGGER "LedgerEntries_append_only" ON "LedgerEntries";
+DROP TRIGGER "Users_ledger_head" ON "Users";
+DROP FUNCTION "check_ledger_head"();
 DROP TRIGGER "Users_balance_by_ledger" ON "Users";
 DROP FUNCTION "keep_balance"();
 DROP TRIGGER "LedgerEntries_post" ON "LedgerEntries";
@@ -131,6 +166,7 @@ ALTER TABLE "Users"
   DROP COLUMN "ledger_hash";
 ALTER TABLE "LedgerEntries"
   DROP CONSTRAINT "LedgerEntries_recharged_by",
+  DROP CONSTRAINT "LedgerEntries_range",
   DROP CONSTRAINT "LedgerEntries_sign",
   DROP CONSTRAINT "LedgerEntries_user_id_seq",
   DROP COLUMN "seq",

@@ -13,6 +13,12 @@ CREATE TABLE "Holds" (
 );
 CREATE INDEX "Holds_user_id" ON "Holds" ("user_id");
 
+-- What a user has under way, and what ends with a dataset.
+CREATE INDEX "InferenceJobs_open_user_id" ON "InferenceJobs" ("user_id")
+  WHERE "status" IN ('PENDING', 'RUNNING');
+CREATE INDEX "InferenceJobs_open_dataset_id" ON "InferenceJobs" ("dataset_id")
+  WHERE "status" IN ('PENDING', 'RUNNING');
+
 INSERT INTO "Holds" ("job_id", "user_id", "held", "settled", "released", "closed_at")
 SELECT "id", "user_id", "price" * "images",
        CASE WHEN "finished_at" IS NULL THEN "price" * "done" ELSE "cost" END,
@@ -48,6 +54,8 @@ CREATE CONSTRAINT TRIGGER "InferenceJobs_hold_closed" AFTER UPDATE OF "status" O
 -- migrate:down
 DROP TRIGGER "InferenceJobs_hold_closed" ON "InferenceJobs";
 DROP FUNCTION "check_hold_closed"();
+DROP INDEX "InferenceJobs_open_dataset_id";
+DROP INDEX "InferenceJobs_open_user_id";
 -- The rows go with the table; no trigger of theirs runs.
 DROP TABLE "Holds";
 DROP FUNCTION "release_hold"();

@@ -22,8 +22,8 @@ std::string text_at(const json::value& body, const char* name) {
 }
 
 awaitable<Result<http::Response>> register_user(AccountService& accounts, http::Request& request) {
-  const auto user = co_await accounts.register_user(text_at(request.body, "email"),
-                                                    text_at(request.body, "password"));
+  const auto user = co_await accounts.register_user(
+      text_at(request.body, "email"), text_at(request.body, "password"), request.address);
   if (!user) {
     co_return user.error();
   }

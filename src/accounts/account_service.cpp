@@ -61,14 +61,18 @@ AccountService::AccountService(UserRepository& users, const TokenSigner& signer,
       token_life_seconds_{token_life_seconds},
       decoy_hash_{hash_password("nobody has this password", hasher.cost())} {}
 
-asio::awaitable<Result<User>> AccountService::register_user(std::string email,
-                                                            std::string password) {
+asio::awaitable<Result<User>> AccountService::register_user(std::string email, std::string password,
+                                                            std::string address) {
   email = normalised_email(std::move(email));
   if (!is_email(email)) {
     co_return field_error("/email", "This is not an e-mail address.");
   }
   if (const auto error = unsound(password, "/password")) {
     co_return *error;
+  }
+  const auto counted = co_await throttle_.count_registration(std::move(address));
+  if (!counted) {
+    co_return counted.error();
   }
   auto hash = co_await hasher_.hash(std::move(password));
   auto user = co_await users_.add(std::move(email), std::move(hash));
@@ -78,38 +82,49 @@ asio::awaitable<Result<User>> AccountService::register_user(std::string email,
   co_return std::move(*user);
 }
 
+asio::awaitable<Result<std::optional<User>>> AccountService::check_password(std::string email,
+                                                                            std::string password,
+                                                                            std::string address) {
+  const auto begun = co_await throttle_.begin(email, address);
+  if (!begun) {
+    co_return begun.error();
+  }
+  std::optional<User> user;
+  auto outcome = LoginThrottle::Outcome::unknown;
+  std::exception_ptr failure;
+  try {
+    user = co_await users_.find_by_email(email);
+    const std::string hash = user ? user->password_hash : decoy_hash_;
+    const bool matches = co_await hasher_.matches(std::move(password), hash);
+    outcome = user && matches ? LoginThrottle::Outcome::right : LoginThrottle::Outcome::wrong;
+  } catch (const Unavailable&) {
+    failure = std::current_exception();
+  }
+  co_await throttle_.end(std::move(email), std::move(address), outcome);
+  if (failure) {
+    std::rethrow_exception(failure);
+  }
+  if (outcome == LoginThrottle::Outcome::wrong) {
+    user.reset();
+  }
+  co_return user;
+}
+
 asio::awaitable<Result<Login>> AccountService::login(std::string email, std::string password,
                                                      std::string address) {
   email = normalised_email(std::move(email));
-  const auto entered = co_await throttle_.enter(email, address);
-  if (!entered) {
-    co_return entered.error();
+  auto checked = co_await check_password(std::move(email), password, std::move(address));
+  if (!checked) {
+    co_return checked.error();
   }
-  auto user = co_await users_.find_by_email(email);
-  const std::string hash = user ? user->password_hash : decoy_hash_;
-  bool matches = false;
-  bool looked_at = true;
-  try {
-    matches = co_await hasher_.matches(password, hash);
-  } catch (const Unavailable&) {
-    looked_at = false;
-  }
-  if (!looked_at) {
-    co_await throttle_.withdraw(email, address);
-    throw Unavailable("too many passwords are waiting to be hashed");
-  }
-  if (!user || !matches) {
+  auto user = std::move(*checked);
+  if (!user) {
     co_return Error{ErrorCode::not_authenticated, "The e-mail address or the password is wrong."};
   }
-  co_await throttle_.succeeded(email, address);
   if (user->disabled_at) {
     co_return Error{ErrorCode::forbidden, "This account is disabled."};
   }
-  if (password_cost(hash) != hasher_.cost()) {
-    // The configured cost has changed since. Somebody who changes the password meanwhile wins.
-    auto again = co_await hasher_.hash(std::move(password));
-    co_await users_.replace_password(user->id, hash, std::move(again), false);
-  }
+  co_await follow_cost(*user, std::move(password));
   const std::int64_t now = now_seconds();
   Login login;
   login.expires_in_seconds = token_life_seconds_;
@@ -117,6 +132,19 @@ asio::awaitable<Result<Login>> AccountService::login(std::string email, std::str
                                          now, now + token_life_seconds_});
   login.user = std::move(*user);
   co_return login;
+}
+
+asio::awaitable<void> AccountService::follow_cost(User user, std::string password) {
+  if (password_cost(user.password_hash) == hasher_.cost()) {
+    co_return;
+  }
+  try {
+    auto again = co_await hasher_.hash(std::move(password));
+    // Somebody who changes the password meanwhile wins.
+    co_await users_.replace_password(user.id, user.password_hash, std::move(again), false);
+  } catch (const Unavailable&) {
+    // The next login will do.
+  }
 }
 
 asio::awaitable<Result<void>> AccountService::change_password(UserId id,
@@ -130,20 +158,18 @@ asio::awaitable<Result<void>> AccountService::change_password(UserId id,
   if (!user) {
     co_return not_valid();
   }
-  // A stolen token must not serve to guess the password.
-  const std::string account = normalised_email(user->email);
-  const auto entered = co_await throttle_.enter(account, address);
-  if (!entered) {
-    co_return entered.error();
+  // Throttled as logins are: a stolen token must not serve to guess the password.
+  const auto checked = co_await check_password(normalised_email(user->email),
+                                               std::move(current_password), std::move(address));
+  if (!checked) {
+    co_return checked.error();
   }
-  const bool matches = co_await hasher_.matches(std::move(current_password), user->password_hash);
-  if (!matches) {
+  if (!*checked) {
     co_return field_error("/current_password", "This is not the current password.");
   }
-  co_await throttle_.succeeded(account, address);
   auto hash = co_await hasher_.hash(std::move(new_password));
   const bool replaced =
-      co_await users_.replace_password(id, user->password_hash, std::move(hash), true);
+      co_await users_.replace_password(id, (*checked)->password_hash, std::move(hash), true);
   if (!replaced) {
     co_return Error{ErrorCode::conflict, "The password was changed meanwhile."};
   }

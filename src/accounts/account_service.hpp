@@ -28,12 +28,14 @@ public:
                  LoginThrottle& throttle, AuditService& audit, std::int64_t token_life_seconds);
 
   // conflict: the address is taken. invalid: not an e-mail address, or the password has fewer than
-  // 8 or more than 72 bytes (bcrypt reads no more). Throws Unavailable when too many passwords wait
-  // to be hashed; so do the next two.
-  asio::awaitable<Result<User>> register_user(std::string email, std::string password);
+  // 8 or more than 72 bytes (bcrypt reads no more). too_many_requests: so many accounts were opened
+  // from `address`, where the client is. Throws Unavailable when too many passwords wait to be
+  // hashed; so do the next two.
+  asio::awaitable<Result<User>> register_user(std::string email, std::string password,
+                                              std::string address);
   // not_authenticated, after the same work, for an unknown e-mail address and for a wrong password.
   // forbidden: the account is disabled. too_many_requests after repeated failures of the account or
-  // from `address`, where the client is.
+  // from `address`.
   asio::awaitable<Result<Login>> login(std::string email, std::string password,
                                        std::string address);
   // Ends every token that the user has. invalid: the current password is wrong, or the new one
@@ -54,6 +56,14 @@ public:
   asio::awaitable<Result<User>> update(std::optional<UserId> admin, UserId id, UserChange change);
 
 private:
+  // The user if the password is theirs, nullopt otherwise, after the same work. too_many_requests
+  // after repeated failures.
+  asio::awaitable<Result<std::optional<User>>> check_password(std::string email,
+                                                              std::string password,
+                                                              std::string address);
+  // Hashes a password again when the configured cost is no longer that of its hash.
+  asio::awaitable<void> follow_cost(User user, std::string password);
+
   UserRepository& users_;
   const TokenSigner& signer_;
   PasswordHasher& hasher_;

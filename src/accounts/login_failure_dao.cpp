@@ -5,21 +5,30 @@ namespace {
 
 using db::Statement;
 
-constexpr Statement kAdd{"login_failures.add", R"sql(
-  INSERT INTO "LoginFailures" AS old ("subject", "failures", "window_ends")
-  VALUES ($1, 1, now() + make_interval(secs => $2))
+// Sorted, so that two attempts with the same subjects cannot wait for each other in a circle.
+constexpr Statement kBegin{"login_failures.begin", R"sql(
+  INSERT INTO "LoginFailures" AS old ("subject", "pending", "window_ends")
+  SELECT subject, 1, now() + make_interval(secs => $2)
+    FROM unnest($1::varchar[]) AS subject ORDER BY subject
   ON CONFLICT ("subject") DO UPDATE
-     SET "failures" = CASE WHEN old."window_ends" <= now() THEN 1
-                           ELSE least(old."failures" + 1, 1000000) END,
+     SET "failures" = CASE WHEN old."window_ends" <= now() THEN 0 ELSE old."failures" END,
+         "pending" = CASE WHEN old."window_ends" <= now() THEN 1
+                          ELSE least(old."pending" + 1, 1000000) END,
          "window_ends" = CASE WHEN old."window_ends" <= now() THEN excluded."window_ends"
                               ELSE old."window_ends" END
-  RETURNING "failures", ceil(extract(epoch FROM "window_ends" - now()))::integer AS seconds_left
+  RETURNING "subject", "failures", "pending",
+            ceil(extract(epoch FROM "window_ends" - now()))::integer AS seconds_left
 )sql"};
-constexpr Statement kSubtract{"login_failures.subtract", R"sql(
-  UPDATE "LoginFailures" SET "failures" = greatest("failures" - 1, 0) WHERE "subject" = $1
+constexpr Statement kEnd{"login_failures.end", R"sql(
+  WITH own AS (SELECT "subject" FROM "LoginFailures" WHERE "subject" = ANY ($1::varchar[])
+                ORDER BY "subject" FOR UPDATE)
+  UPDATE "LoginFailures" AS attempts
+     SET "pending" = greatest("pending" - 1, 0),
+         "failures" = least("failures" + CASE WHEN $2::boolean THEN 1 ELSE 0 END, 1000000)
+    FROM own WHERE attempts."subject" = own."subject"
 )sql"};
-constexpr Statement kRemove{"login_failures.remove", R"sql(
-  DELETE FROM "LoginFailures" WHERE "subject" = $1
+constexpr Statement kForgive{"login_failures.forgive", R"sql(
+  UPDATE "LoginFailures" SET "failures" = 0 WHERE "subject" = ANY ($1::varchar[]) AND "failures" > 0
 )sql"};
 constexpr Statement kDeleteExpired{"login_failures.delete_expired", R"sql(
   DELETE FROM "LoginFailures" WHERE "subject" IN (
@@ -29,18 +38,25 @@ constexpr Statement kDeleteExpired{"login_failures.delete_expired", R"sql(
 
 }  // namespace
 
-asio::awaitable<Failures> add(db::Connection& connection, std::string subject, int window_seconds) {
-  const db::Rows rows = co_await connection.execute(kAdd, subject, window_seconds);
-  Failures failures{rows.one().get<int>("failures"), rows.one().get<int>("seconds_left")};
-  co_return failures;
+asio::awaitable<std::vector<Attempts>> begin(db::Connection& connection,
+                                             std::vector<std::string> subjects,
+                                             int window_seconds) {
+  const db::Rows rows = co_await connection.execute(kBegin, subjects, window_seconds);
+  std::vector<Attempts> attempts;
+  for (int i = 0; i < rows.size(); ++i) {
+    attempts.push_back(Attempts{rows[i].get<std::string>("subject"), rows[i].get<int>("failures"),
+                                rows[i].get<int>("pending"), rows[i].get<int>("seconds_left")});
+  }
+  co_return attempts;
 }
 
-asio::awaitable<void> subtract(db::Connection& connection, std::string subject) {
-  co_await connection.execute(kSubtract, subject);
+asio::awaitable<void> end(db::Connection& connection, std::vector<std::string> subjects,
+                          bool failed) {
+  co_await connection.execute(kEnd, subjects, failed);
 }
 
-asio::awaitable<void> remove(db::Connection& connection, std::string subject) {
-  co_await connection.execute(kRemove, subject);
+asio::awaitable<void> forgive(db::Connection& connection, std::vector<std::string> subjects) {
+  co_await connection.execute(kForgive, subjects);
 }
 
 asio::awaitable<std::int64_t> delete_expired(db::Connection& connection, int limit) {

@@ -3,23 +3,29 @@
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "db/connection.hpp"
 
-// Statements on "LoginFailures", one a function. A subject is an account or an address.
+// Statements on "LoginFailures", one a function. A subject is what attempts are counted for.
 namespace infernode::login_failure_dao {
 
 namespace asio = boost::asio;
 
-struct Failures {
-  int count = 0;
+struct Attempts {
+  std::string subject;
+  int failures = 0;
+  int pending = 0;       // the new one included
   int seconds_left = 0;  // of the window they are counted in
 };
-// Counts one more, in a new window when the last one has ended.
-asio::awaitable<Failures> add(db::Connection& connection, std::string subject, int window_seconds);
-// Takes one back.
-asio::awaitable<void> subtract(db::Connection& connection, std::string subject);
-asio::awaitable<void> remove(db::Connection& connection, std::string subject);
+// One more attempt is under way for each of `subjects`; in a new window where the last has ended.
+asio::awaitable<std::vector<Attempts>> begin(db::Connection& connection,
+                                             std::vector<std::string> subjects, int window_seconds);
+// The attempt is over: it failed, or it counts for nothing.
+asio::awaitable<void> end(db::Connection& connection, std::vector<std::string> subjects,
+                          bool failed);
+// Forgets earlier failures.
+asio::awaitable<void> forgive(db::Connection& connection, std::vector<std::string> subjects);
 // Returns how many.
 asio::awaitable<std::int64_t> delete_expired(db::Connection& connection, int limit);
 

@@ -10,20 +10,32 @@ namespace infernode {
 namespace {
 
 constexpr int kSweepBatch = 1000;
+constexpr int kAddressesPerAccount = 10;
 
-std::string account_subject(const std::string& account) {
-  return "account:" + account;
-}
+// What the attempts of an account from an address are counted for.
+struct Subjects {
+  std::string pair;
+  std::string account;
+  std::string address;
 
-std::string address_subject(const std::string& address) {
-  return "address:" + throttled_address(address);
-}
+  Subjects(const std::string& of, const std::string& from)
+      : pair{"pair:" + from + ":" + of}, account{"account:" + of}, address{"address:" + from} {}
+  std::vector<std::string> all() const { return {pair, account, address}; }
+};
 
 Error too_many(int seconds) {
   Error error{ErrorCode::too_many_requests,
-              fmt::format("Too many failed logins; try again in {} seconds.", seconds)};
-  error.retry_after = std::max(1, seconds);
+              fmt::format("Too many attempts; try again in {} seconds.", seconds)};
+  error.retry_after = seconds;
   return error;
+}
+
+// Seconds to wait when there are more attempts than `limit`; 0 when there are not.
+int wait_for(const login_failure_dao::Attempts& attempts, int limit) {
+  if (attempts.failures >= limit) {
+    return std::max(1, attempts.seconds_left);
+  }
+  return attempts.failures + attempts.pending > limit ? 1 : 0;
 }
 
 }  // namespace
@@ -42,36 +54,61 @@ std::string throttled_address(const std::string& address) {
   return asio::ip::address_v6{bytes}.to_string() + "/64";
 }
 
-asio::awaitable<Result<void>> LoginThrottle::enter(std::string account, std::string address) {
+asio::awaitable<Result<void>> LoginThrottle::begin(std::string account, std::string address) {
+  const Subjects subjects{account, throttled_address(address)};
   const auto connection = co_await pool_.acquire();
-  const auto by_address = co_await login_failure_dao::add(*connection, address_subject(address),
-                                                          settings_.window_seconds);
-  if (by_address.count > settings_.failures_per_address) {
-    co_return too_many(by_address.seconds_left);
+  const auto list =
+      co_await login_failure_dao::begin(*connection, subjects.all(), settings_.window_seconds);
+  int wait = 0;
+  for (const auto& attempts : list) {
+    int limit = settings_.failures_per_account;
+    if (attempts.subject == subjects.account) {
+      limit *= kAddressesPerAccount;
+    } else if (attempts.subject == subjects.address) {
+      limit = settings_.failures_per_address;
+    }
+    wait = std::max(wait, wait_for(attempts, limit));
   }
-  const auto by_account = co_await login_failure_dao::add(*connection, account_subject(account),
-                                                          settings_.window_seconds);
-  if (by_account.count > settings_.failures_per_account) {
-    co_return too_many(by_account.seconds_left);
+  if (wait > 0) {
+    co_await login_failure_dao::end(*connection, subjects.all(), false);
+    co_return too_many(wait);
   }
   co_return Result<void>{};
 }
 
-asio::awaitable<void> LoginThrottle::succeeded(std::string account, std::string address) {
+asio::awaitable<void> LoginThrottle::end(std::string account, std::string address,
+                                         Outcome outcome) {
+  const Subjects subjects{account, throttled_address(address)};
   const auto connection = co_await pool_.acquire();
-  co_await login_failure_dao::remove(*connection, account_subject(account));
-  co_await login_failure_dao::subtract(*connection, address_subject(address));
+  co_await login_failure_dao::end(*connection, subjects.all(), outcome == Outcome::wrong);
+  if (outcome == Outcome::right) {
+    std::vector<std::string> own{subjects.pair, subjects.account};
+    co_await login_failure_dao::forgive(*connection, std::move(own));
+  }
 }
 
-asio::awaitable<void> LoginThrottle::withdraw(std::string account, std::string address) {
+asio::awaitable<Result<void>> LoginThrottle::count_registration(std::string address) {
+  std::vector<std::string> subject{"register:" + throttled_address(address)};
   const auto connection = co_await pool_.acquire();
-  co_await login_failure_dao::subtract(*connection, account_subject(account));
-  co_await login_failure_dao::subtract(*connection, address_subject(address));
+  const auto list =
+      co_await login_failure_dao::begin(*connection, std::move(subject), settings_.window_seconds);
+  if (list.front().pending > settings_.registrations_per_address) {
+    co_return too_many(std::max(1, list.front().seconds_left));
+  }
+  co_return Result<void>{};
 }
 
 asio::awaitable<std::int64_t> LoginThrottle::sweep() {
-  const auto connection = co_await pool_.acquire();
-  co_return co_await login_failure_dao::delete_expired(*connection, kSweepBatch);
+  std::int64_t total = 0;
+  for (;;) {
+    const auto connection = co_await pool_.acquire();
+    const std::int64_t deleted =
+        co_await login_failure_dao::delete_expired(*connection, kSweepBatch);
+    total += deleted;
+    if (deleted < kSweepBatch) {
+      co_return total;
+    }
+  }
 }
 
 }  // namespace infernode

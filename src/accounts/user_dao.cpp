@@ -89,13 +89,8 @@ asio::awaitable<std::optional<User>> find(db::Connection& connection, UserId id)
 
 asio::awaitable<std::vector<User>> list(db::Connection& connection, std::optional<std::string> part,
                                         std::optional<Cursor> after, int limit) {
-  std::optional<Timestamp> time;
-  std::optional<UserId> id;
-  if (after) {
-    time = after->created_at;
-    id = UserId{after->id};
-  }
-  const db::Rows rows = co_await connection.execute(kList, part, time, id, limit);
+  const db::Rows rows =
+      co_await connection.execute(kList, part, time_of(after), id_of(after), limit);
   std::vector<User> users;
   for (int i = 0; i < rows.size(); ++i) {
     users.push_back(user_from_row(rows[i]));

@@ -26,13 +26,7 @@ asio::awaitable<void> insert(db::Connection& transaction, AuditedAct act) {
 
 asio::awaitable<std::vector<AuditEntry>> list(db::Connection& connection,
                                               std::optional<Cursor> after, int limit) {
-  std::optional<Timestamp> time;
-  std::optional<Id<void>> id;
-  if (after) {
-    time = after->created_at;
-    id = Id<void>{after->id};
-  }
-  const db::Rows rows = co_await connection.execute(kList, time, id, limit);
+  const db::Rows rows = co_await connection.execute(kList, time_of(after), id_of(after), limit);
   std::vector<AuditEntry> entries;
   for (int i = 0; i < rows.size(); ++i) {
     const db::Row row = rows[i];

@@ -37,10 +37,13 @@ struct Config {
   std::int64_t jwt_ttl_seconds = 86'400;
   int login_failures_per_account = 10;
   int login_failures_per_address = 100;
+  int registrations_per_address = 100;
   int login_window_seconds = 900;
   Tokens price_upload_frame = Tokens::from_thousandths(1);
   Tokens price_inference_image = Tokens::from_thousandths(2);
   std::int64_t upload_max_bytes = 17'179'869'184;  // 16 GiB
+
+  int max_open_jobs = 10'000;  // of one user
 
   int workers = 1;         // inside `serve`
   int worker_threads = 0;  // inference threads of one worker; 0: one per core

@@ -11,6 +11,8 @@ namespace infernode {
 namespace {
 
 constexpr std::size_t kMaxDepth = 32;
+// Of an object, that are looked at for duplicates; no request of ours has that many.
+constexpr std::size_t kMaxNames = 1000;
 
 void append(std::string& out, const boost::json::value& value);
 
@@ -102,8 +104,11 @@ struct DuplicateHandler {
   }
   bool on_key(View part, std::size_t /*size*/, Code& /*code*/) {
     key.append(part.data(), part.size());
-    if (!open.back().insert(key).second && !duplicate) {
+    auto& names = open.back();
+    if (names.contains(key) && !duplicate) {
       duplicate = key;
+    } else if (names.size() < kMaxNames) {
+      names.insert(key);
     }
     key.clear();
     return true;

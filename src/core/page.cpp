@@ -6,6 +6,14 @@
 
 namespace infernode {
 
+std::optional<Timestamp> time_of(const std::optional<Cursor>& cursor) {
+  return cursor ? std::optional{cursor->created_at} : std::nullopt;
+}
+
+std::optional<Id<void>> id_of(const std::optional<Cursor>& cursor) {
+  return cursor ? std::optional{Id<void>{cursor->id}} : std::nullopt;
+}
+
 std::string cursor_text(const Cursor& cursor) {
   return std::to_string(cursor.created_at.time_since_epoch().count()) + "." + uuid_text(cursor.id);
 }

@@ -9,6 +9,7 @@
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "core/id.hpp"
 
 namespace infernode {
 
@@ -27,6 +28,10 @@ struct PageRequest {
 
 // Reads `limit` and `cursor` of a checked query. A cursor that we did not make is `invalid`.
 Result<PageRequest> page_request(const boost::json::object& query);
+
+// The halves of a cursor as a statement takes them; none at the beginning of a list.
+std::optional<Timestamp> time_of(const std::optional<Cursor>& cursor);
+std::optional<Id<void>> id_of(const std::optional<Cursor>& cursor);
 
 std::string cursor_text(const Cursor& cursor);
 

@@ -67,18 +67,25 @@ void ChainCheck::add(const ChainedEntry& entry) {
   last_ = entry;
 }
 
-void ChainCheck::add_empty_account(UserId user) {
-  fault(user, 0, "the account has no entry");
+void ChainCheck::add_empty_accounts(const std::vector<UserId>& users, std::int64_t count) {
+  for (const UserId user : users) {
+    fault(user, 0, "the account has no entry");
+  }
+  report_.fault_count += count - static_cast<std::int64_t>(users.size());
 }
 
 void ChainCheck::end_chain() {
   if (!last_) {
     return;
   }
-  if (last_->seq != last_->head_length) {
+  if (!last_->head_length) {
+    fault(last_->user, last_->seq, "there is no such account");
+    return;
+  }
+  if (last_->seq != *last_->head_length) {
     fault(
         last_->user, last_->seq,
-        fmt::format("the chain ends here, but the account counts {} entries", last_->head_length));
+        fmt::format("the chain ends here, but the account counts {} entries", *last_->head_length));
   } else if (last_->hash != last_->head_hash) {
     fault(last_->user, last_->seq, "the account's hash is not that of its last entry");
   }

@@ -20,7 +20,8 @@ std::vector<std::byte> chain_hash(const std::vector<std::byte>& previous, std::i
 class ChainCheck {
 public:
   void add(const ChainedEntry& entry);
-  void add_empty_account(UserId user);
+  // Accounts without any entry: the first of them, and how many there are.
+  void add_empty_accounts(const std::vector<UserId>& users, std::int64_t count);
   // Once, after the last entry.
   LedgerReport finish();
 

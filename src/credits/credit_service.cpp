@@ -5,6 +5,14 @@
 #include "core/json.hpp"
 
 namespace infernode {
+namespace {
+
+std::logic_error closed_too_early(JobId job) {
+  return std::logic_error("the hold of job " + job.to_string() +
+                          " was closed before the job ended");
+}
+
+}  // namespace
 
 Error insufficient_tokens(Tokens required, Tokens available) {
   Error error{ErrorCode::insufficient_tokens,
@@ -58,26 +66,32 @@ asio::awaitable<Result<void>> CreditService::hold(db::Connection& transaction, U
 }
 
 asio::awaitable<void> CreditService::settle(db::Connection& transaction, JobId job, Tokens amount) {
-  co_await ledger_.settle_hold(transaction, job, amount);
+  const bool settled = co_await ledger_.settle_hold(transaction, job, amount);
+  if (!settled) {
+    throw closed_too_early(job);
+  }
 }
 
-asio::awaitable<Tokens> CreditService::release(db::Connection& transaction, JobId job,
-                                               VideoId video, bool everything, std::string note) {
+asio::awaitable<ClosedHold> CreditService::close_hold(db::Connection& transaction, JobId job,
+                                                      bool everything) {
   const auto hold = co_await ledger_.close_hold(transaction, job, everything);
   if (!hold) {
-    throw std::logic_error("the hold of job " + job.to_string() +
-                           " was closed before the job ended");
+    throw closed_too_early(job);
   }
-  if (hold->released > Tokens{}) {
-    LedgerChange change{.user = hold->user,
+  co_return *hold;
+}
+
+asio::awaitable<void> CreditService::refund(db::Connection& transaction, ClosedHold hold, JobId job,
+                                            VideoId video, std::string note) {
+  if (hold.released > Tokens{}) {
+    LedgerChange change{.user = hold.user,
                         .kind = "refund",
-                        .amount = hold->released,
+                        .amount = hold.released,
                         .job = job,
                         .video = video,
                         .note = std::move(note)};
     co_await ledger_.post_if_covered(transaction, std::move(change));
   }
-  co_return hold->settled;
 }
 
 asio::awaitable<Result<Tokens>> CreditService::recharge(db::Connection& transaction, UserId admin,
@@ -105,11 +119,6 @@ asio::awaitable<Result<Tokens>> CreditService::recharge(db::Connection& transact
                  .details = {{"tokens", json_tokens(amount)}}};
   co_await audit_.record(transaction, std::move(act));
   co_return *balance;
-}
-
-asio::awaitable<Tokens> CreditService::balance(UserId user) {
-  const auto balance = co_await ledger_.balance(user);
-  co_return balance.value_or(Tokens{});
 }
 
 asio::awaitable<Tokens> CreditService::balance(db::Connection& transaction, UserId user) {

@@ -32,10 +32,11 @@ public:
                                      VideoId video, Tokens amount, std::string note);
   // A part of what is held has been earned.
   asio::awaitable<void> settle(db::Connection& transaction, JobId job, Tokens amount);
-  // Ends the hold: what was not settled or, with `everything`, also what was goes back to the
-  // balance. Returns what stays paid.
-  asio::awaitable<Tokens> release(db::Connection& transaction, JobId job, VideoId video,
-                                  bool everything, std::string note);
+  // Ends the hold. What was not settled or, with `everything`, also what was is to be given back by
+  // refund(), which comes once every lock on jobs is taken: the account is locked last.
+  asio::awaitable<ClosedHold> close_hold(db::Connection& transaction, JobId job, bool everything);
+  asio::awaitable<void> refund(db::Connection& transaction, ClosedHold hold, JobId job,
+                               VideoId video, std::string note);
 
   // An administrator adds tokens. not_found: no such user. invalid: the balance would leave what
   // an amount can be. Returns the new balance.
@@ -43,7 +44,6 @@ public:
                                            Tokens amount, std::optional<std::string> note);
 
   // Zero for a user that is gone.
-  asio::awaitable<Tokens> balance(UserId user);
   asio::awaitable<Tokens> balance(db::Connection& transaction, UserId user);
   asio::awaitable<std::vector<LedgerEntry>> list(UserId user, PageRequest page);
   // Every balance against its entries, every entry against its chain. too_many_requests while a

@@ -26,8 +26,9 @@ asio::awaitable<void> insert(db::Connection& transaction, JobId job, UserId user
   co_await transaction.execute(kInsert, job, user, amount);
 }
 
-asio::awaitable<void> settle(db::Connection& transaction, JobId job, Tokens amount) {
-  co_await transaction.execute(kSettle, job, amount);
+asio::awaitable<bool> settle(db::Connection& transaction, JobId job, Tokens amount) {
+  const db::Rows rows = co_await transaction.execute(kSettle, job, amount);
+  co_return rows.affected() == 1;
 }
 
 asio::awaitable<std::optional<ClosedHold>> close(db::Connection& transaction, JobId job,

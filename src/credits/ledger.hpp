@@ -41,6 +41,13 @@ struct PriceList {
   Tokens inference_per_image = Tokens::from_thousandths(2);
 };
 
+// What became of a job's price.
+struct ClosedHold {
+  UserId user;
+  Tokens settled;   // stays paid
+  Tokens released;  // goes back to the balance
+};
+
 // An entry as the chain has it, and the head of the chain that it belongs to.
 struct ChainedEntry {
   UserId user;
@@ -48,7 +55,7 @@ struct ChainedEntry {
   std::vector<std::byte> hash;
   LedgerEntry entry;
   Tokens head_balance;
-  std::int64_t head_length = 0;
+  std::optional<std::int64_t> head_length;  // nullopt: there is no such account
   std::vector<std::byte> head_hash;
 };
 

@@ -20,8 +20,9 @@ constexpr Statement kList{"ledger.list", R"sql(
          "created_at"
     FROM "LedgerEntries"
    WHERE "user_id" = $1
-     AND ($2::timestamptz IS NULL OR ("created_at", "id") < ($2, $3::uuid))
-   ORDER BY "created_at" DESC, "id" DESC LIMIT $4
+     AND ($2::uuid IS NULL OR "seq" < (SELECT "seq" FROM "LedgerEntries"
+                                        WHERE "id" = $2 AND "user_id" = $1))
+   ORDER BY "seq" DESC LIMIT $3
 )sql"};
 constexpr Statement kListChained{"ledger.list_chained", R"sql(
   SELECT entry."user_id", entry."seq", entry."hash", entry."id", entry."kind", entry."amount",
@@ -29,14 +30,14 @@ constexpr Statement kListChained{"ledger.list_chained", R"sql(
          entry."created_at", account."tokens", account."ledger_length", account."ledger_hash"
     FROM (SELECT * FROM "LedgerEntries" WHERE ("user_id", "seq") > ($1, $2)
            ORDER BY "user_id", "seq" LIMIT $3) AS entry
-    JOIN "Users" AS account ON account."id" = entry."user_id"
+    LEFT JOIN "Users" AS account ON account."id" = entry."user_id"
    ORDER BY entry."user_id", entry."seq"
 )sql"};
 constexpr Statement kCountAccounts{"ledger.count_accounts", R"sql(
   SELECT count(*) AS accounts FROM "Users"
 )sql"};
 constexpr Statement kListEmptyAccounts{"ledger.list_empty_accounts", R"sql(
-  SELECT account."id" FROM "Users" AS account
+  SELECT account."id", count(*) OVER () AS count FROM "Users" AS account
    WHERE NOT EXISTS (SELECT FROM "LedgerEntries" WHERE "user_id" = account."id") LIMIT $1
 )sql"};
 
@@ -75,13 +76,7 @@ asio::awaitable<std::optional<Tokens>> balance(db::Connection& connection, UserI
 
 asio::awaitable<std::vector<LedgerEntry>> list(db::Connection& connection, UserId user,
                                                std::optional<Cursor> after, int limit) {
-  std::optional<Timestamp> time;
-  std::optional<Id<void>> id;
-  if (after) {
-    time = after->created_at;
-    id = Id<void>{after->id};
-  }
-  const db::Rows rows = co_await connection.execute(kList, user, time, id, limit);
+  const db::Rows rows = co_await connection.execute(kList, user, id_of(after), limit);
   std::vector<LedgerEntry> entries;
   for (int i = 0; i < rows.size(); ++i) {
     entries.push_back(entry_from_row(rows[i]));
@@ -96,13 +91,17 @@ asio::awaitable<std::vector<ChainedEntry>> list_chained(db::Connection& connecti
   entries.reserve(static_cast<std::size_t>(rows.size()));
   for (int i = 0; i < rows.size(); ++i) {
     const db::Row row = rows[i];
-    entries.push_back(ChainedEntry{.user = row.get<UserId>("user_id"),
-                                   .seq = row.get<std::int64_t>("seq"),
-                                   .hash = row.get<std::vector<std::byte>>("hash"),
-                                   .entry = entry_from_row(row),
-                                   .head_balance = row.get<Tokens>("tokens"),
-                                   .head_length = row.get<std::int64_t>("ledger_length"),
-                                   .head_hash = row.get<std::vector<std::byte>>("ledger_hash")});
+    ChainedEntry chained;
+    chained.user = row.get<UserId>("user_id");
+    chained.seq = row.get<std::int64_t>("seq");
+    chained.hash = row.get<std::vector<std::byte>>("hash");
+    chained.entry = entry_from_row(row);
+    chained.head_length = row.get<std::optional<std::int64_t>>("ledger_length");
+    if (chained.head_length) {
+      chained.head_balance = row.get<Tokens>("tokens");
+      chained.head_hash = row.get<std::vector<std::byte>>("ledger_hash");
+    }
+    entries.push_back(std::move(chained));
   }
   co_return entries;
 }
@@ -112,11 +111,12 @@ asio::awaitable<std::int64_t> count_accounts(db::Connection& connection) {
   co_return rows.one().get<std::int64_t>("accounts");
 }
 
-asio::awaitable<std::vector<UserId>> list_empty_accounts(db::Connection& connection, int limit) {
+asio::awaitable<EmptyAccounts> list_empty_accounts(db::Connection& connection, int limit) {
   const db::Rows rows = co_await connection.execute(kListEmptyAccounts, limit);
-  std::vector<UserId> accounts;
+  EmptyAccounts accounts;
   for (int i = 0; i < rows.size(); ++i) {
-    accounts.push_back(rows[i].get<UserId>("id"));
+    accounts.users.push_back(rows[i].get<UserId>("id"));
+    accounts.count = rows[i].get<std::int64_t>("count");
   }
   co_return accounts;
 }

@@ -25,8 +25,12 @@ asio::awaitable<std::vector<LedgerEntry>> list(db::Connection& connection, UserI
 // Up to `limit` entries of all chains in their order, after entry `seq` of `user`.
 asio::awaitable<std::vector<ChainedEntry>> list_chained(db::Connection& connection, UserId user,
                                                         std::int64_t seq, int limit);
-// Accounts in all, and those (up to `limit`) that have no entry.
 asio::awaitable<std::int64_t> count_accounts(db::Connection& connection);
-asio::awaitable<std::vector<UserId>> list_empty_accounts(db::Connection& connection, int limit);
+// Accounts that have no entry: up to `limit` of them, and how many there are.
+struct EmptyAccounts {
+  std::vector<UserId> users;
+  std::int64_t count = 0;
+};
+asio::awaitable<EmptyAccounts> list_empty_accounts(db::Connection& connection, int limit);
 
 }  // namespace infernode::ledger_dao

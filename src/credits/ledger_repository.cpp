@@ -6,18 +6,13 @@
 namespace infernode {
 namespace {
 
-constexpr int kCheckBatch = 2000;
+constexpr int kCheckBatch = 500;  // some milliseconds of work, which the I/O thread can spare
 
 }  // namespace
 
 asio::awaitable<std::optional<Tokens>> LedgerRepository::post_if_covered(
     db::Connection& transaction, LedgerChange change) {
   co_return co_await ledger_dao::post_if_covered(transaction, std::move(change));
-}
-
-asio::awaitable<std::optional<Tokens>> LedgerRepository::balance(UserId user) {
-  const auto connection = co_await pool_.acquire();
-  co_return co_await ledger_dao::balance(*connection, user);
 }
 
 asio::awaitable<std::optional<Tokens>> LedgerRepository::balance(db::Connection& transaction,
@@ -35,13 +30,14 @@ asio::awaitable<void> LedgerRepository::add_hold(db::Connection& transaction, Jo
   co_await hold_dao::insert(transaction, job, user, amount);
 }
 
-asio::awaitable<void> LedgerRepository::settle_hold(db::Connection& transaction, JobId job,
+asio::awaitable<bool> LedgerRepository::settle_hold(db::Connection& transaction, JobId job,
                                                     Tokens amount) {
-  co_await hold_dao::settle(transaction, job, amount);
+  co_return co_await hold_dao::settle(transaction, job, amount);
 }
 
-asio::awaitable<std::optional<hold_dao::ClosedHold>> LedgerRepository::close_hold(
-    db::Connection& transaction, JobId job, bool everything) {
+asio::awaitable<std::optional<ClosedHold>> LedgerRepository::close_hold(db::Connection& transaction,
+                                                                        JobId job,
+                                                                        bool everything) {
   co_return co_await hold_dao::close(transaction, job, everything);
 }
 
@@ -69,9 +65,7 @@ asio::awaitable<LedgerReport> check_ledger(db::Connection& connection) {
     }
   }
   const auto empty = co_await ledger_dao::list_empty_accounts(connection, kCheckBatch);
-  for (const UserId account : empty) {
-    check.add_empty_account(account);
-  }
+  check.add_empty_accounts(empty.users, empty.count);
   const auto accounts = co_await ledger_dao::count_accounts(connection);
   co_await connection.run_script("COMMIT");
   auto report = check.finish();

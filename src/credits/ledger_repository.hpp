@@ -23,16 +23,15 @@ public:
   // user is unknown.
   asio::awaitable<std::optional<Tokens>> post_if_covered(db::Connection& transaction,
                                                          LedgerChange change);
-  asio::awaitable<std::optional<Tokens>> balance(UserId user);
   asio::awaitable<std::optional<Tokens>> balance(db::Connection& transaction, UserId user);
   // One entry more than the page holds, when there are more.
   asio::awaitable<std::vector<LedgerEntry>> list(UserId user, PageRequest page);
 
   asio::awaitable<void> add_hold(db::Connection& transaction, JobId job, UserId user,
                                  Tokens amount);
-  asio::awaitable<void> settle_hold(db::Connection& transaction, JobId job, Tokens amount);
-  asio::awaitable<std::optional<hold_dao::ClosedHold>> close_hold(db::Connection& transaction,
-                                                                  JobId job, bool everything);
+  asio::awaitable<bool> settle_hold(db::Connection& transaction, JobId job, Tokens amount);
+  asio::awaitable<std::optional<ClosedHold>> close_hold(db::Connection& transaction, JobId job,
+                                                        bool everything);
 
   // Reads every chain once, on one snapshot, and says what is wrong. Memory does not grow with the
   // ledger.

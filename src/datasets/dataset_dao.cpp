@@ -90,14 +90,8 @@ asio::awaitable<std::optional<Dataset>> find_live(db::Connection& connection, Us
 asio::awaitable<std::vector<Dataset>> list(db::Connection& connection, UserId user,
                                            DatasetFilter filter, std::optional<Cursor> after,
                                            int limit) {
-  std::optional<Timestamp> time;
-  std::optional<DatasetId> id;
-  if (after) {
-    time = after->created_at;
-    id = DatasetId{after->id};
-  }
-  const db::Rows rows = co_await connection.execute(kList, user, filter.deleted, filter.tags,
-                                                    filter.name, time, id, limit);
+  const db::Rows rows = co_await connection.execute(
+      kList, user, filter.deleted, filter.tags, filter.name, time_of(after), id_of(after), limit);
   std::vector<Dataset> datasets;
   for (int i = 0; i < rows.size(); ++i) {
     datasets.push_back(dataset_from_row(rows[i]));

@@ -146,8 +146,9 @@ asio::awaitable<Rows> Connection::collect(std::string label) {
       lost_ = true;
       throw ConnectionLost(text);
     }
-    // Two transactions in each other's way: PostgreSQL ended this one, and a repetition succeeds.
-    if (sqlstate == "40P01" || sqlstate == "40001") {
+    // A deadlock, a conflict of snapshots, a lock or a statement that took too long: PostgreSQL
+    // ended this transaction, and a repetition may well succeed.
+    if (sqlstate == "40P01" || sqlstate == "40001" || sqlstate == "55P03" || sqlstate == "57014") {
       log::warn("{}", text);
       throw Unavailable(text);
     }

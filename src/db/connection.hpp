@@ -72,8 +72,9 @@ public:
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // Runs one statement. Throws SqlError, ConnectionLost, or Unavailable when PostgreSQL ended the
-  // transaction because of a deadlock. Arguments are copied before the first suspension.
+  // Runs one statement. Throws SqlError, ConnectionLost, or Unavailable when PostgreSQL ended it
+  // because of a deadlock or because a lock or the statement took too long. Arguments are copied
+  // before the first suspension.
   template <class... Args>
   asio::awaitable<Rows> execute(const Statement& statement, const Args&... args) {
     std::vector<Param> params;

@@ -127,6 +127,9 @@ std::string newer_database(const std::string& version) {
 // Collects what `step` does under the lock; the lock is given up also when it throws.
 asio::awaitable<int> locked(Connection& connection,
                             std::function<asio::awaitable<int>(Connection&)> step) {
+  // Another process's migrations, or one over a large table, may take longer than any statement
+  // should.
+  co_await connection.run_script("SET lock_timeout = 0; SET statement_timeout = 0");
   co_await connection.execute(kLock);
   std::exception_ptr failure;
   int count = 0;

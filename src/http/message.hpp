@@ -19,7 +19,7 @@ namespace infernode::http {
 
 namespace asio = boost::asio;
 
-// Who sent a request, as its token says.
+// Who sent a request.
 struct Principal {
   UserId id;
   std::string role;

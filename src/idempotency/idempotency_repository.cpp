@@ -31,6 +31,12 @@ asio::awaitable<void> IdempotencyRepository::store(db::Connection& transaction, 
   co_await idempotency_dao::store(transaction, user, std::move(key), std::move(answer));
 }
 
+asio::awaitable<bool> IdempotencyRepository::knows(UserId user, IdempotencyKey key) {
+  const auto connection = co_await pool_.acquire();
+  const auto stored = co_await idempotency_dao::find(*connection, user, std::move(key));
+  co_return stored.has_value();
+}
+
 asio::awaitable<std::int64_t> IdempotencyRepository::sweep() {
   std::int64_t total = 0;
   for (;;) {

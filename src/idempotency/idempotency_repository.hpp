@@ -20,6 +20,7 @@ public:
                                                                 UserId user, IdempotencyKey key);
   asio::awaitable<void> store(db::Connection& transaction, UserId user, IdempotencyKey key,
                               Answer answer);
+  asio::awaitable<bool> knows(UserId user, IdempotencyKey key);
   // Deletes what has expired; returns how many.
   asio::awaitable<std::int64_t> sweep();
 

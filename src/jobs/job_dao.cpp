@@ -42,8 +42,12 @@ constexpr Statement kList{"jobs.list", R"sql(
    ORDER BY job."created_at" DESC, job."id" DESC LIMIT $7
 )sql"};
 constexpr Statement kLock{"jobs.lock", R"sql(
-  SELECT "user_id", "video_id", "status", "images", "done", "price"
+  SELECT "video_id", "status", "images", "done", "price"
     FROM "InferenceJobs" WHERE "id" = $1 FOR UPDATE
+)sql"};
+constexpr Statement kCountOpen{"jobs.count_open", R"sql(
+  SELECT count(*) AS open FROM "InferenceJobs"
+   WHERE "user_id" = $1 AND "status" IN ('PENDING', 'RUNNING')
 )sql"};
 constexpr Statement kListOpen{"jobs.list_open", R"sql(
   SELECT "id" FROM "InferenceJobs"
@@ -118,14 +122,9 @@ asio::awaitable<std::optional<Job>> find(db::Connection& connection, UserId user
 
 asio::awaitable<std::vector<Job>> list(db::Connection& connection, UserId user, JobFilter filter,
                                        std::optional<Cursor> after, int limit) {
-  std::optional<Timestamp> time;
-  std::optional<JobId> id;
-  if (after) {
-    time = after->created_at;
-    id = JobId{after->id};
-  }
-  const db::Rows rows = co_await connection.execute(kList, user, filter.status, filter.dataset,
-                                                    filter.video, time, id, limit);
+  const db::Rows rows =
+      co_await connection.execute(kList, user, filter.status, filter.dataset, filter.video,
+                                  time_of(after), id_of(after), limit);
   std::vector<Job> jobs;
   for (int i = 0; i < rows.size(); ++i) {
     jobs.push_back(job_from_row(rows[i]));
@@ -139,10 +138,14 @@ asio::awaitable<std::optional<LockedJob>> lock(db::Connection& connection, JobId
     co_return std::nullopt;
   }
   const db::Row row = rows.one();
-  LockedJob job{row.get<UserId>("user_id"),     row.get<VideoId>("video_id"),
-                row.get<std::string>("status"), row.get<int>("images"),
-                row.get<int>("done"),           row.get<Tokens>("price")};
+  LockedJob job{row.get<VideoId>("video_id"), row.get<std::string>("status"),
+                row.get<int>("images"), row.get<int>("done"), row.get<Tokens>("price")};
   co_return job;
+}
+
+asio::awaitable<std::int64_t> count_open(db::Connection& connection, UserId user) {
+  const db::Rows rows = co_await connection.execute(kCountOpen, user);
+  co_return rows.one().get<std::int64_t>("open");
 }
 
 asio::awaitable<std::vector<JobId>> list_open(db::Connection& connection, DatasetId dataset) {

@@ -23,7 +23,6 @@ asio::awaitable<std::vector<Job>> list(db::Connection& connection, UserId user, 
 
 // What settling a job needs.
 struct LockedJob {
-  UserId user;
   VideoId video;
   std::string status;
   int images = 0;
@@ -31,8 +30,10 @@ struct LockedJob {
   Tokens price;
 };
 // Locks the row until the transaction ends. Every transaction takes this lock before those on the
-// job's segments, on its user and on blobs, so that no two can wait for each other in a circle.
+// job's segments, its hold, its user and blobs, so that no two can wait for each other in a circle.
 asio::awaitable<std::optional<LockedJob>> lock(db::Connection& connection, JobId id);
+// How many jobs of a user have not ended.
+asio::awaitable<std::int64_t> count_open(db::Connection& connection, UserId user);
 // Ids of a dataset's jobs that have not ended, by id.
 asio::awaitable<std::vector<JobId>> list_open(db::Connection& connection, DatasetId dataset);
 asio::awaitable<bool> owned_by(db::Connection& connection, UserId user, JobId id);

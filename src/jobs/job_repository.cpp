@@ -57,6 +57,10 @@ asio::awaitable<void> JobRepository::expire_outputs(db::Connection& transaction,
   co_await segment_dao::expire_outputs(transaction, id);
 }
 
+asio::awaitable<std::int64_t> JobRepository::count_open(db::Connection& transaction, UserId user) {
+  co_return co_await job_dao::count_open(transaction, user);
+}
+
 asio::awaitable<std::vector<JobId>> JobRepository::list_open(db::Connection& transaction,
                                                              DatasetId dataset) {
   co_return co_await job_dao::list_open(transaction, dataset);

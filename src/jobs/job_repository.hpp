@@ -35,6 +35,8 @@ public:
   asio::awaitable<void> finish(db::Connection& transaction, JobId id, job_dao::Ending ending);
   // What the segments of a job without a result stored is given up.
   asio::awaitable<void> expire_outputs(db::Connection& transaction, JobId id);
+  // How many jobs of a user have not ended.
+  asio::awaitable<std::int64_t> count_open(db::Connection& transaction, UserId user);
   // Those of a dataset that have not ended, in an order that is the same for everybody.
   asio::awaitable<std::vector<JobId>> list_open(db::Connection& transaction, DatasetId dataset);
   asio::awaitable<double> energy_joules(db::Connection& transaction, JobId id);

@@ -22,8 +22,12 @@ Tokens total_cost(const std::vector<NewJob>& jobs) {
 }  // namespace
 
 JobService::JobService(JobRepository& jobs, VideoService& videos, CreditService& credits,
-                       const std::vector<inference::Model>& models)
-    : jobs_{jobs}, videos_{videos}, credits_{credits}, models_{models} {}
+                       const std::vector<inference::Model>& models, int max_open_jobs)
+    : jobs_{jobs},
+      videos_{videos},
+      credits_{credits},
+      models_{models},
+      max_open_jobs_{max_open_jobs} {}
 
 asio::awaitable<Result<JobPlan>> JobService::plan(db::Connection& transaction, UserId user,
                                                   JobRequest request) {
@@ -33,6 +37,12 @@ asio::awaitable<Result<JobPlan>> JobService::plan(db::Connection& transaction, U
   }
   if (videos->empty()) {
     co_return Error{ErrorCode::invalid, "The dataset holds no video."};
+  }
+  if (videos->size() > VideoService::kMaxVideos) {
+    Error error{ErrorCode::invalid,
+                "The dataset holds more than 1000 videos; give video_ids, 1000 at a time."};
+    error.fields.push_back(FieldError{"/dataset_id", "holds more than 1000 videos"});
+    co_return error;
   }
   JobPlan plan;
   for (const auto& video : *videos) {
@@ -86,6 +96,12 @@ asio::awaitable<Result<AcceptedJobs>> JobService::create(db::Connection& transac
   if (available < planned->cost) {
     co_return insufficient_tokens(planned->cost, available);
   }
+  const std::int64_t open = co_await jobs_.count_open(transaction, user);
+  if (open + static_cast<std::int64_t>(planned->jobs.size()) > max_open_jobs_) {
+    co_return Error{ErrorCode::conflict,
+                    "You have " + std::to_string(open) + " jobs that wait or run, and may have " +
+                        std::to_string(max_open_jobs_) + "; let some end first."};
+  }
   // All jobs before any hold: everybody locks a dataset before a user.
   for (const auto& job : planned->jobs) {
     const bool added = co_await jobs_.add(transaction, job);
@@ -135,14 +151,14 @@ asio::awaitable<Result<Job>> JobService::abort(UserId user, JobId id) {
     if (!job) {
       co_return job.error();
     }
-    co_await release_aborted(*transaction, id, *job);
+    co_await give_back(*transaction, *job);
     co_await transaction.commit();
   }
   co_return co_await find(user, id);
 }
 
-asio::awaitable<Result<job_dao::LockedJob>> JobService::end_open(db::Connection& transaction,
-                                                                 JobId id) {
+asio::awaitable<Result<JobService::Aborted>> JobService::end_open(db::Connection& transaction,
+                                                                  JobId id) {
   const auto job = co_await jobs_.lock(transaction, id);
   if (!job) {
     co_return not_found();
@@ -150,33 +166,35 @@ asio::awaitable<Result<job_dao::LockedJob>> JobService::end_open(db::Connection&
   if (job->status != "PENDING" && job->status != "RUNNING") {
     co_return Error{ErrorCode::conflict, "The job has ended already: " + job->status + "."};
   }
+  const auto hold = co_await credits_.close_hold(transaction, id, false);
   job_dao::Ending ending;
   ending.status = "ABORTED";
   ending.joules = co_await jobs_.energy_joules(transaction, id);
-  ending.cost = job->price * job->done;
+  ending.cost = hold.settled;
   co_await jobs_.finish(transaction, id, std::move(ending));
-  co_return *job;
+  Aborted aborted{id, *job, hold};
+  co_return aborted;
 }
 
-asio::awaitable<void> JobService::release_aborted(db::Connection& transaction, JobId id,
-                                                  job_dao::LockedJob job) {
-  co_await credits_.release(transaction, id, job.video, false,
-                            std::to_string(job.images - job.done) + " images not processed");
-  co_await jobs_.expire_outputs(transaction, id);
+asio::awaitable<void> JobService::give_back(db::Connection& transaction, Aborted aborted) {
+  const auto& job = aborted.job;
+  co_await credits_.refund(transaction, aborted.hold, aborted.id, job.video,
+                           std::to_string(job.images - job.done) + " images not processed");
+  co_await jobs_.expire_outputs(transaction, aborted.id);
 }
 
 asio::awaitable<void> JobService::abort_all(db::Connection& transaction, DatasetId dataset) {
   const auto open = co_await jobs_.list_open(transaction, dataset);
   // All jobs before the user: somebody else may hold one of them and wait for the user.
-  std::vector<std::pair<JobId, job_dao::LockedJob>> ended;
+  std::vector<Aborted> ended;
   for (const JobId id : open) {
     const auto job = co_await end_open(transaction, id);
     if (job) {  // otherwise it has just ended by itself
-      ended.emplace_back(id, *job);
+      ended.push_back(*job);
     }
   }
-  for (const auto& [id, job] : ended) {
-    co_await release_aborted(transaction, id, job);
+  for (const auto& job : ended) {
+    co_await give_back(transaction, job);
   }
 }
 

@@ -45,11 +45,12 @@ struct AcceptedJobs {
 class JobService {
 public:
   JobService(JobRepository& jobs, VideoService& videos, CreditService& credits,
-             const std::vector<inference::Model>& models);
+             const std::vector<inference::Model>& models, int max_open_jobs);
 
   const std::vector<inference::Model>& models() const { return models_; }
   asio::awaitable<Result<Quote>> quote(UserId user, JobRequest request);
-  // In the caller's transaction: puts the price on hold and queues the jobs, all or none.
+  // In the caller's transaction: puts the price on hold and queues the jobs, all or none. conflict
+  // when the user would have more than `max_open_jobs` that have not ended.
   asio::awaitable<Result<AcceptedJobs>> create(db::Connection& transaction, UserId user,
                                                JobRequest request);
   asio::awaitable<Result<Job>> find(UserId user, JobId id);
@@ -64,16 +65,21 @@ public:
 private:
   asio::awaitable<Result<JobPlan>> plan(db::Connection& transaction, UserId user,
                                         JobRequest request);
+  struct Aborted {
+    JobId id;
+    job_dao::LockedJob job;
+    ClosedHold hold;
+  };
   // The two halves of an abort: the first locks and ends the job, the second gives back its tokens
   // and what it stored.
-  asio::awaitable<Result<job_dao::LockedJob>> end_open(db::Connection& transaction, JobId id);
-  asio::awaitable<void> release_aborted(db::Connection& transaction, JobId id,
-                                        job_dao::LockedJob job);
+  asio::awaitable<Result<Aborted>> end_open(db::Connection& transaction, JobId id);
+  asio::awaitable<void> give_back(db::Connection& transaction, Aborted aborted);
 
   JobRepository& jobs_;
   VideoService& videos_;
   CreditService& credits_;
   const std::vector<inference::Model>& models_;
+  int max_open_jobs_;
 };
 
 }  // namespace infernode

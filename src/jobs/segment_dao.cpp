@@ -180,6 +180,8 @@ asio::awaitable<void> cancel_all(db::Connection& connection, JobId job) {
 }
 
 asio::awaitable<void> expire_outputs(db::Connection& connection, JobId job) {
+  // Blobs before segments, against the usual order: the caller holds the job, which guards these
+  // segments.
   co_await connection.execute(kExpireOutputs, job);
   co_await connection.execute(kForgetOutputs, job);
 }

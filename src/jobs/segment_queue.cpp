@@ -62,15 +62,16 @@ asio::awaitable<bool> SegmentQueue::complete_job(
   if (!held) {
     co_return false;
   }
+  const auto hold = co_await credits_.close_hold(*transaction, segment.job, false);
   job_dao::Ending ending;
   ending.status = "COMPLETED";
-  ending.cost = job->price * completion.processed;
+  ending.cost = hold.settled;
   ending.joules = completion.joules;
   ending.grams = completion.grams;
   co_await jobs_.finish(*transaction, segment.job, std::move(ending));
   const int unprocessed = job->images - completion.processed;
-  co_await credits_.release(*transaction, segment.job, job->video, false,
-                            std::to_string(unprocessed) + " images not processed");
+  co_await credits_.refund(*transaction, hold, segment.job, job->video,
+                           std::to_string(unprocessed) + " images not processed");
   co_await store(*transaction);
   co_await transaction.commit();
   co_return true;
@@ -98,12 +99,14 @@ asio::awaitable<void> SegmentQueue::fail_job(ClaimedSegment segment, std::string
   if (!held) {
     co_return;
   }
+  const auto hold = co_await credits_.close_hold(*transaction, segment.job, true);
   job_dao::Ending ending;
   ending.status = "FAILED";
+  ending.cost = hold.settled;
   ending.joules = co_await jobs_.energy_joules(*transaction, segment.job);
   ending.error = reason;
   co_await jobs_.finish(*transaction, segment.job, std::move(ending));
-  co_await credits_.release(*transaction, segment.job, job->video, true, "the job failed");
+  co_await credits_.refund(*transaction, hold, segment.job, job->video, "the job failed");
   co_await jobs_.expire_outputs(*transaction, segment.job);
   co_await transaction.commit();
   log::warn("job {} failed: {}", segment.job.to_string(), reason);

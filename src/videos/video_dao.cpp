@@ -50,7 +50,7 @@ constexpr Statement kListFrames{"videos.list_frames", R"sql(
    WHERE dataset."user_id" = $1 AND dataset."deleted_at" IS NULL
      AND ($2::uuid IS NULL OR video."dataset_id" = $2)
      AND ($3::uuid[] IS NULL OR video."id" = ANY ($3))
-   ORDER BY array_position($3, video."id"), video."created_at" DESC, video."id" DESC
+   ORDER BY array_position($3, video."id"), video."created_at" DESC, video."id" DESC LIMIT $4
 )sql"};
 constexpr Statement kKeyframes{"videos.keyframes", R"sql(
   SELECT "keyframes" FROM "Videos" WHERE "id" = $1
@@ -120,13 +120,8 @@ asio::awaitable<std::optional<Video>> find(db::Connection& connection, UserId us
 
 asio::awaitable<std::vector<Video>> list(db::Connection& connection, UserId user, DatasetId dataset,
                                          std::optional<Cursor> after, int limit) {
-  std::optional<Timestamp> time;
-  std::optional<VideoId> id;
-  if (after) {
-    time = after->created_at;
-    id = VideoId{after->id};
-  }
-  const db::Rows rows = co_await connection.execute(kList, user, dataset, time, id, limit);
+  const db::Rows rows =
+      co_await connection.execute(kList, user, dataset, time_of(after), id_of(after), limit);
   std::vector<Video> videos;
   for (int i = 0; i < rows.size(); ++i) {
     videos.push_back(video_from_row(rows[i]));
@@ -156,7 +151,8 @@ asio::awaitable<std::vector<media::Keyframe>> keyframes(db::Connection& connecti
 
 asio::awaitable<std::vector<VideoFrames>> list_frames(db::Connection& connection, UserId user,
                                                       std::optional<DatasetId> dataset,
-                                                      std::optional<std::vector<VideoId>> ids) {
+                                                      std::optional<std::vector<VideoId>> ids,
+                                                      int limit) {
   std::optional<std::vector<std::string>> texts;
   if (ids) {
     texts.emplace();
@@ -164,7 +160,7 @@ asio::awaitable<std::vector<VideoFrames>> list_frames(db::Connection& connection
       texts->push_back(id.to_string());
     }
   }
-  const db::Rows rows = co_await connection.execute(kListFrames, user, dataset, texts);
+  const db::Rows rows = co_await connection.execute(kListFrames, user, dataset, texts, limit);
   std::vector<VideoFrames> videos;
   for (int i = 0; i < rows.size(); ++i) {
     videos.push_back(VideoFrames{rows[i].get<VideoId>("id"), rows[i].get<int>("frame_count"),

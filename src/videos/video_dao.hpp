@@ -23,10 +23,11 @@ asio::awaitable<std::vector<Video>> list(db::Connection& connection, UserId user
                                          std::optional<Cursor> after, int limit);
 asio::awaitable<std::optional<std::vector<std::byte>>> thumbnail(db::Connection& connection,
                                                                  UserId user, VideoId id);
-// Those of a dataset, newest first, or those of `ids`, in that order.
+// Up to `limit` of a dataset, newest first, or of `ids`, in that order.
 asio::awaitable<std::vector<VideoFrames>> list_frames(db::Connection& connection, UserId user,
                                                       std::optional<DatasetId> dataset,
-                                                      std::optional<std::vector<VideoId>> ids);
+                                                      std::optional<std::vector<VideoId>> ids,
+                                                      int limit);
 // Where decoding can start; for the worker, which has no user.
 asio::awaitable<std::vector<media::Keyframe>> keyframes(db::Connection& connection, VideoId id);
 // Keeps new jobs away until the transaction ends. False when there is no such video.

@@ -27,14 +27,16 @@ asio::awaitable<std::vector<Video>> VideoRepository::list(UserId user, DatasetId
 
 asio::awaitable<std::vector<VideoFrames>> VideoRepository::list_frames(db::Connection& transaction,
                                                                        UserId user,
-                                                                       DatasetId dataset) {
-  co_return co_await video_dao::list_frames(transaction, user, dataset, std::nullopt);
+                                                                       DatasetId dataset,
+                                                                       int limit) {
+  co_return co_await video_dao::list_frames(transaction, user, dataset, std::nullopt, limit);
 }
 
 asio::awaitable<std::vector<VideoFrames>> VideoRepository::list_frames(db::Connection& transaction,
                                                                        UserId user,
                                                                        std::vector<VideoId> ids) {
-  co_return co_await video_dao::list_frames(transaction, user, std::nullopt, std::move(ids));
+  const int count = static_cast<int>(ids.size());
+  co_return co_await video_dao::list_frames(transaction, user, std::nullopt, std::move(ids), count);
 }
 
 asio::awaitable<std::optional<std::vector<std::byte>>> VideoRepository::thumbnail(UserId user,

@@ -26,7 +26,7 @@ public:
   // One video more than the page holds, when there are more.
   asio::awaitable<std::vector<Video>> list(UserId user, DatasetId dataset, PageRequest page);
   asio::awaitable<std::vector<VideoFrames>> list_frames(db::Connection& transaction, UserId user,
-                                                        DatasetId dataset);
+                                                        DatasetId dataset, int limit);
   // In the order of `ids`; those that are not there are left out.
   asio::awaitable<std::vector<VideoFrames>> list_frames(db::Connection& transaction, UserId user,
                                                         std::vector<VideoId> ids);

@@ -59,7 +59,7 @@ asio::awaitable<Result<std::vector<VideoFrames>>> VideoService::frames(
     if (!found) {
       co_return found.error();
     }
-    co_return co_await videos_.list_frames(transaction, user, *dataset);
+    co_return co_await videos_.list_frames(transaction, user, *dataset, kMaxVideos + 1);
   }
   const auto& ids = std::get<std::vector<VideoId>>(which);
   auto videos = co_await videos_.list_frames(transaction, user, ids);

@@ -39,8 +39,10 @@ public:
   asio::awaitable<Result<std::vector<Video>>> list(UserId user, DatasetId dataset,
                                                    PageRequest page);
   asio::awaitable<Result<std::vector<std::byte>>> thumbnail(UserId user, VideoId id);
-  // The videos of a dataset, or those of `ids` in that order, as planning a job needs them. All of
-  // them must be there: not_found otherwise.
+  // More than that are not worked on at once.
+  static constexpr std::size_t kMaxVideos = 1000;
+  // The videos of a dataset (one more than kMaxVideos at most), or those of `ids` in that order, as
+  // planning a job needs them. All of them must be there: not_found otherwise.
   asio::awaitable<Result<std::vector<VideoFrames>>> frames(
       db::Connection& transaction, UserId user,
       std::variant<DatasetId, std::vector<VideoId>> which);

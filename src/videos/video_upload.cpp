@@ -131,7 +131,7 @@ asio::awaitable<Result<Received>> receive_and_add(VideoService& videos, Idempote
                                                   DatasetId dataset, http::Request& request,
                                                   const std::string& boundary, Form& form,
                                                   std::int64_t max_bytes,
-                                                  const VideoAnswer& answer_of) {
+                                                  const VideoAnswer& answer_of, bool repeated) {
   const auto received = co_await receive_form(request, boundary, form, max_bytes);
   if (!received) {
     co_return received.error();
@@ -145,14 +145,19 @@ asio::awaitable<Result<Received>> receive_and_add(VideoService& videos, Idempote
   upload.size = form.file.size();
   upload.sha256 = form.sha.finish();
   auto key = http::idempotency_key(request, form.name + "\n" + hex(upload.sha256));
-  auto info = co_await videos.probe(upload.file, upload.size);
-  if (!info) {
-    co_return info.error();
+  if (!repeated) {
+    auto info = co_await videos.probe(upload.file, upload.size);
+    if (!info) {
+      co_return info.error();
+    }
+    upload.info = std::move(*info);
   }
-  upload.info = std::move(*info);
   bool adopted = false;
   IdempotencyService::Effect effect =
       [&](db::Connection& transaction) -> asio::awaitable<Result<Answer>> {
+    if (repeated) {
+      throw Unavailable("the answer to a repeated upload expired meanwhile");
+    }
     const auto video = co_await videos.add(transaction, std::move(upload));
     if (!video) {
       co_return video.error();
@@ -181,16 +186,23 @@ asio::awaitable<Result<Answer>> receive_video(VideoService& videos, IdempotencyS
   if (announced && *announced > static_cast<std::uint64_t>(max_bytes + kFormBytes)) {
     co_return too_large(max_bytes);
   }
-  const auto allowed = co_await videos.check_upload(request.user(), dataset);
-  if (!allowed) {
-    co_return allowed.error();
+  // What was answered once is answered again, also when the dataset is gone by now.
+  bool repeated = false;
+  if (auto key = http::idempotency_key(request, "")) {
+    repeated = co_await once.knows(request.user(), std::move(*key));
+  }
+  if (!repeated) {
+    const auto allowed = co_await videos.check_upload(request.user(), dataset);
+    if (!allowed) {
+      co_return allowed.error();
+    }
   }
   Form form{videos.blobs()};
   std::exception_ptr failure;
   Result<Received> received = Error{ErrorCode::malformed, ""};
   try {
     received = co_await receive_and_add(videos, once, dataset, request, *boundary, form, max_bytes,
-                                        answer);
+                                        answer, repeated);
   } catch (...) {
     failure = std::current_exception();
   }

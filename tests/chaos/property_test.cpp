@@ -260,7 +260,7 @@ private:
     auto account = std::make_shared<Account>();
     account->id = text(body.at("user"), "id");
     account->token = text(body, "token");
-    test_.server_.spend(email, "99.8");  // poor from the start
+    test_.server_.spend(email, "99.9");  // poor from the start
     const std::lock_guard lock{test_.accounts_mutex_};
     test_.accounts_.push_back(std::move(account));
   }
@@ -270,7 +270,7 @@ private:
     if (!user) {
       return;
     }
-    const int thousandths = number(1, 30);
+    const int thousandths = number(1, 8);
     const std::string path = "/admin/users/" + user->id + "/recharge";
     const std::string body = fmt::format(R"({{"tokens":0.{:03}}})", thousandths);
     const std::string key = new_key();
@@ -510,7 +510,7 @@ void Property::expect_sound() {
        R"(SELECT id, status, price, images, done,
                  (SELECT sum(amount) FROM "LedgerEntries" WHERE job_id = job.id) AS paid
             FROM "InferenceJobs" AS job
-           WHERE (SELECT -sum(amount) FROM "LedgerEntries" WHERE job_id = job.id) <>
+           WHERE (SELECT -sum(amount) FROM "LedgerEntries" WHERE job_id = job.id) IS DISTINCT FROM
                  price * CASE status WHEN 'FAILED' THEN 0 WHEN 'PENDING' THEN images
                                      WHEN 'RUNNING' THEN images ELSE done END
               OR finished_at IS NOT NULL AND cost <> CASE status WHEN 'FAILED' THEN 0

@@ -191,6 +191,16 @@ TEST_F(Throttle, SlowsGuessesAtAnAccountDown) {
   server.sql("UPDATE \"LoginFailures\" SET window_ends = now()");
   EXPECT_EQ(log_in(server, user.email(), "a guess"), 401);
   EXPECT_EQ(log_in(server, user.email(), TestUser::kPassword), 200);
+  // From another address the owner gets in all the same; but guesses from everywhere add up.
+  server.sql(
+      "UPDATE \"LoginFailures\" SET failures = 0, pending = 0; UPDATE \"LoginFailures\" SET "
+      "failures = 29 WHERE subject = 'account:" +
+      user.email() + "'");
+  EXPECT_EQ(log_in(server, user.email(), "a guess"), 401);
+  EXPECT_EQ(log_in(server, user.email(), "a guess"), 429);
+  server.sql("UPDATE \"LoginFailures\" SET failures = 29 WHERE subject = 'account:" + user.email() +
+             "'");
+  EXPECT_EQ(log_in(server, user.email(), TestUser::kPassword), 200);
   // Success forgets the failures before it.
   for (const int expected : {401, 401, 401, 429}) {
     EXPECT_EQ(log_in(server, user.email(), "a guess"), expected);
@@ -208,9 +218,24 @@ TEST_F(Throttle, SlowsGuessesFromAnAddressDown) {
   EXPECT_EQ(user.send("GET", "/users/me").status, 200);
 }
 
+TEST_F(Throttle, LimitsAccountsFromAnAddress) {
+  TestServer server{
+      {{"INFERNODE_REGISTRATIONS_PER_ADDRESS", "3"}, {"INFERNODE_LOGIN_WINDOW_SECONDS", "60"}}};
+  http::Client client{"127.0.0.1", server.port()};
+  for (const int expected : {201, 201, 201, 429}) {
+    const json::object credentials{{"email", UserId::random().to_string() + "@example.com"},
+                                   {"password", "long enough"}};
+    EXPECT_EQ(client.request("POST", "/api/v1/auth/register", json::serialize(credentials)).status,
+              expected);
+  }
+  EXPECT_EQ(server.value("SELECT count(*) FROM \"Users\""), "3");
+}
+
 // Too many logins at once are put off; everybody else is served meanwhile.
 TEST(HashQueue, RefusesRatherThanStalls) {
-  TestServer server{{{"INFERNODE_HASH_QUEUE", "2"}, {"INFERNODE_BCRYPT_COST", "10"}}};
+  TestServer server{{{"INFERNODE_HASH_QUEUE", "2"},
+                     {"INFERNODE_BCRYPT_COST", "10"},
+                     {"INFERNODE_LOGIN_FAILURES_PER_ACCOUNT", "100"}}};
   TestUser user{server};
   std::mutex mutex;
   std::map<int, int> answers;
@@ -237,7 +262,9 @@ TEST(HashQueue, RefusesRatherThanStalls) {
   EXPECT_GE(answers[503], 1);
   EXPECT_EQ(answers[200] + answers[503], 16);
   // What was put off was no failure.
-  EXPECT_EQ(server.value("SELECT coalesce(sum(failures), 0) FROM \"LoginFailures\""), "0");
+  EXPECT_EQ(server.value("SELECT coalesce(sum(failures + pending), 0) FROM \"LoginFailures\" WHERE "
+                         "subject NOT LIKE 'register:%'"),
+            "0");
 }
 
 TEST(KeyRotation, GoesOnWithoutARestart) {

@@ -399,6 +399,11 @@ TEST_F(Schema, KeepsTheLedgerAppendOnlyAndTheBalanceItsSum) {
   expect_refused(post("refund", "-1"));
   expect_refused(post("opening", "1"));   // twice
   expect_refused(post("recharge", "1"));  // by nobody
+  // An entry that is dropped again moves nothing.
+  const std::string repeated =
+      server_->value("SELECT id FROM \"LedgerEntries\"" + of_user + " AND seq = 2");
+  expect_refused("INSERT INTO \"LedgerEntries\" (id, user_id, kind, amount) VALUES ('" + repeated +
+                 "', '" + rows.user + "', 'upload', -1) ON CONFLICT DO NOTHING");
   EXPECT_EQ(server_->value("SELECT tokens FROM \"Users\"" + by_id), "99.500");
   expect_refused("UPDATE \"AuditEntries\" SET action = 'x'");
   expect_refused("DELETE FROM \"AuditEntries\"");
@@ -445,32 +450,69 @@ TEST(Migrations, GoDownAndUpUnchangedAtEveryStep) {
   EXPECT_NE(run({"db:migrate"}).find("Nothing to do"), std::string::npos);
 }
 
-// The ledger that issue 2 left is chained as it stands, and the chain can be taken off again.
-TEST(Migrations, ChainALedgerThatIsThere) {
+// What is there is carried over: a ledger is chained as it stands, jobs get their holds, and all of
+// it survives the way down and up again.
+TEST(Migrations, CarryOverWhatIsThere) {
   TestServer server;
   const auto run = [&](const std::vector<std::string>& arguments) {
     const auto result = server.command(arguments);
     EXPECT_EQ(result.status, 0) << result.output;
+    const auto kept = server.command({"db:url"});  // the database goes on running
+    EXPECT_EQ(kept.status, 0) << kept.output;
   };
   server.stop();
   run({"db:migrate:undo", "--all"});
   run({"db:migrate", "--to", "20261122100003"});
-  run({"db:url"});  // keeps the database running
   server.sql(
-      R"(INSERT INTO "Users" (email, password) VALUES ('a@example.com', 'x'), ('b@example.com', 'x'))");
-  server.sql(
-      R"(WITH u AS (UPDATE "Users" SET tokens = tokens - 0.24 WHERE email = 'a@example.com' RETURNING *)
-    INSERT INTO "LedgerEntries" (user_id, kind, amount, balance_after, note) SELECT id, 'upload', -0.24, tokens, 'ü' FROM u)");
+      R"(INSERT INTO "Users" (email, password) VALUES ('a@example.com', 'x'), ('b@example.com', 'x');
+    WITH u AS (UPDATE "Users" SET tokens = tokens - 0.24 WHERE email = 'a@example.com' RETURNING *)
+    INSERT INTO "LedgerEntries" (user_id, kind, amount, balance_after, note) SELECT id, 'upload', -0.24, tokens, 'ü' FROM u;
+    WITH u AS (UPDATE "Users" SET tokens = tokens + 5 WHERE email = 'a@example.com' RETURNING *)
+    INSERT INTO "LedgerEntries" (user_id, kind, amount, balance_after) SELECT id, 'recharge', 5, tokens FROM u;
+    INSERT INTO "Blobs" (id) VALUES ('5eed0000-0000-4000-8000-000000000041');
+    INSERT INTO "Datasets" (id, user_id, name) SELECT '5eed0000-0000-4000-8000-000000000042', id, 'd'
+      FROM "Users" WHERE email = 'a@example.com';
+    INSERT INTO "Videos" (id, dataset_id, file, name, frame_count) VALUES ('5eed0000-0000-4000-8000-000000000043',
+      '5eed0000-0000-4000-8000-000000000042', '5eed0000-0000-4000-8000-000000000041', 'v', 9);
+    INSERT INTO "InferenceJobs" (dataset_id, user_id, video_id, params, status, images, done, price, cost, finished_at)
+      SELECT '5eed0000-0000-4000-8000-000000000042', u.id, '5eed0000-0000-4000-8000-000000000043', '{}', s.status::"enum_InferenceJobs_status",
+             10, 4, 0.002, s.cost, s.at::timestamptz
+        FROM "Users" AS u, (VALUES ('RUNNING', 0.02, NULL), ('COMPLETED', 0.008, '2026-01-01'), ('FAILED', 0, '2026-01-01')) AS s (status, cost, at)
+       WHERE u.email = 'a@example.com')");
+  const auto expect_carried_over = [&] {
+    EXPECT_EQ(
+        server.value(
+            R"(SELECT string_agg(seq || ' ' || kind || ' ' || balance_after, ', ' ORDER BY seq)
+        FROM "LedgerEntries" WHERE user_id = (SELECT id FROM "Users" WHERE email = 'a@example.com'))"),
+        "1 opening 100.000, 2 upload 99.760, 3 recharge 104.760");
+    EXPECT_EQ(
+        server.value(
+            R"(SELECT string_agg(status || ' ' || settled || ' ' || released || ' ' || (closed_at IS NOT NULL),
+        ', ' ORDER BY status) FROM "Holds" JOIN "InferenceJobs" ON id = job_id)"),
+        "RUNNING 0.008 0.000 false, FAILED 0.000 0.020 true, COMPLETED 0.008 0.012 true");
+  };
   run({"db:migrate"});
   run({"ledger:verify"});
-  run({"db:url"});
-  EXPECT_EQ(server.value(R"(SELECT string_agg(seq || ' ' || kind, ', ' ORDER BY user_id, seq)
-      FROM "LedgerEntries" WHERE balance_after IN (100, 99.76) AND user_id =
-      (SELECT id FROM "Users" WHERE email = 'a@example.com'))"),
-            "1 opening, 2 upload");
+  expect_carried_over();
+  run({"db:migrate:undo"});
+  run({"db:migrate:undo"});
+  run({"db:migrate:undo"});
+  run({"db:migrate"});
+  expect_carried_over();
   server.sql(
       R"(INSERT INTO "LedgerEntries" (user_id, kind, amount) SELECT id, 'upload', -1 FROM "Users")");
   run({"ledger:verify"});
+  // A balance that its entries do not explain is told by name, and nothing is changed.
+  run({"db:migrate:undo", "--all"});
+  run({"db:migrate", "--to", "20261122100003"});
+  server.sql(
+      R"(INSERT INTO "Users" (email, password) VALUES ('odd@example.com', 'x'); UPDATE "Users" SET tokens = 7)");
+  const auto stopped = server.command({"db:migrate"});
+  EXPECT_EQ(stopped.status, 1);
+  EXPECT_NE(stopped.output.find(
+                "odd@example.com has 7.000 tokens, but the ledger's entries make 100.000"),
+            std::string::npos)
+      << stopped.output;
 }
 
 // A copy of what a checkout looks like: the binary in build/PRESET/bin and the folder db.

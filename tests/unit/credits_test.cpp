@@ -105,8 +105,14 @@ TEST_F(Chain, ShowsWhateverIsMissing) {
   }
   EXPECT_GT(faults([](auto& entries) { std::swap(entries[1], entries[2]); }), 0);
   ChainCheck check;
-  check.add_empty_account(user_);
-  EXPECT_EQ(check.finish().fault_count, 1);
+  check.add_empty_accounts({user_}, 3);
+  EXPECT_EQ(check.finish().fault_count, 3);
+  EXPECT_EQ(faults([](auto& entries) {
+              for (auto& entry : entries) {
+                entry.head_length.reset();  // no such account
+              }
+            }),
+            1);
 }
 
 TEST_F(Chain, ShowsABalanceThatIsNotTheSum) {
