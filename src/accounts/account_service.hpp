@@ -51,7 +51,8 @@ public:
 
   // For administrators. Users whose e-mail address contains `part`.
   asio::awaitable<std::vector<User>> list(std::optional<std::string> part, PageRequest page);
-  // For administrators (nullopt: somebody at the command line). conflict: nobody would be
+  // For administrators (nullopt: somebody at the command line). Disabling ends every token of the
+  // user for good. conflict: nobody would be
   // administrator any more, or one would change their own account.
   asio::awaitable<Result<User>> update(std::optional<UserId> admin, UserId id, UserChange change);
 

@@ -44,6 +44,7 @@ constexpr Statement kUpdate{"users.update", R"sql(
      SET "role" = coalesce($2::text::"enum_Users_role", "role"),
          "disabled_at" = CASE WHEN $3::boolean IS NULL THEN "disabled_at"
                               WHEN $3 THEN coalesce("disabled_at", now()) END,
+         "session_epoch" = "session_epoch" + CASE WHEN $3 THEN 1 ELSE 0 END,
          "updatedAt" = now()
    WHERE "id" = $1
   RETURNING "id", "email", "password", "role", "tokens", "session_epoch", "disabled_at",

@@ -43,12 +43,17 @@ void print_pending(const std::optional<std::string>& last) {
   with_connection(database.conninfo(), [&](db::Connection& connection) -> asio::awaitable<void> {
     const auto list = co_await db::migration_status(connection, std::move(migrations),
                                                     MigrationTable::schema_migrations);
+    bool nothing = true;
     for (const auto& [migration, applied] : list) {
       if (!applied && (!last || migration.version <= *last)) {
+        nothing = false;
         const auto begin = migration.up.find_first_not_of('\n');
         std::printf("-- %s\nBEGIN;\n%s\nCOMMIT;\n\n", migration.name.c_str(),
                     migration.up.substr(std::min(begin, migration.up.size())).c_str());
       }
+    }
+    if (nothing) {
+      std::printf("-- Nothing to do: the schema is up to date.\n");
     }
   });
 }
@@ -148,6 +153,9 @@ constexpr std::string_view kDiagramEnd = "<!-- end of diagram -->\n";
 
 void update_document(const fs::path& file, const std::string& diagram) {
   std::ifstream in{file};
+  if (!in) {
+    throw std::runtime_error(fmt::format("{} cannot be read", file.string()));
+  }
   std::string text{std::istreambuf_iterator<char>{in}, {}};
   const auto begin = text.find(kDiagramBegin);
   const auto end = text.find(kDiagramEnd);
@@ -209,7 +217,11 @@ void add_db_commands(CLI::App& app, int& status) {
       });
   migrate_command->add_flag("--dry-run", *dry_run, "Print the SQL, run nothing");
   migrate_command->add_option("--to", *last, "Up to this version: 20250709144418")
-      ->check(CLI::Number);
+      ->check([](const std::string& text) {
+        return text.find_first_not_of("0123456789") == std::string::npos
+                   ? std::string{}
+                   : "a version is the digits that a migration's name begins with";
+      });
   auto all = std::make_shared<bool>(false);
   add(app, status, "db:migrate:undo", "Undo the last migration", [all] {
     down(kMigrations, MigrationTable::schema_migrations, *all);

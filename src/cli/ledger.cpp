@@ -38,7 +38,9 @@ void add_ledger_command(CLI::App& app, int& status) {
     const Config config = load_settings();
     const Database database{config};
     LedgerReport report;
+    const auto migrations = known_migrations(config, kMigrations);
     with_connection(database.conninfo(), [&](db::Connection& connection) -> asio::awaitable<void> {
+      co_await db::require_current_schema(connection, migrations);
       report = co_await check_ledger(connection);
     });
     if (*as_json) {

@@ -13,6 +13,12 @@ namespace {
 constexpr std::size_t kMaxDepth = 32;
 // Of an object, that are looked at for duplicates; no request of ours has that many.
 constexpr std::size_t kMaxNames = 1000;
+// Of a number, that every double keeps.
+constexpr std::size_t kSafeDigits = 15;
+
+bool is_control(unsigned char c) {
+  return c < 0x20 || c == 0x7f;
+}
 
 void append(std::string& out, const boost::json::value& value);
 
@@ -73,8 +79,30 @@ bool has_nul(const boost::json::value& value) {
   return false;
 }
 
-// Listens to the parser for a name that an object has twice, which the tree would keep once.
-struct DuplicateHandler {
+// Digits of a number without its sign, its exponent, and zeros around it.
+std::string significant_digits(std::string_view number) {
+  std::string digits;
+  for (const char c : number.substr(0, std::min(number.find_first_of("eE"), number.size()))) {
+    if ((c >= '1' && c <= '9') || (c == '0' && !digits.empty())) {
+      digits += c;
+    }
+  }
+  digits.erase(digits.find_last_not_of('0') + 1);
+  return digits;
+}
+
+// Whether a double keeps what the text of a number says.
+bool keeps(double number, std::string_view text) {
+  char shortest[32];
+  const auto end = std::to_chars(shortest, shortest + sizeof shortest, number);
+  const auto digits = significant_digits(text);
+  return digits.size() <= kSafeDigits ||
+         digits == significant_digits({shortest, static_cast<std::size_t>(end.ptr - shortest)});
+}
+
+// Listens to the parser for what the tree does not tell: a name that an object has twice, and what
+// a number exactly says (Boost.JSON 1.81 does not round correctly).
+struct TextHandler {
   static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
   static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);
   static constexpr std::size_t max_key_size = static_cast<std::size_t>(-1);
@@ -84,7 +112,23 @@ struct DuplicateHandler {
 
   std::vector<std::set<std::string>> open{};
   std::string key{};
+  std::string digits{};
   std::optional<std::string> duplicate{};
+  std::optional<std::string> too_exact{};
+  std::vector<double> doubles{};  // in the order of the text
+
+  void end_number(View rest, bool keep) {
+    digits.append(rest.data(), rest.size());
+    if (keep) {
+      double number = 0;
+      std::from_chars(digits.data(), digits.data() + digits.size(), number);
+      doubles.push_back(number);
+      if (!too_exact && !keeps(number, digits)) {
+        too_exact = digits;
+      }
+    }
+    digits.clear();
+  }
 
   bool on_document_begin(Code& /*code*/) { return true; }
   bool on_document_end(Code& /*code*/) { return true; }
@@ -115,23 +159,41 @@ struct DuplicateHandler {
   }
   bool on_string_part(View /*part*/, std::size_t /*size*/, Code& /*code*/) { return true; }
   bool on_string(View /*part*/, std::size_t /*size*/, Code& /*code*/) { return true; }
-  bool on_number_part(View /*part*/, Code& /*code*/) { return true; }
-  bool on_int64(std::int64_t /*number*/, View /*text*/, Code& /*code*/) { return true; }
-  bool on_uint64(std::uint64_t /*number*/, View /*text*/, Code& /*code*/) { return true; }
-  bool on_double(double /*number*/, View /*text*/, Code& /*code*/) { return true; }
+  bool on_number_part(View part, Code& /*code*/) {
+    digits.append(part.data(), part.size());
+    return true;
+  }
+  bool on_int64(std::int64_t /*number*/, View text, Code& /*code*/) {
+    end_number(text, false);
+    return true;
+  }
+  bool on_uint64(std::uint64_t /*number*/, View text, Code& /*code*/) {
+    end_number(text, false);
+    return true;
+  }
+  bool on_double(double /*number*/, View text, Code& /*code*/) {
+    end_number(text, true);
+    return true;
+  }
   bool on_bool(bool /*flag*/, Code& /*code*/) { return true; }
   bool on_null(Code& /*code*/) { return true; }
   bool on_comment_part(View /*part*/, Code& /*code*/) { return true; }
   bool on_comment(View /*part*/, Code& /*code*/) { return true; }
 };
 
-// Of a text that is known to be sound.
-std::optional<std::string> duplicate_name(std::string_view text,
-                                          const boost::json::parse_options& options) {
-  boost::json::basic_parser<DuplicateHandler> parser{options};
-  boost::system::error_code error;
-  parser.write_some(false, text.data(), text.size(), error);
-  return std::move(parser.handler().duplicate);
+// Puts exactly read numbers in the places of those that the tree has; both in the text's order.
+void replace_doubles(boost::json::value& value, std::vector<double>::const_iterator& next) {
+  if (auto* number = value.if_double()) {
+    *number = *next++;
+  } else if (auto* object = value.if_object()) {
+    for (auto& member : *object) {
+      replace_doubles(member.value(), next);
+    }
+  } else if (auto* array = value.if_array()) {
+    for (auto& element : *array) {
+      replace_doubles(element, next);
+    }
+  }
 }
 
 }  // namespace
@@ -158,16 +220,40 @@ Result<boost::json::value> parse_json(std::string_view text) {
   if (text.find_first_not_of(" \t\r\n", read) != std::string_view::npos) {
     return Error{ErrorCode::malformed, fmt::format("extra data follows the JSON at byte {}", read)};
   }
-  if (const auto name = duplicate_name(text, options)) {
+  boost::json::basic_parser<TextHandler> listener{options};
+  listener.write_some(false, text.data(), text.size(), error);
+  auto& heard = listener.handler();
+  if (heard.duplicate) {
+    return Error{ErrorCode::malformed,
+                 fmt::format("an object in the JSON has the member \"{}\" twice",
+                             utf8_prefix(*heard.duplicate, 100))};
+  }
+  if (heard.too_exact) {
     return Error{
         ErrorCode::malformed,
-        fmt::format("an object in the JSON has the member \"{}\" twice", utf8_prefix(*name, 100))};
+        fmt::format("the number {} in the JSON has more digits than can be kept ({} always can)",
+                    utf8_prefix(*heard.too_exact, 100), kSafeDigits)};
   }
   auto value = parser.release();
+  auto next = heard.doubles.cbegin();
+  replace_doubles(value, next);
   if (has_nul(value)) {
     return Error{ErrorCode::malformed, "a string in the JSON holds the character U+0000"};
   }
   return value;
+}
+
+bool has_control_character(std::string_view text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    // U+0080 to U+009F are 0xC2 and one byte below 0xA0.
+    const bool c1 =
+        c == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
+    if (is_control(c) || c1) {
+      return true;
+    }
+  }
+  return false;
 }
 
 bool is_utf8(std::string_view text) {

@@ -14,9 +14,13 @@ namespace infernode {
 std::string json_text(const boost::json::value& value);
 
 // Reads one JSON text (RFC 8259, UTF-8, at most 32 levels deep). Refuses what follows the value,
-// objects with a name twice, lone surrogates, and the character U+0000 in any string, which
-// PostgreSQL cannot store; the Error is `malformed` and says where.
+// objects with a name twice, numbers of more digits than a double keeps, lone
+// surrogates, and the character U+0000 in any string, which PostgreSQL cannot store; the Error is
+// `malformed` and says where.
 Result<boost::json::value> parse_json(std::string_view text);
+
+// Whether a UTF-8 text holds a control character (C0, DEL or C1).
+bool has_control_character(std::string_view text);
 
 // Whether a text is UTF-8 as JSON and PostgreSQL want it: no overlong form, surrogate or U+0000.
 bool is_utf8(std::string_view text);

@@ -25,6 +25,8 @@ std::string field(const PGresult* result, int code) {
   return value == nullptr ? "" : value;
 }
 
+constexpr const char* kScript = "script";
+
 void ignore_notice(void* /*context*/, const PGresult* /*result*/) {}
 
 }  // namespace
@@ -147,8 +149,11 @@ asio::awaitable<Rows> Connection::collect(std::string label) {
       throw ConnectionLost(text);
     }
     // A deadlock, a conflict of snapshots, a lock or a statement that took too long: PostgreSQL
-    // ended this transaction, and a repetition may well succeed.
-    if (sqlstate == "40P01" || sqlstate == "40001" || sqlstate == "55P03" || sqlstate == "57014") {
+    // ended this transaction, and a repetition may well succeed. A table or column that is not
+    // there (of a statement of ours): somebody is migrating under a running server.
+    const bool migrating = label != kScript && (sqlstate == "42P01" || sqlstate == "42703");
+    if (migrating || sqlstate == "40P01" || sqlstate == "40001" || sqlstate == "55P03" ||
+        sqlstate == "57014") {
       log::warn("{}", text);
       throw Unavailable(text);
     }
@@ -195,7 +200,7 @@ asio::awaitable<void> Connection::run_script(std::string sql) {
   if (PQsendQuery(connection_.get(), sql.c_str()) == 0) {
     lose("running a script");
   }
-  co_await collect("script");
+  co_await collect(kScript);
 }
 
 asio::awaitable<Notification> Connection::next_notification() {

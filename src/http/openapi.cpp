@@ -168,7 +168,7 @@ public:
     }
     valijson::ValidationResults::Error error;
     while (errors.size() < kMaxErrors && results.popError(error)) {
-      errors.push_back(FieldError{pointer(error.context), error.description});
+      errors.push_back(field_error(error));
     }
     // One wrong member makes its parent fail too; the innermost say it best.
     std::erase_if(errors, [&](const FieldError& outer) {
@@ -179,6 +179,21 @@ public:
   }
 
 private:
+  // An error about a member is told at the member, in our words.
+  static FieldError field_error(const valijson::ValidationResults::Error& error) {
+    FieldError field{pointer(error.context), error.description};
+    for (const auto& [start, what] :
+         {std::pair{"Missing required property '", "is missing"},
+          {"Object contains a property that could not be validated", "is not known here"}}) {
+      const auto quote = field.detail.rfind('\'', field.detail.rfind('\'') - 1);
+      if (field.detail.starts_with(start) && quote != std::string::npos) {
+        const auto name = field.detail.substr(quote + 1, field.detail.rfind('\'') - quote - 1);
+        return {field.pointer + "/" + std::string{utf8_prefix(name, 100)}, what};
+      }
+    }
+    return field;
+  }
+
   // valijson writes a place as "<root>", "[name]", "[0]".
   static std::string pointer(const std::vector<std::string>& context) {
     std::string result;
@@ -354,8 +369,7 @@ Result<json::object> ApiDocument::parse_query(const std::string& operation_id,
     if (schema == nullptr) {
       return refuse(std::string{utf8_prefix(name, 100)}, "is not known here");
     }
-    const auto control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
-    if (std::any_of(value.begin(), value.end(), control)) {
+    if (has_control_character(value)) {
       return refuse(name, "holds a control character");
     }
     const auto& rules = schema->as_object();

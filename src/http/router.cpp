@@ -47,11 +47,6 @@ bool matches(const Route& route, std::string_view path,
   return true;
 }
 
-bool has_control_character(std::string_view text) {
-  return std::any_of(text.begin(), text.end(),
-                     [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-}
-
 // No request of ours needs longer lists. The bound keeps every later check cheap.
 constexpr std::size_t kMaxMembers = 1000;
 constexpr std::size_t kMaxPointerBytes = 200;
@@ -212,11 +207,16 @@ asio::awaitable<Result<void>> Router::authenticate(Request& request, Access acce
     co_return Result<void>{};
   }
   const std::string header = request.header("authorization");
-  if (!header.starts_with("Bearer ")) {
+  constexpr std::string_view kScheme = "bearer ";
+  const bool bearer =
+      header.size() > kScheme.size() &&
+      std::equal(kScheme.begin(), kScheme.end(), header.begin(),
+                 [](char a, char b) { return a == std::tolower(static_cast<unsigned char>(b)); });
+  if (!bearer) {
     co_return Error{ErrorCode::not_authenticated,
                     "This needs the header 'Authorization: Bearer TOKEN'; log in for a token."};
   }
-  auto principal = co_await authenticate_(header.substr(7));
+  auto principal = co_await authenticate_(header.substr(kScheme.size()));
   if (!principal) {
     co_return principal.error();
   }

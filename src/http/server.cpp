@@ -228,7 +228,12 @@ asio::awaitable<bool> serve_request(State& state, Stream& stream, beast::flat_bu
   request.path = std::string{target.substr(0, question)};
   request.query_string = std::string{target.substr(std::min(question + 1, target.size()))};
   for (const auto& field : message) {
-    request.headers.emplace(lower(field.name_string()), std::string{field.value()});
+    // A field that comes twice is a list (RFC 9110, 5.3); what takes no list refuses that.
+    const auto [entry, fresh] =
+        request.headers.emplace(lower(field.name_string()), std::string{field.value()});
+    if (!fresh) {
+      entry->second += ", " + std::string{field.value()};
+    }
   }
   request.id = request_id(request.header("x-request-id"));
   boost::system::error_code gone;

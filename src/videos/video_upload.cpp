@@ -40,11 +40,6 @@ Error too_large(std::int64_t max_bytes) {
                      fmt::format("A video may have {} bytes at most.", max_bytes));
 }
 
-bool has_control_character(const std::string& text) {
-  return std::any_of(text.begin(), text.end(),
-                     [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-}
-
 // Reads one part to its end.
 asio::awaitable<Result<void>> receive_part(http::MultipartReader& reader, Form& form,
                                            std::int64_t max_bytes) {

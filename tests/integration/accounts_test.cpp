@@ -371,7 +371,8 @@ TEST_F(Administration, RechargesAndWritesItDown) {
   EXPECT_EQ(text(audit, "admin_id"), admin_->id());
   EXPECT_EQ(text(audit, "user_id"), user.id());
   EXPECT_EQ(json_text(audit.at("details").at("tokens")), "12.345");
-  for (const char* wrong : {"0", "-1", "0.0001", "1e-9", "\"5\"", "null", "1e15", "true", "[1]"}) {
+  for (const char* wrong : {"0", "-1", "0.0001", "1e-9", "\"5\"", "null", "1e15", "true", "[1]",
+                            "123456789.12300001", "12345678.1234"}) {
     EXPECT_EQ(admin_->send("POST", path, std::string{R"({"tokens":)"} + wrong + "}").status, 422)
         << wrong;
   }
@@ -379,6 +380,10 @@ TEST_F(Administration, RechargesAndWritesItDown) {
       admin_->send("POST", "/admin/users/" + user.id().substr(1) + "/recharge", R"({"tokens":1})")
           .status,
       404);
+  for (const char* longer :
+       {"0.9999999999999999999", "999999999.99900001", "1000000000.00000001"}) {
+    EXPECT_EQ(admin_->send("POST", path, std::string{R"({"tokens":)"} + longer + "}").status, 400);
+  }
   // A balance stays an amount, however often it is added to.
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(admin_->send("POST", path, R"({"tokens":1000000000})").status, 201);
@@ -400,6 +405,7 @@ TEST_F(Administration, DisablesAUserAndChangesRolesAtOnce) {
   user.call(401, "POST", "/auth/login",
             json::object{{"email", user.email()}, {"password", "a guess"}});
   admin_->call(200, "PATCH", path, json::object{{"disabled", false}});
+  EXPECT_EQ(user.send("GET", "/users/me").status, 401);  // ended for good
   user.log_in();
   user.call(403, "GET", "/admin/audit");
   EXPECT_EQ(text(admin_->call(200, "PATCH", path, json::object{{"role", "admin"}}), "role"),
@@ -438,6 +444,7 @@ TEST_F(Administration, IsNeverLeftToNobody) {
       server_->value("SELECT count(*) FROM \"Users\" WHERE role = 'admin' AND disabled_at IS NULL"),
       "0");
   server_->sql("UPDATE \"Users\" SET disabled_at = NULL");
+  admin_->log_in();  // the tokens of whoever was disabled have ended
 }
 
 TEST_F(Administration, KeepsTheListOfTags) {

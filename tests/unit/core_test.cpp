@@ -65,6 +65,17 @@ TEST(Json, RefusesWhatPostgresqlCannotStore) {
   EXPECT_FALSE(parse_json(R"({"a":1,"b":{"c":1},"a":2})"));
   EXPECT_FALSE(parse_json(R"([{"b":{"c":1,"\u0063":2}}])"));
   EXPECT_TRUE(parse_json(R"({"a":{"a":[{"a":1},{"a":2}]}})"));
+  // Numbers say exactly what was written, or are refused.
+  EXPECT_EQ(json_text(*parse_json("[123456789.12300001, 1, {\"a\": [0.1]}, -2.5e-3, 1e2]")),
+            "[123456789.12300001,1,{\"a\":[0.1]},-0.0025,100]");
+  EXPECT_TRUE(parse_json("[0.30000000000000004, 1e300, 5e-324]"));
+  EXPECT_FALSE(parse_json("[999999999.99900001]"));
+  EXPECT_FALSE(parse_json("[0.9999999999999999999]"));
+  EXPECT_FALSE(parse_json("[0.0010000000000000000001]"));
+  EXPECT_TRUE(parse_json("[0.00100000000000000000000]"));
+  EXPECT_TRUE(has_control_character("a\xc2\x85"));
+  EXPECT_TRUE(has_control_character("\x7f"));
+  EXPECT_FALSE(has_control_character("\xc3\x85 \xc2\xa0"));
   EXPECT_FALSE(parse_json(R"(["\ud800"])"));
   EXPECT_FALSE(parse_json("[\"\xff\"]"));
   EXPECT_FALSE(parse_json("{} {}"));
