@@ -14,7 +14,7 @@ constexpr Statement kClaim{"idempotency.claim", R"sql(
 )sql"};
 constexpr Statement kFind{"idempotency.find", R"sql(
   SELECT "request" = $3 AS same_request, "status", "body"
-    FROM "IdempotencyKeys" WHERE "user_id" = $1 AND "key" = $2
+    FROM "IdempotencyKeys" WHERE "user_id" = $1 AND "key" = $2 AND "expires_at" > now()
 )sql"};
 constexpr Statement kStore{"idempotency.store", R"sql(
   UPDATE "IdempotencyKeys" SET "status" = $3, "body" = $4 WHERE "user_id" = $1 AND "key" = $2
