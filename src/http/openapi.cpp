@@ -181,30 +181,36 @@ public:
 private:
   // An error about a member is told at the member, in our words.
   static FieldError field_error(const valijson::ValidationResults::Error& error) {
-    FieldError field{pointer(error.context), error.description};
-    for (const auto& [start, what] :
-         {std::pair{"Missing required property '", "is missing"},
-          {"Object contains a property that could not be validated", "is not known here"}}) {
-      const auto quote = field.detail.rfind('\'', field.detail.rfind('\'') - 1);
-      if (field.detail.starts_with(start) && quote != std::string::npos) {
-        const auto name = field.detail.substr(quote + 1, field.detail.rfind('\'') - quote - 1);
-        return {field.pointer + "/" + std::string{utf8_prefix(name, 100)}, what};
+    const std::string place = pointer(error.context);
+    const std::string& text = error.description;
+    for (const auto& [marker, what] : {std::pair{"Missing required property '", "is missing"},
+                                       {"Properties' constraints: '", "is not known here"}}) {
+      const auto found = text.find(marker);
+      if (found != std::string::npos) {
+        const auto begin = found + std::string_view{marker}.size();
+        const std::string name = text.substr(begin, text.rfind('\'') - begin);
+        return {place + "/" + escaped(utf8_prefix(name, 100)), what};
       }
     }
-    return field;
+    return {place, text};
   }
 
   // valijson writes a place as "<root>", "[name]", "[0]".
   static std::string pointer(const std::vector<std::string>& context) {
     std::string result;
     for (const auto& part : context) {
-      if (part.size() < 2 || part.front() != '[') {
-        continue;
+      if (part.size() >= 2 && part.front() == '[') {
+        result += "/" + escaped(std::string_view{part}.substr(1, part.size() - 2));
       }
-      result += '/';
-      for (const char c : part.substr(1, part.size() - 2)) {
-        result += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
-      }
+    }
+    return result;
+  }
+
+  // A name as a JSON Pointer has it (RFC 6901).
+  static std::string escaped(std::string_view name) {
+    std::string result;
+    for (const char c : name) {
+      result += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
     }
     return result;
   }

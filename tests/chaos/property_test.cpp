@@ -4,7 +4,7 @@
 // they get in each other's way, with balances that are always nearly empty. Server, worker and
 // PostgreSQL are killed under them. A client whose answer got lost asks again with the same
 // Idempotency-Key. After each round the database is compared with itself and with what the clients
-// were told. INFERNODE_PROPERTY_SEED repeats a run's choices (not its timing).
+// were told. PROPERTY_SEED repeats a run's choices (not its timing).
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -70,7 +70,7 @@ protected:
     write_clip(server_.folder() / "sound.mkv", kFrames, kFrames);
     write_clip(server_.folder() / "broken.mkv", kFrames, kBrokenFrom);
     admin_ = std::make_unique<TestUser>(server_, TestUser::admin);
-    const char* seed = std::getenv("INFERNODE_PROPERTY_SEED");
+    const char* seed = std::getenv("PROPERTY_SEED");
     seed_ = seed == nullptr ? std::random_device{}() : static_cast<unsigned>(std::stoul(seed));
     start_worker();
   }

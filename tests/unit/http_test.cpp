@@ -149,6 +149,19 @@ TEST_F(Document, ChecksBodies) {
   EXPECT_EQ(wrong.error().fields.at(0).pointer, "/params/confidence");
 }
 
+TEST_F(Document, PointsAtTheMember) {
+  const auto pointer = [&](const char* operation, const char* body) {
+    const auto result = document_.check_body(operation, boost::json::parse(body));
+    return result ? ""
+                  : result.error().fields.at(0).pointer + " " + result.error().fields.at(0).detail;
+  };
+  EXPECT_EQ(pointer("login", R"({"email":"a@example.com"})"), "/password is missing");
+  EXPECT_EQ(pointer("createDataset", R"({"name":"a","it's/a~b":1})"),
+            "/it's~1a~0b is not known here");
+  EXPECT_EQ(pointer("createJobs", R"({"params":{"pipeline":"detect","track":true}})"),
+            "/params/track is not known here");
+}
+
 TEST_F(Document, ReadsQueriesByTheirTypes) {
   const auto query = document_.parse_query("listDatasets", "limit=3&tag=a&tag=b%20c&deleted=true");
   ASSERT_TRUE(query) << query.error().detail;
