@@ -16,10 +16,6 @@ constexpr std::size_t kMaxNames = 1000;
 // Of a number, that every double keeps.
 constexpr std::size_t kSafeDigits = 15;
 
-bool is_control(unsigned char c) {
-  return c < 0x20 || c == 0x7f;
-}
-
 void append(std::string& out, const boost::json::value& value);
 
 void append_double(std::string& out, double number) {
@@ -114,17 +110,17 @@ struct TextHandler {
   std::string key{};
   std::string digits{};
   std::optional<std::string> duplicate{};
-  std::optional<std::string> too_exact{};
-  std::vector<double> doubles{};  // in the order of the text
+  std::optional<std::string> unkept{};  // a number out of a double's range, or more exact than one
+  std::vector<double> doubles{};        // in the order of the text
 
   void end_number(View rest, bool keep) {
     digits.append(rest.data(), rest.size());
     if (keep) {
       double number = 0;
-      std::from_chars(digits.data(), digits.data() + digits.size(), number);
+      const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), number);
       doubles.push_back(number);
-      if (!too_exact && !keeps(number, digits)) {
-        too_exact = digits;
+      if (!unkept && (read.ec != std::errc{} || !keeps(number, digits))) {
+        unkept = digits;
       }
     }
     digits.clear();
@@ -228,11 +224,12 @@ Result<boost::json::value> parse_json(std::string_view text) {
                  fmt::format("an object in the JSON has the member \"{}\" twice",
                              utf8_prefix(*heard.duplicate, 100))};
   }
-  if (heard.too_exact) {
+  if (heard.unkept) {
     return Error{
         ErrorCode::malformed,
-        fmt::format("the number {} in the JSON has more digits than can be kept ({} always can)",
-                    utf8_prefix(*heard.too_exact, 100), kSafeDigits)};
+        fmt::format("the number {} in the JSON is too large, too small or too exact to be kept; {} "
+                    "digits always can",
+                    utf8_prefix(*heard.unkept, 100), kSafeDigits)};
   }
   auto value = parser.release();
   auto next = heard.doubles.cbegin();
@@ -249,7 +246,7 @@ bool has_control_character(std::string_view text) {
     // U+0080 to U+009F are 0xC2 and one byte below 0xA0.
     const bool c1 =
         c == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
-    if (is_control(c) || c1) {
+    if (c < 0x20 || c == 0x7f || c1) {
       return true;
     }
   }

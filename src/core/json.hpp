@@ -14,7 +14,7 @@ namespace infernode {
 std::string json_text(const boost::json::value& value);
 
 // Reads one JSON text (RFC 8259, UTF-8, at most 32 levels deep). Refuses what follows the value,
-// objects with a name twice, numbers of more digits than a double keeps, lone
+// objects with a name twice, numbers that a double does not keep, lone
 // surrogates, and the character U+0000 in any string, which PostgreSQL cannot store; the Error is
 // `malformed` and says where.
 Result<boost::json::value> parse_json(std::string_view text);

@@ -69,6 +69,8 @@ TEST(Json, RefusesWhatPostgresqlCannotStore) {
   EXPECT_EQ(json_text(*parse_json("[123456789.12300001, 1, {\"a\": [0.1]}, -2.5e-3, 1e2]")),
             "[123456789.12300001,1,{\"a\":[0.1]},-0.0025,100]");
   EXPECT_TRUE(parse_json("[0.30000000000000004, 1e300, 5e-324]"));
+  EXPECT_FALSE(parse_json("[1e400]"));
+  EXPECT_FALSE(parse_json("[-1e-400]"));
   EXPECT_FALSE(parse_json("[999999999.99900001]"));
   EXPECT_FALSE(parse_json("[0.9999999999999999999]"));
   EXPECT_FALSE(parse_json("[0.0010000000000000000001]"));
