@@ -24,7 +24,7 @@
 #include "credits/credit_service.hpp"
 #include "db/conninfo.hpp"
 #include "db/embedded_server.hpp"
-#include "support/test_server.hpp"
+#include "testing/test_server.hpp"
 
 namespace {
 
@@ -50,8 +50,8 @@ asio::awaitable<void> charge_until(db::Pool& pool, CreditService& credits,
   std::uniform_int_distribution<int> any{1, kAccounts};
   while (std::chrono::steady_clock::now() < end) {
     const auto user = UserId::parse(account_id(any(random))).value();
-    const auto transaction = co_await pool.begin();
-    const auto charged = co_await credits.charge_upload(*transaction, user, VideoId::random(),
+    auto transaction = co_await pool.begin();
+    const auto charged = co_await credits.charge_upload(transaction, user, VideoId::random(),
                                                         Tokens::from_thousandths(1), "1 frames");
     if (!charged) {
       throw std::runtime_error(charged.error().detail);
@@ -65,10 +65,8 @@ asio::awaitable<void> charge_until(db::Pool& pool, CreditService& credits,
 double run_service(const std::string& conninfo) {
   asio::io_context context{1};
   db::Pool pool{context.get_executor(), conninfo, kConnections};
-  AuditRepository audit_repository{pool};
-  AuditService audit{audit_repository};
-  LedgerRepository ledger{pool};
-  CreditService credits{ledger, audit, PriceList{}};
+  AuditService audit{pool};
+  CreditService credits{pool, audit, PriceList{}};
   std::int64_t charges = 0;
   std::exception_ptr failure;
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{kSeconds};

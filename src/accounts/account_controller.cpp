@@ -11,7 +11,7 @@ using http::asio::awaitable;
 json::object user_json(const User& user) {
   return {{"id", user.id.to_string()},
           {"email", user.email},
-          {"role", user.role},
+          {"role", to_text(user.role)},
           {"tokens", json_tokens(user.tokens)},
           {"created_at", rfc3339(user.created_at)},
           {"updated_at", rfc3339(user.updated_at)}};
@@ -60,9 +60,7 @@ awaitable<Result<http::Response>> change_password(AccountService& accounts,
   if (!changed) {
     co_return changed.error();
   }
-  http::Response response;
-  response.status = 204;
-  co_return response;
+  co_return http::no_content();
 }
 
 // As administrators see a user.
@@ -72,15 +70,12 @@ json::object administered_json(const User& user) {
   return object;
 }
 
-awaitable<Result<http::Response>> list_users(AccountService& accounts, http::Request& request) {
+awaitable<Result<http::Response>> list_users(UserAdministration& accounts, http::Request& request) {
   const auto page = page_request(request.query);
   if (!page) {
     co_return page.error();
   }
-  std::optional<std::string> part;
-  if (const auto* q = request.query.if_contains("q")) {
-    part = json::value_to<std::string>(*q);
-  }
+  auto part = request.query_text("q");
   const auto users = co_await accounts.list(std::move(part), *page);
   co_return http::json_response(
       200, page_of(users, page->limit, administered_json, [](const User& user) {
@@ -88,16 +83,17 @@ awaitable<Result<http::Response>> list_users(AccountService& accounts, http::Req
       }));
 }
 
-awaitable<Result<http::Response>> update_user(AccountService& accounts, http::Request& request) {
+awaitable<Result<http::Response>> update_user(UserAdministration& accounts,
+                                              http::Request& request) {
   UserChange change;
   if (const auto* role = request.body.as_object().if_contains("role")) {
-    change.role = json::value_to<std::string>(*role);
+    change.role = from_text<Role>(std::string_view{role->as_string()});
   }
   if (const auto* disabled = request.body.as_object().if_contains("disabled")) {
     change.disabled = disabled->as_bool();
   }
-  const auto id = UserId::parse(request.path_params.at("id")).value_or(UserId{});
-  const auto user = co_await accounts.update(request.user(), id, std::move(change));
+  const auto user =
+      co_await accounts.update(request.user(), request.id<UserId>(), std::move(change));
   if (!user) {
     co_return user.error();
   }
@@ -106,26 +102,21 @@ awaitable<Result<http::Response>> update_user(AccountService& accounts, http::Re
 
 }  // namespace
 
-void add_account_routes(http::Router& router, AccountService& accounts, const TokenSigner& signer) {
-  using http::Access;
-  using http::BodyKind;
-  using http::Request;
-  router.add({"POST", "/api/v1/auth/register", "register", Access::anyone, BodyKind::json,
-              [&](Request& request) { return register_user(accounts, request); }});
-  router.add({"POST", "/api/v1/auth/login", "login", Access::anyone, BodyKind::json,
-              [&](Request& request) { return login(accounts, request); }});
-  router.add({"GET", "/api/v1/users/me", "getMe", Access::user, BodyKind::none,
-              [&](Request& request) { return get_me(accounts, request); }});
-  router.add({"POST", "/api/v1/users/me/password", "changePassword", Access::user, BodyKind::json,
-              [&](Request& request) { return change_password(accounts, request); }});
-  router.add({"GET", "/api/v1/admin/users", "listUsers", Access::admin, BodyKind::none,
-              [&](Request& request) { return list_users(accounts, request); }});
-  router.add({"PATCH", "/api/v1/admin/users/{id}", "updateUser", Access::admin, BodyKind::json,
-              [&](Request& request) { return update_user(accounts, request); }});
-  router.add({"GET", "/.well-known/jwks.json", "getJwks", Access::anyone, BodyKind::none,
-              [&](Request&) -> awaitable<Result<http::Response>> {
-                co_return http::json_response(200, signer.key_set());
-              }});
+void add_account_routes(http::Router& router, AccountService& accounts,
+                        UserAdministration& administration, const TokenSigner& signer) {
+  const auto on = [&](const char* operation, auto& service, auto function) {
+    router.on(operation,
+              [&service, function](http::Request& request) { return function(service, request); });
+  };
+  on("register", accounts, register_user);
+  on("login", accounts, login);
+  on("getMe", accounts, get_me);
+  on("changePassword", accounts, change_password);
+  on("listUsers", administration, list_users);
+  on("updateUser", administration, update_user);
+  router.on("getJwks", [&signer](http::Request&) -> awaitable<Result<http::Response>> {
+    co_return http::json_response(200, signer.key_set());
+  });
 }
 
 http::Authenticator make_authenticator(AccountService& accounts) {
@@ -134,7 +125,7 @@ http::Authenticator make_authenticator(AccountService& accounts) {
     if (!user) {
       co_return user.error();
     }
-    http::Principal principal{user->id, user->role};
+    http::Principal principal{user->id, user->role == Role::admin};
     co_return principal;
   };
 }

@@ -1,5 +1,7 @@
 #include "accounts/account_service.hpp"
 
+#include "accounts/user_dao.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <regex>
@@ -50,14 +52,13 @@ std::string normalised_email(std::string email) {
   return email;
 }
 
-AccountService::AccountService(UserRepository& users, const TokenSigner& signer,
-                               PasswordHasher& hasher, LoginThrottle& throttle, AuditService& audit,
+AccountService::AccountService(db::Pool& database, const TokenSigner& signer,
+                               PasswordHasher& hasher, LoginThrottle& throttle,
                                std::int64_t token_life_seconds)
-    : users_{users},
+    : database_{database},
       signer_{signer},
       hasher_{hasher},
       throttle_{throttle},
-      audit_{audit},
       token_life_seconds_{token_life_seconds},
       decoy_hash_{hash_password("nobody has this password", hasher.cost())} {}
 
@@ -75,7 +76,7 @@ asio::awaitable<Result<User>> AccountService::register_user(std::string email, s
     co_return counted.error();
   }
   auto hash = co_await hasher_.hash(std::move(password));
-  auto user = co_await users_.add(std::move(email), std::move(hash));
+  auto user = co_await user_dao::insert(database_, std::move(email), std::move(hash));
   if (!user) {
     co_return Error{ErrorCode::conflict, "There is already an account with this e-mail address."};
   }
@@ -93,7 +94,7 @@ asio::awaitable<Result<std::optional<User>>> AccountService::check_password(std:
   auto outcome = LoginThrottle::Outcome::unknown;
   std::exception_ptr failure;
   try {
-    user = co_await users_.find_by_email(email);
+    user = co_await user_dao::find_by_email(database_, email);
     const std::string hash = user ? user->password_hash : decoy_hash_;
     const bool matches = co_await hasher_.matches(std::move(password), hash);
     outcome = user && matches ? LoginThrottle::Outcome::right : LoginThrottle::Outcome::wrong;
@@ -128,8 +129,8 @@ asio::awaitable<Result<Login>> AccountService::login(std::string email, std::str
   const std::int64_t now = now_seconds();
   Login login;
   login.expires_in_seconds = token_life_seconds_;
-  login.token = signer_.sign(TokenClaims{user->id, user->email, user->role, user->session_epoch,
-                                         now, now + token_life_seconds_});
+  login.token = signer_.sign(TokenClaims{user->id, user->email, std::string{to_text(user->role)},
+                                         user->session_epoch, now, now + token_life_seconds_});
   login.user = std::move(*user);
   co_return login;
 }
@@ -141,7 +142,8 @@ asio::awaitable<void> AccountService::follow_cost(User user, std::string passwor
   try {
     auto again = co_await hasher_.hash(std::move(password));
     // Somebody who changes the password meanwhile wins.
-    co_await users_.replace_password(user.id, user.password_hash, std::move(again), false);
+    co_await user_dao::replace_password(database_, user.id, user.password_hash, std::move(again),
+                                        false);
   } catch (const Unavailable&) {
     // The next login will do.
   }
@@ -154,7 +156,7 @@ asio::awaitable<Result<void>> AccountService::change_password(UserId id,
   if (const auto error = unsound(new_password, "/new_password")) {
     co_return *error;
   }
-  const auto user = co_await users_.find(id);
+  const auto user = co_await user_dao::find(database_, id);
   if (!user) {
     co_return not_valid();
   }
@@ -168,8 +170,8 @@ asio::awaitable<Result<void>> AccountService::change_password(UserId id,
     co_return field_error("/current_password", "This is not the current password.");
   }
   auto hash = co_await hasher_.hash(std::move(new_password));
-  const bool replaced =
-      co_await users_.replace_password(id, (*checked)->password_hash, std::move(hash), true);
+  const bool replaced = co_await user_dao::replace_password(
+      database_, id, (*checked)->password_hash, std::move(hash), true);
   if (!replaced) {
     co_return Error{ErrorCode::conflict, "The password was changed meanwhile."};
   }
@@ -181,7 +183,7 @@ asio::awaitable<Result<User>> AccountService::authenticate(std::string token) {
   if (!claims) {
     co_return not_valid();
   }
-  auto user = co_await users_.find(claims->user);
+  auto user = co_await user_dao::find(database_, claims->user);
   if (!user || user->disabled_at || user->session_epoch != claims->session_epoch) {
     co_return not_valid();
   }
@@ -189,43 +191,11 @@ asio::awaitable<Result<User>> AccountService::authenticate(std::string token) {
 }
 
 asio::awaitable<Result<User>> AccountService::find(UserId id) {
-  auto user = co_await users_.find(id);
+  auto user = co_await user_dao::find(database_, id);
   if (!user) {
     co_return Error{ErrorCode::not_authenticated, "This account no longer exists."};
   }
   co_return std::move(*user);
-}
-
-asio::awaitable<std::vector<User>> AccountService::list(std::optional<std::string> part,
-                                                        PageRequest page) {
-  co_return co_await users_.list(std::move(part), page);
-}
-
-asio::awaitable<Result<User>> AccountService::update(std::optional<UserId> admin, UserId id,
-                                                     UserChange change) {
-  if (admin && *admin == id) {
-    co_return Error{ErrorCode::conflict,
-                    "Administrators do not change their own role or disable themselves; another "
-                    "one does."};
-  }
-  AuditedAct act{.admin = admin, .action = "user.update", .user = id};
-  if (change.role) {
-    act.details.emplace("role", *change.role);
-  }
-  if (change.disabled) {
-    act.details.emplace("disabled", *change.disabled);
-  }
-  const auto transaction = co_await users_.begin();
-  auto updated = co_await users_.update(*transaction, id, std::move(change));
-  if (updated.result == UserRepository::Update::not_found) {
-    co_return Error{ErrorCode::not_found, "There is no such user."};
-  }
-  if (updated.result == UserRepository::Update::last_admin) {
-    co_return Error{ErrorCode::conflict, "Nobody would be administrator any more."};
-  }
-  co_await audit_.record(*transaction, std::move(act));
-  co_await transaction.commit();
-  co_return std::move(*updated.user);
 }
 
 }  // namespace infernode

@@ -9,9 +9,8 @@
 #include "accounts/password.hpp"
 #include "accounts/token_signer.hpp"
 #include "accounts/user.hpp"
-#include "accounts/user_repository.hpp"
-#include "audit/audit_service.hpp"
 #include "core/error.hpp"
+#include "db/pool.hpp"
 
 namespace infernode {
 
@@ -24,8 +23,8 @@ struct Login {
 // Registers users, logs them in and recognises them. Everything it is given must outlive it.
 class AccountService {
 public:
-  AccountService(UserRepository& users, const TokenSigner& signer, PasswordHasher& hasher,
-                 LoginThrottle& throttle, AuditService& audit, std::int64_t token_life_seconds);
+  AccountService(db::Pool& database, const TokenSigner& signer, PasswordHasher& hasher,
+                 LoginThrottle& throttle, std::int64_t token_life_seconds);
 
   // conflict: the address is taken. invalid: not an e-mail address, or the password has fewer than
   // 8 or more than 72 bytes (bcrypt reads no more). too_many_requests: so many accounts were opened
@@ -49,13 +48,6 @@ public:
   // not_authenticated when the user is gone.
   asio::awaitable<Result<User>> find(UserId id);
 
-  // For administrators. Users whose e-mail address contains `part`.
-  asio::awaitable<std::vector<User>> list(std::optional<std::string> part, PageRequest page);
-  // For administrators (nullopt: somebody at the command line). Disabling ends every token of the
-  // user for good. conflict: nobody would be
-  // administrator any more, or one would change their own account.
-  asio::awaitable<Result<User>> update(std::optional<UserId> admin, UserId id, UserChange change);
-
 private:
   // The user if the password is theirs, nullopt otherwise, after the same work. too_many_requests
   // after repeated failures.
@@ -65,11 +57,10 @@ private:
   // Hashes a password again when the configured cost is no longer that of its hash.
   asio::awaitable<void> follow_cost(User user, std::string password);
 
-  UserRepository& users_;
+  db::Pool& database_;
   const TokenSigner& signer_;
   PasswordHasher& hasher_;
   LoginThrottle& throttle_;
-  AuditService& audit_;
   std::int64_t token_life_seconds_;
   std::string decoy_hash_;  // compared against when there is no such user
 };

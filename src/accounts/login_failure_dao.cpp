@@ -8,16 +8,16 @@ using db::Statement;
 // Sorted, so that two attempts with the same subjects cannot wait for each other in a circle.
 constexpr Statement kBegin{"login_failures.begin", R"sql(
   INSERT INTO "LoginFailures" AS old ("subject", "pending", "window_ends")
-  SELECT subject, 1, now() + make_interval(secs => $2)
+  SELECT subject, 1, "clock"() + make_interval(secs => $2)
     FROM unnest($1::varchar[]) AS subject ORDER BY subject
   ON CONFLICT ("subject") DO UPDATE
-     SET "failures" = CASE WHEN old."window_ends" <= now() THEN 0 ELSE old."failures" END,
-         "pending" = CASE WHEN old."window_ends" <= now() THEN 1
+     SET "failures" = CASE WHEN old."window_ends" <= "clock"() THEN 0 ELSE old."failures" END,
+         "pending" = CASE WHEN old."window_ends" <= "clock"() THEN 1
                           ELSE least(old."pending" + 1, 1000000) END,
-         "window_ends" = CASE WHEN old."window_ends" <= now() THEN excluded."window_ends"
+         "window_ends" = CASE WHEN old."window_ends" <= "clock"() THEN excluded."window_ends"
                               ELSE old."window_ends" END
   RETURNING "subject", "failures", "pending",
-            ceil(extract(epoch FROM "window_ends" - now()))::integer AS seconds_left
+            ceil(extract(epoch FROM "window_ends" - "clock"()))::integer AS seconds_left
 )sql"};
 constexpr Statement kEnd{"login_failures.end", R"sql(
   WITH own AS (SELECT "subject" FROM "LoginFailures" WHERE "subject" = ANY ($1::varchar[])
@@ -32,35 +32,32 @@ constexpr Statement kForgive{"login_failures.forgive", R"sql(
 )sql"};
 constexpr Statement kDeleteExpired{"login_failures.delete_expired", R"sql(
   DELETE FROM "LoginFailures" WHERE "subject" IN (
-    SELECT "subject" FROM "LoginFailures" WHERE "window_ends" <= now()
+    SELECT "subject" FROM "LoginFailures" WHERE "window_ends" <= "clock"()
      ORDER BY "window_ends" LIMIT $1 FOR UPDATE SKIP LOCKED)
 )sql"};
 
 }  // namespace
 
-asio::awaitable<std::vector<Attempts>> begin(db::Connection& connection,
+asio::awaitable<std::vector<Attempts>> begin(db::Executor& executor,
                                              std::vector<std::string> subjects,
                                              int window_seconds) {
-  const db::Rows rows = co_await connection.execute(kBegin, subjects, window_seconds);
-  std::vector<Attempts> attempts;
-  for (int i = 0; i < rows.size(); ++i) {
-    attempts.push_back(Attempts{rows[i].get<std::string>("subject"), rows[i].get<int>("failures"),
-                                rows[i].get<int>("pending"), rows[i].get<int>("seconds_left")});
-  }
-  co_return attempts;
+  const db::Rows rows = co_await executor.execute(kBegin, subjects, window_seconds);
+  co_return rows.all([](const db::Row& row) {
+    return Attempts{row.get<std::string>("subject"), row.get<int>("failures"),
+                    row.get<int>("pending"), row.get<int>("seconds_left")};
+  });
 }
 
-asio::awaitable<void> end(db::Connection& connection, std::vector<std::string> subjects,
-                          bool failed) {
-  co_await connection.execute(kEnd, subjects, failed);
+asio::awaitable<void> end(db::Executor& executor, std::vector<std::string> subjects, bool failed) {
+  co_await executor.execute(kEnd, subjects, failed);
 }
 
-asio::awaitable<void> forgive(db::Connection& connection, std::vector<std::string> subjects) {
-  co_await connection.execute(kForgive, subjects);
+asio::awaitable<void> forgive(db::Executor& executor, std::vector<std::string> subjects) {
+  co_await executor.execute(kForgive, subjects);
 }
 
-asio::awaitable<std::int64_t> delete_expired(db::Connection& connection, int limit) {
-  const db::Rows rows = co_await connection.execute(kDeleteExpired, limit);
+asio::awaitable<std::int64_t> delete_expired(db::Executor& executor, int limit) {
+  const db::Rows rows = co_await executor.execute(kDeleteExpired, limit);
   co_return rows.affected();
 }
 

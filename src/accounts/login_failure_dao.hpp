@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "db/connection.hpp"
+#include "db/pool.hpp"
 
 // Statements on "LoginFailures", one a function. A subject is what attempts are counted for.
 namespace infernode::login_failure_dao {
@@ -19,14 +19,13 @@ struct Attempts {
   int seconds_left = 0;  // of the window they are counted in
 };
 // One more attempt is under way for each of `subjects`; in a new window where the last has ended.
-asio::awaitable<std::vector<Attempts>> begin(db::Connection& connection,
+asio::awaitable<std::vector<Attempts>> begin(db::Executor& executor,
                                              std::vector<std::string> subjects, int window_seconds);
 // The attempt is over: it failed, or it counts for nothing.
-asio::awaitable<void> end(db::Connection& connection, std::vector<std::string> subjects,
-                          bool failed);
+asio::awaitable<void> end(db::Executor& executor, std::vector<std::string> subjects, bool failed);
 // Forgets earlier failures.
-asio::awaitable<void> forgive(db::Connection& connection, std::vector<std::string> subjects);
+asio::awaitable<void> forgive(db::Executor& executor, std::vector<std::string> subjects);
 // Returns how many.
-asio::awaitable<std::int64_t> delete_expired(db::Connection& connection, int limit);
+asio::awaitable<std::int64_t> delete_expired(db::Executor& executor, int limit);
 
 }  // namespace infernode::login_failure_dao

@@ -56,9 +56,8 @@ std::string throttled_address(const std::string& address) {
 
 asio::awaitable<Result<void>> LoginThrottle::begin(std::string account, std::string address) {
   const Subjects subjects{account, throttled_address(address)};
-  const auto connection = co_await pool_.acquire();
   const auto list =
-      co_await login_failure_dao::begin(*connection, subjects.all(), settings_.window_seconds);
+      co_await login_failure_dao::begin(database_, subjects.all(), settings_.window_seconds);
   int wait = 0;
   for (const auto& attempts : list) {
     int limit = settings_.failures_per_account;
@@ -70,7 +69,7 @@ asio::awaitable<Result<void>> LoginThrottle::begin(std::string account, std::str
     wait = std::max(wait, wait_for(attempts, limit));
   }
   if (wait > 0) {
-    co_await login_failure_dao::end(*connection, subjects.all(), false);
+    co_await login_failure_dao::end(database_, subjects.all(), false);
     co_return too_many(wait);
   }
   co_return Result<void>{};
@@ -79,19 +78,17 @@ asio::awaitable<Result<void>> LoginThrottle::begin(std::string account, std::str
 asio::awaitable<void> LoginThrottle::end(std::string account, std::string address,
                                          Outcome outcome) {
   const Subjects subjects{account, throttled_address(address)};
-  const auto connection = co_await pool_.acquire();
-  co_await login_failure_dao::end(*connection, subjects.all(), outcome == Outcome::wrong);
+  co_await login_failure_dao::end(database_, subjects.all(), outcome == Outcome::wrong);
   if (outcome == Outcome::right) {
     std::vector<std::string> own{subjects.pair, subjects.account};
-    co_await login_failure_dao::forgive(*connection, std::move(own));
+    co_await login_failure_dao::forgive(database_, std::move(own));
   }
 }
 
 asio::awaitable<Result<void>> LoginThrottle::count_registration(std::string address) {
   std::vector<std::string> subject{"register:" + throttled_address(address)};
-  const auto connection = co_await pool_.acquire();
   const auto list =
-      co_await login_failure_dao::begin(*connection, std::move(subject), settings_.window_seconds);
+      co_await login_failure_dao::begin(database_, std::move(subject), settings_.window_seconds);
   if (list.front().pending > settings_.registrations_per_address) {
     co_return too_many(std::max(1, list.front().seconds_left));
   }
@@ -101,9 +98,7 @@ asio::awaitable<Result<void>> LoginThrottle::count_registration(std::string addr
 asio::awaitable<std::int64_t> LoginThrottle::sweep() {
   std::int64_t total = 0;
   for (;;) {
-    const auto connection = co_await pool_.acquire();
-    const std::int64_t deleted =
-        co_await login_failure_dao::delete_expired(*connection, kSweepBatch);
+    const std::int64_t deleted = co_await login_failure_dao::delete_expired(database_, kSweepBatch);
     total += deleted;
     if (deleted < kSweepBatch) {
       co_return total;

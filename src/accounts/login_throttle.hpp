@@ -24,7 +24,8 @@ struct ThrottleSettings {
 // an installation together; attempts under way count too, so that many at once do not slip through.
 class LoginThrottle {
 public:
-  LoginThrottle(db::Pool& pool, ThrottleSettings settings) : pool_{pool}, settings_{settings} {}
+  LoginThrottle(db::Executor& database, ThrottleSettings settings)
+      : database_{database}, settings_{settings} {}
 
   // How an attempt ended: the password was right, wrong, or never looked at.
   enum class Outcome { right, wrong, unknown };
@@ -40,7 +41,7 @@ public:
   asio::awaitable<std::int64_t> sweep();
 
 private:
-  db::Pool& pool_;
+  db::Executor& database_;
   ThrottleSettings settings_;
 };
 

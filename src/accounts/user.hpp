@@ -2,18 +2,27 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "core/clock.hpp"
 #include "core/id.hpp"
 #include "core/tokens.hpp"
+#include "core/words.hpp"
 
 namespace infernode {
+
+enum class Role { user, admin };
+template <>
+struct Words<Role> {
+  static constexpr std::pair<Role, std::string_view> all[]{{Role::user, "user"},
+                                                           {Role::admin, "admin"}};
+};
 
 struct User {
   UserId id;
   std::string email;
   std::string password_hash;  // bcrypt
-  std::string role;           // "user" or "admin"
+  Role role = Role::user;
   Tokens tokens;
   int session_epoch = 0;  // tokens of another epoch are no longer valid
   std::optional<Timestamp> disabled_at;
@@ -23,7 +32,7 @@ struct User {
 
 // What an administrator can change of a user.
 struct UserChange {
-  std::optional<std::string> role;
+  std::optional<Role> role;
   std::optional<bool> disabled;
 };
 

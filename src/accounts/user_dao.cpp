@@ -3,32 +3,37 @@
 namespace infernode::user_dao {
 namespace {
 
+using db::sql;
 using db::Statement;
 
-constexpr Statement kInsert{"users.insert", R"sql(
+constexpr db::Text kColumns{
+    R"sql("id", "email", "password", "role", "tokens", "session_epoch", "disabled_at", "createdAt",
+          "updatedAt")sql"};
+
+constexpr Statement kInsert{"users.insert", sql<R"sql(
   INSERT INTO "Users" ("email", "password") VALUES ($1, $2)
   ON CONFLICT DO NOTHING
-  RETURNING "id", "email", "password", "role", "tokens", "session_epoch", "disabled_at",
-            "createdAt", "updatedAt"
-)sql"};
-constexpr Statement kFindByEmail{"users.find_by_email", R"sql(
-  SELECT "id", "email", "password", "role", "tokens", "session_epoch", "disabled_at", "createdAt",
-         "updatedAt"
+  RETURNING )sql",
+                                                kColumns, R"sql(
+)sql">};
+constexpr Statement kFindByEmail{"users.find_by_email", sql<R"sql(
+  SELECT )sql",
+                                                            kColumns, R"sql(
     FROM "Users" WHERE lower("email") = $1
-)sql"};
-constexpr Statement kFind{"users.find", R"sql(
-  SELECT "id", "email", "password", "role", "tokens", "session_epoch", "disabled_at", "createdAt",
-         "updatedAt"
+)sql">};
+constexpr Statement kFind{"users.find", sql<R"sql(
+  SELECT )sql",
+                                            kColumns, R"sql(
     FROM "Users" WHERE "id" = $1
-)sql"};
-constexpr Statement kList{"users.list", R"sql(
-  SELECT "id", "email", "password", "role", "tokens", "session_epoch", "disabled_at", "createdAt",
-         "updatedAt"
+)sql">};
+constexpr Statement kList{"users.list", sql<R"sql(
+  SELECT )sql",
+                                            kColumns, R"sql(
     FROM "Users"
    WHERE ($1::text IS NULL OR position(lower($1) IN lower("email")) > 0)
-     AND ($2::timestamptz IS NULL OR ("createdAt", "id") < ($2, $3::uuid))
+     AND ("createdAt", "id") < ($2::timestamptz, $3::uuid)
    ORDER BY "createdAt" DESC, "id" DESC LIMIT $4
-)sql"};
+)sql">};
 constexpr Statement kReplacePassword{"users.replace_password", R"sql(
   UPDATE "Users"
      SET "password" = $3, "updatedAt" = now(),
@@ -39,7 +44,7 @@ constexpr Statement kReplacePassword{"users.replace_password", R"sql(
 constexpr Statement kLockRoles{"users.lock_roles", R"sql(
   SELECT pg_advisory_xact_lock(1380928581)
 )sql"};
-constexpr Statement kUpdate{"users.update", R"sql(
+constexpr Statement kUpdate{"users.update", sql<R"sql(
   UPDATE "Users"
      SET "role" = coalesce($2::text::"enum_Users_role", "role"),
          "disabled_at" = CASE WHEN $3::boolean IS NULL THEN "disabled_at"
@@ -47,9 +52,9 @@ constexpr Statement kUpdate{"users.update", R"sql(
          "session_epoch" = "session_epoch" + CASE WHEN $3 THEN 1 ELSE 0 END,
          "updatedAt" = now()
    WHERE "id" = $1
-  RETURNING "id", "email", "password", "role", "tokens", "session_epoch", "disabled_at",
-            "createdAt", "updatedAt"
-)sql"};
+  RETURNING )sql",
+                                                kColumns, R"sql(
+)sql">};
 constexpr Statement kCountAdmins{"users.count_admins", R"sql(
   SELECT count(*) AS admins FROM "Users" WHERE "role" = 'admin' AND "disabled_at" IS NULL
 )sql"};
@@ -58,7 +63,7 @@ User user_from_row(const db::Row& row) {
   return {.id = row.get<UserId>("id"),
           .email = row.get<std::string>("email"),
           .password_hash = row.get<std::string>("password"),
-          .role = row.get<std::string>("role"),
+          .role = row.get<Role>("role"),
           .tokens = row.get<Tokens>("tokens"),
           .session_epoch = row.get<int>("session_epoch"),
           .disabled_at = row.get<std::optional<Timestamp>>("disabled_at"),
@@ -66,58 +71,50 @@ User user_from_row(const db::Row& row) {
           .updated_at = row.get<Timestamp>("updatedAt")};
 }
 
-std::optional<User> user_from_rows(const db::Rows& rows) {
-  return rows.empty() ? std::nullopt : std::optional<User>{user_from_row(rows.one())};
-}
-
 }  // namespace
 
-asio::awaitable<std::optional<User>> insert(db::Connection& connection, std::string email,
+asio::awaitable<std::optional<User>> insert(db::Executor& executor, std::string email,
                                             std::string password_hash) {
-  const db::Rows rows = co_await connection.execute(kInsert, email, password_hash);
-  co_return user_from_rows(rows);
+  const db::Rows rows = co_await executor.execute(kInsert, email, password_hash);
+  co_return rows.optional(user_from_row);
 }
 
-asio::awaitable<std::optional<User>> find_by_email(db::Connection& connection, std::string email) {
-  const db::Rows rows = co_await connection.execute(kFindByEmail, email);
-  co_return user_from_rows(rows);
+asio::awaitable<std::optional<User>> find_by_email(db::Executor& executor, std::string email) {
+  const db::Rows rows = co_await executor.execute(kFindByEmail, email);
+  co_return rows.optional(user_from_row);
 }
 
-asio::awaitable<std::optional<User>> find(db::Connection& connection, UserId id) {
-  const db::Rows rows = co_await connection.execute(kFind, id);
-  co_return user_from_rows(rows);
+asio::awaitable<std::optional<User>> find(db::Executor& executor, UserId id) {
+  const db::Rows rows = co_await executor.execute(kFind, id);
+  co_return rows.optional(user_from_row);
 }
 
-asio::awaitable<std::vector<User>> list(db::Connection& connection, std::optional<std::string> part,
+asio::awaitable<std::vector<User>> list(db::Executor& executor, std::optional<std::string> part,
                                         std::optional<Cursor> after, int limit) {
   const db::Rows rows =
-      co_await connection.execute(kList, part, time_of(after), id_of(after), limit);
-  std::vector<User> users;
-  for (int i = 0; i < rows.size(); ++i) {
-    users.push_back(user_from_row(rows[i]));
-  }
-  co_return users;
+      co_await executor.execute(kList, part, time_before(after), id_before(after), limit);
+  co_return rows.all(user_from_row);
 }
 
-asio::awaitable<bool> replace_password(db::Connection& connection, UserId id, std::string old_hash,
+asio::awaitable<bool> replace_password(db::Executor& executor, UserId id, std::string old_hash,
                                        std::string new_hash, bool end_sessions) {
   const db::Rows rows =
-      co_await connection.execute(kReplacePassword, id, old_hash, new_hash, end_sessions);
+      co_await executor.execute(kReplacePassword, id, old_hash, new_hash, end_sessions);
   co_return rows.affected() == 1;
 }
 
-asio::awaitable<void> lock_roles(db::Connection& transaction) {
+asio::awaitable<void> lock_roles(db::Transaction& transaction) {
   co_await transaction.execute(kLockRoles);
 }
 
-asio::awaitable<std::optional<User>> update(db::Connection& transaction, UserId id,
+asio::awaitable<std::optional<User>> update(db::Transaction& transaction, UserId id,
                                             UserChange change) {
   const db::Rows rows = co_await transaction.execute(kUpdate, id, change.role, change.disabled);
-  co_return user_from_rows(rows);
+  co_return rows.optional(user_from_row);
 }
 
-asio::awaitable<std::int64_t> count_admins(db::Connection& connection) {
-  const db::Rows rows = co_await connection.execute(kCountAdmins);
+asio::awaitable<std::int64_t> count_admins(db::Executor& executor) {
+  const db::Rows rows = co_await executor.execute(kCountAdmins);
   co_return rows.one().get<std::int64_t>("admins");
 }
 

@@ -6,7 +6,7 @@
 
 #include "accounts/user.hpp"
 #include "core/page.hpp"
-#include "db/connection.hpp"
+#include "db/pool.hpp"
 
 // Statements on "Users", one a function.
 namespace infernode::user_dao {
@@ -14,22 +14,22 @@ namespace infernode::user_dao {
 namespace asio = boost::asio;
 
 // nullopt when the e-mail address is taken, in whatever case.
-asio::awaitable<std::optional<User>> insert(db::Connection& connection, std::string email,
+asio::awaitable<std::optional<User>> insert(db::Executor& executor, std::string email,
                                             std::string password_hash);
 // `email` in lower case.
-asio::awaitable<std::optional<User>> find_by_email(db::Connection& connection, std::string email);
-asio::awaitable<std::optional<User>> find(db::Connection& connection, UserId id);
+asio::awaitable<std::optional<User>> find_by_email(db::Executor& executor, std::string email);
+asio::awaitable<std::optional<User>> find(db::Executor& executor, UserId id);
 // Up to `limit` users, newest first, whose e-mail address contains `part` (in any case).
-asio::awaitable<std::vector<User>> list(db::Connection& connection, std::optional<std::string> part,
+asio::awaitable<std::vector<User>> list(db::Executor& executor, std::optional<std::string> part,
                                         std::optional<Cursor> after, int limit);
 // Replaces the hash if it is still `old_hash`. With `end_sessions` older tokens end.
-asio::awaitable<bool> replace_password(db::Connection& connection, UserId id, std::string old_hash,
+asio::awaitable<bool> replace_password(db::Executor& executor, UserId id, std::string old_hash,
                                        std::string new_hash, bool end_sessions);
 // Keeps other changes of roles away until the transaction ends.
-asio::awaitable<void> lock_roles(db::Connection& transaction);
-asio::awaitable<std::optional<User>> update(db::Connection& transaction, UserId id,
+asio::awaitable<void> lock_roles(db::Transaction& transaction);
+asio::awaitable<std::optional<User>> update(db::Transaction& transaction, UserId id,
                                             UserChange change);
 // Administrators that are not disabled.
-asio::awaitable<std::int64_t> count_admins(db::Connection& connection);
+asio::awaitable<std::int64_t> count_admins(db::Executor& executor);
 
 }  // namespace infernode::user_dao

@@ -22,18 +22,17 @@ json::object entry_json(const AuditEntry& entry) {
 }  // namespace
 
 void add_audit_routes(http::Router& router, AuditService& audit) {
-  router.add({"GET", "/api/v1/admin/audit", "listAudit", http::Access::admin, http::BodyKind::none,
-              [&audit](http::Request& request) -> awaitable<Result<http::Response>> {
-                const auto page = page_request(request.query);
-                if (!page) {
-                  co_return page.error();
-                }
-                const auto entries = co_await audit.list(*page);
-                co_return http::json_response(
-                    200, page_of(entries, page->limit, entry_json, [](const AuditEntry& entry) {
-                      return Cursor{entry.created_at, entry.id};
-                    }));
-              }});
+  router.on("listAudit", [&audit](http::Request& request) -> awaitable<Result<http::Response>> {
+    const auto page = page_request(request.query);
+    if (!page) {
+      co_return page.error();
+    }
+    const auto entries = co_await audit.list(*page);
+    co_return http::json_response(
+        200, page_of(entries, page->limit, entry_json, [](const AuditEntry& entry) {
+          return Cursor{entry.created_at, entry.id};
+        }));
+  });
 }
 
 }  // namespace infernode

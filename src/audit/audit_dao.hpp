@@ -6,16 +6,16 @@
 
 #include "audit/audit.hpp"
 #include "core/page.hpp"
-#include "db/connection.hpp"
+#include "db/pool.hpp"
 
 // Statements on "AuditEntries", one a function.
 namespace infernode::audit_dao {
 
 namespace asio = boost::asio;
 
-asio::awaitable<void> insert(db::Connection& transaction, AuditedAct act);
+void insert(db::Transaction& transaction, const AuditedAct& act);
 // Up to `limit` entries, newest first.
-asio::awaitable<std::vector<AuditEntry>> list(db::Connection& connection,
-                                              std::optional<Cursor> after, int limit);
+asio::awaitable<std::vector<AuditEntry>> list(db::Executor& executor, std::optional<Cursor> after,
+                                              int limit);
 
 }  // namespace infernode::audit_dao

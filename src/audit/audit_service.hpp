@@ -3,22 +3,26 @@
 #include <boost/asio/awaitable.hpp>
 #include <vector>
 
-#include "audit/audit_repository.hpp"
+#include "audit/audit.hpp"
+#include "core/page.hpp"
+#include "db/pool.hpp"
 
 namespace infernode {
 
-// Keeps what administrators did, in the transaction in which they did it.
+namespace asio = boost::asio;
+
+// Keeps what administrators did, in the transaction in which they did it. `database` must outlive
+// it.
 class AuditService {
 public:
-  explicit AuditService(AuditRepository& entries) : entries_{entries} {}
+  explicit AuditService(db::Pool& database) : database_{database} {}
 
-  asio::awaitable<void> record(db::Connection& transaction, AuditedAct act) {
-    return entries_.add(transaction, std::move(act));
-  }
-  asio::awaitable<std::vector<AuditEntry>> list(PageRequest page) { return entries_.list(page); }
+  void record(db::Transaction& transaction, const AuditedAct& act);
+  // One entry more than the page holds, when there are more; newest first.
+  asio::awaitable<std::vector<AuditEntry>> list(PageRequest page);
 
 private:
-  AuditRepository& entries_;
+  db::Pool& database_;
 };
 
 }  // namespace infernode

@@ -1,6 +1,7 @@
 #include "blobs/blob_store.hpp"
 
 #include <algorithm>
+#include <span>
 
 #include "blobs/blob_dao.hpp"
 
@@ -10,53 +11,116 @@ namespace {
 constexpr int kLifeSeconds = std::chrono::seconds{BlobStore::kStagingLife}.count();
 constexpr int kSweepBatch = 100;  // blobs
 constexpr int kChunkBatch = 128;  // chunks (64 MiB): keeps each statement short
+constexpr int kReadParts = 64;    // parts a read() joins at most
 constexpr std::chrono::minutes kKeepInterval{2};
 
 }  // namespace
 
-asio::awaitable<BlobId> BlobStore::stage() {
-  const BlobId blob = BlobId::random();
-  const auto connection = co_await pool_.acquire();
-  co_await blob_dao::insert_staged(*connection, blob, kLifeSeconds);
-  co_return blob;
+void BlobStore::stage(db::Transaction& transaction, BlobId blob) {
+  transaction.queue(blob_dao::insert_staged(blob, kLifeSeconds));
 }
 
-asio::awaitable<void> BlobStore::append(BlobId blob, std::int64_t start,
-                                        std::vector<std::byte> chunk, bool keep) {
-  const auto connection = co_await pool_.acquire();
-  co_await blob_dao::insert_chunk(*connection, blob, start, std::move(chunk));
-  if (keep) {
-    co_await blob_dao::extend_life(*connection, blob, kLifeSeconds);
+asio::awaitable<void> BlobStore::noting_full_disk(asio::awaitable<void> storing) {
+  try {
+    co_await std::move(storing);
+    disk_full_.reset();
+  } catch (const StorageFull& error) {
+    disk_full_ = error.what();
+    throw;
   }
 }
 
+asio::awaitable<void> BlobStore::put(std::vector<db::Command> rows, ChunkId chunk,
+                                     std::vector<std::byte> bytes) {
+  if (!rows.empty()) {
+    co_await database_.execute_all(std::move(rows));
+  }
+  co_await chunks_.put(chunk, std::move(bytes));
+}
+
+asio::awaitable<void> BlobStore::append(BlobId blob, std::int64_t start,
+                                        std::vector<std::byte> chunk, Life life) {
+  const blob_dao::Part part{start, static_cast<std::int32_t>(chunk.size()), ChunkId::random()};
+  std::vector<db::Command> commands;
+  if (life == Life::begins) {
+    commands.push_back(blob_dao::insert_staged(blob, kLifeSeconds));
+  } else if (life == Life::goes_on) {
+    commands.push_back(blob_dao::extend_life(blob, kLifeSeconds));
+  }
+  commands.push_back(blob_dao::insert_part(blob, part));
+  auto storing = put(std::move(commands), part.chunk, std::move(chunk));
+  co_await noting_full_disk(std::move(storing));
+}
+
+asio::awaitable<void> BlobStore::truncate(BlobId blob, std::int64_t size) {
+  for (;;) {
+    auto parts = co_await blob_dao::list_parts_from(database_, blob, size, kChunkBatch);
+    if (parts.empty()) {
+      co_return;
+    }
+    co_await erase(std::move(parts));
+  }
+}
+
+asio::awaitable<void> BlobStore::erase(std::vector<blob_dao::OwnedPart> parts) {
+  std::vector<ChunkId> chunks;
+  for (const auto& part : parts) {
+    chunks.push_back(part.chunk);
+  }
+  co_await chunks_.erase(std::move(chunks));
+  co_await blob_dao::delete_parts(database_, std::move(parts));
+}
+
 asio::awaitable<void> BlobStore::keep(BlobId blob) {
-  const auto connection = co_await pool_.acquire();
-  co_await blob_dao::extend_life(*connection, blob, kLifeSeconds);
+  std::vector<db::Command> commands;
+  commands.push_back(blob_dao::extend_life(blob, kLifeSeconds));
+  co_await database_.execute_all(std::move(commands));
+}
+
+void BlobStore::keep(db::Transaction& transaction, BlobId blob) {
+  transaction.queue(blob_dao::extend_life(blob, kLifeSeconds));
 }
 
 asio::awaitable<std::vector<std::byte>> BlobStore::read(BlobId blob, std::int64_t offset,
                                                         std::size_t max_bytes) {
-  const auto connection = co_await pool_.acquire();
-  co_return co_await blob_dao::read_range(*connection, blob, offset,
-                                          static_cast<std::int64_t>(max_bytes));
+  const auto bytes = static_cast<std::int64_t>(std::min(max_bytes, kChunkBytes));
+  const auto parts = co_await blob_dao::find_parts(database_, blob, offset, bytes, kReadParts);
+  std::vector<ChunkSlice> slices;
+  std::int64_t at = offset;
+  const std::int64_t end = offset + bytes;
+  for (const auto& part : parts) {
+    // A gap is where a piece of a former blob lies.
+    if (part.start > at || part.start + part.size <= at) {
+      break;
+    }
+    const std::int64_t size = std::min(part.start + part.size, end) - at;
+    slices.push_back(ChunkSlice{part.chunk, static_cast<std::int32_t>(at - part.start),
+                                static_cast<std::int32_t>(size)});
+    at += size;
+  }
+  if (slices.empty()) {
+    co_return co_await blob_dao::read_former(database_, blob, offset, bytes);
+  }
+  co_return co_await chunks_.get(std::move(slices));
 }
 
 asio::awaitable<void> BlobStore::discard(BlobId blob) {
-  {
-    const auto connection = co_await pool_.acquire();
-    co_await blob_dao::doom_staged(*connection, blob);
-  }
-  co_await delete_doomed(blob);
+  co_await blob_dao::mark_staged(database_, blob);
+  co_await delete_marked(blob);
 }
 
-asio::awaitable<std::int64_t> BlobStore::delete_doomed(std::optional<BlobId> only) {
+asio::awaitable<std::int64_t> BlobStore::delete_marked(std::optional<BlobId> only) {
   for (;;) {
-    const auto connection = co_await pool_.acquire();
-    const std::int64_t deleted =
-        co_await blob_dao::delete_doomed_chunks(*connection, only, kChunkBatch);
+    auto parts = co_await blob_dao::list_marked_parts(database_, only, kChunkBatch);
+    if (parts.empty()) {
+      break;
+    }
+    co_await erase(std::move(parts));
+  }
+  for (;;) {
+    const auto deleted = co_await blob_dao::delete_marked_former(database_, only, kChunkBatch);
     if (deleted < kChunkBatch) {
-      co_return co_await blob_dao::delete_doomed(*connection, only);
+      co_return co_await blob_dao::delete_marked(database_, only);
     }
   }
 }
@@ -64,34 +128,44 @@ asio::awaitable<std::int64_t> BlobStore::delete_doomed(std::optional<BlobId> onl
 asio::awaitable<std::int64_t> BlobStore::sweep() {
   std::int64_t total = 0;
   for (;;) {
-    std::int64_t doomed = 0;
-    {
-      const auto connection = co_await pool_.acquire();
-      doomed = co_await blob_dao::doom_expired(*connection, kSweepBatch);
-    }
-    total += co_await delete_doomed(std::nullopt);
-    if (doomed < kSweepBatch) {
+    const std::int64_t marked = co_await blob_dao::mark_expired(database_, kSweepBatch);
+    total += co_await delete_marked(std::nullopt);
+    if (marked < kSweepBatch) {
       co_return total;
     }
   }
 }
 
-asio::awaitable<void> BlobStore::adopt(db::Connection& transaction, BlobId blob, std::int64_t size,
-                                       std::optional<Sha256Digest> sha256) {
-  std::optional<std::vector<std::byte>> digest;
-  if (sha256) {
-    digest.emplace(sha256->begin(), sha256->end());
-  }
-  const bool adopted = co_await blob_dao::adopt(transaction, blob, size, std::move(digest));
-  if (!adopted) {
-    throw Unavailable("a staged blob expired before it was complete");
-  }
+void BlobStore::expire(db::Transaction& transaction, const std::vector<BlobId>& blobs) {
+  blob_dao::expire(transaction, blobs);
 }
 
-asio::awaitable<void> BlobStore::splice(db::Connection& transaction, BlobId from, BlobId to,
-                                        std::int64_t base) {
-  co_await blob_dao::move_chunks(transaction, from, to, base);
-  co_await blob_dao::remove(transaction, from);
+void BlobStore::adopt(db::Transaction& transaction, BlobId blob, std::int64_t size,
+                      std::optional<Sha256Digest> sha256) {
+  blob_dao::adopt(transaction, blob, size, sha256);
+}
+
+void BlobStore::splice(db::Transaction& transaction, const std::vector<Splice>& splices) {
+  if (splices.empty()) {
+    return;
+  }
+  std::vector<blob_dao::Splice> moves;
+  std::vector<BlobId> emptied;
+  for (const auto& each : splices) {
+    moves.push_back(blob_dao::Splice{each.from, each.to, each.base});
+    emptied.push_back(each.from);
+  }
+  blob_dao::splice(transaction, moves);
+  blob_dao::remove(transaction, emptied);
+}
+
+asio::awaitable<void> BlobStore::try_room() {
+  const ChunkId chunk = ChunkId::random();
+  std::vector<std::byte> bytes(kChunkBytes);
+  auto storing = put({}, chunk, std::move(bytes));
+  co_await noting_full_disk(std::move(storing));
+  std::vector<ChunkId> taken_back{chunk};
+  co_await chunks_.erase(std::move(taken_back));
 }
 
 asio::awaitable<void> BlobWriter::write(std::vector<std::byte> bytes) {
@@ -120,15 +194,17 @@ asio::awaitable<void> BlobWriter::finish() {
 
 asio::awaitable<void> BlobWriter::store(std::vector<std::byte> chunk) {
   const auto now = std::chrono::steady_clock::now();
+  auto life = BlobStore::Life::as_it_is;
   if (!id_) {
-    id_ = co_await store_.stage();
-    kept_at_ = now;
+    id_ = BlobId::random();
+    life = BlobStore::Life::begins;
+  } else if (now - kept_at_ > kKeepInterval) {
+    life = BlobStore::Life::goes_on;
   }
-  const bool keep = now - kept_at_ > kKeepInterval;
   const auto size = static_cast<std::int64_t>(chunk.size());
-  co_await store_.append(*id_, stored_, std::move(chunk), keep);
+  co_await store_.append(*id_, stored_, std::move(chunk), life);
   stored_ += size;
-  if (keep) {
+  if (life != BlobStore::Life::as_it_is) {
     kept_at_ = now;
   }
 }

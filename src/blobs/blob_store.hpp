@@ -5,56 +5,88 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
+#include <string>
 #include <vector>
 
+#include "blobs/chunk_store.hpp"
 #include "core/digest.hpp"
 #include "core/id.hpp"
 #include "db/pool.hpp"
 
 namespace infernode {
 
-namespace asio = boost::asio;
+namespace blob_dao {
+struct OwnedPart;
+}
 
-// Long binary content, stored in PostgreSQL in chunks. A blob begins as staged: it is swept when
-// nobody has adopted it before it expires, so a process that dies half way leaves nothing behind.
-// All offsets and sizes are in bytes. Everything here throws db::SqlError or Unavailable only.
+// Long binary content. What a blob consists of is rows of parts in PostgreSQL; the bytes of the
+// parts are in a chunk store. A blob begins as staged: it is swept when nobody has adopted it
+// before it expires, so a process that dies half way leaves nothing behind. A part is written
+// before its chunk and deleted after it, so no chunk is ever without a part. All offsets and sizes
+// are in bytes. Everything here throws what the database and the chunk store throw; db::DiskFull is
+// remembered (see disk_full()).
 class BlobStore {
 public:
   // How long a staged blob lives without being written to.
   static constexpr std::chrono::minutes kStagingLife{60};
   static constexpr std::size_t kChunkBytes = 512 * 1024;
 
-  explicit BlobStore(db::Pool& pool) : pool_{pool} {}
+  // Both must outlive it.
+  BlobStore(db::Pool& database, ChunkStore& chunks) : database_{database}, chunks_{chunks} {}
 
-  asio::awaitable<BlobId> stage();
-  // Adds one chunk (1..1 MiB) that begins at `start`. Also says that the blob is still wanted, when
-  // `keep` is set.
+  // In the caller's transaction: a new staged blob.
+  void stage(db::Transaction& transaction, BlobId blob);
+  enum class Life { as_it_is, begins, goes_on };
+  // Adds one chunk (1..1 MiB) that begins at `start`. With `begins` the blob is staged first, with
+  // `goes_on` its life begins anew.
   asio::awaitable<void> append(BlobId blob, std::int64_t start, std::vector<std::byte> chunk,
-                               bool keep);
+                               Life life);
   // Says that a staged blob is still wanted.
   asio::awaitable<void> keep(BlobId blob);
-  // Up to `max_bytes` from `offset` on, at most to the end of the chunk; empty at the blob's end.
+  void keep(db::Transaction& transaction, BlobId blob);
+  // Up to `max_bytes` from `offset` on, maybe fewer; empty at the blob's end.
   asio::awaitable<std::vector<std::byte>> read(BlobId blob, std::int64_t offset,
                                                std::size_t max_bytes);
   // Drops a staged blob now rather than when it expires.
   asio::awaitable<void> discard(BlobId blob);
   // Deletes what has expired, and returns how many blobs that were.
   asio::awaitable<std::int64_t> sweep();
+  // In the caller's transaction, in which nothing refers to them any more: they may be swept from
+  // now on.
+  void expire(db::Transaction& transaction, const std::vector<BlobId>& blobs);
 
-  // In the caller's transaction: the blob is complete and something refers to it from now on.
-  asio::awaitable<void> adopt(db::Connection& transaction, BlobId blob, std::int64_t size,
-                              std::optional<Sha256Digest> sha256);
-  // In the caller's transaction: moves the chunks of `from` behind `base` bytes of `to`. No byte is
-  // copied; `from` is deleted.
-  asio::awaitable<void> splice(db::Connection& transaction, BlobId from, BlobId to,
-                               std::int64_t base);
+  // In the caller's transaction: the blob is complete and something refers to it from now on. The
+  // transaction fails with Unavailable when it has expired.
+  void adopt(db::Transaction& transaction, BlobId blob, std::int64_t size,
+             std::optional<Sha256Digest> sha256);
+  // In the caller's transaction: what `from` consists of becomes part of `to`, `base` bytes after
+  // its beginning, and `from` is deleted. No byte is copied.
+  struct Splice {
+    BlobId from;
+    BlobId to;
+    std::int64_t base = 0;
+  };
+  void splice(db::Transaction& transaction, const std::vector<Splice>& splices);
+  // Takes back what was appended from `size` on, at a chunk's beginning.
+  asio::awaitable<void> truncate(BlobId blob, std::int64_t size);
+
+  // Why nothing can be stored; nullopt when, as far as this process has seen, it can.
+  const std::optional<std::string>& disk_full() const { return disk_full_; }
+  // Tries to store a chunk and takes it back. Forgets disk_full() when there is room.
+  asio::awaitable<void> try_room();
 
 private:
-  // Deletes blobs that are marked for it (or only this one), a piece at a time; returns how many.
-  asio::awaitable<std::int64_t> delete_doomed(std::optional<BlobId> only);
+  // Deletes marked blobs (or only this one), a piece at a time; returns how many.
+  asio::awaitable<std::int64_t> delete_marked(std::optional<BlobId> only);
+  asio::awaitable<void> erase(std::vector<blob_dao::OwnedPart> parts);
+  // The rows first, then the chunk that they speak of.
+  asio::awaitable<void> put(std::vector<db::Command> rows, ChunkId chunk,
+                            std::vector<std::byte> bytes);
+  asio::awaitable<void> noting_full_disk(asio::awaitable<void> storing);
 
-  db::Pool& pool_;
+  db::Pool& database_;
+  ChunkStore& chunks_;
+  std::optional<std::string> disk_full_;
 };
 
 // Collects bytes into chunks of a staged blob. Discards nothing by itself: an unfinished blob

@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "accounts/token_signer.hpp"
-#include "cli/app.hpp"
+#include "app/app.hpp"
 #include "cli/commands.hpp"
 #include "cli/database.hpp"
 #include "core/json.hpp"
@@ -114,18 +114,18 @@ std::vector<Finding> examine(const Config& config) {
     if (models.empty()) {
       throw std::runtime_error("none in " + folder.string());
     }
-    const auto& first = models.front();
+    const auto& first = models.models().front();
     const inference::OnnxSession session{first.file,
                                          first.input_name,
                                          first.output_name,
                                          {1, first.input_height, first.input_width, 3},
                                          1,
                                          inference::Device::automatic};
-    return fmt::format("{} in {}, {} on {}", models.size(), folder.string(),
+    return fmt::format("{} in {}, {} on {}", models.models().size(), folder.string(),
                        inference::runtime_version(), session.provider());
   }));
   findings.push_back(check("energy", "set INFERNODE_GRID_GRAMS_PER_KWH", [&] {
-    const auto grid = grid_intensity(config);
+    const auto grid = app::grid_intensity(config);
     const bool counters = std::ifstream{"/sys/class/powercap/intel-rapl:0/energy_uj"}.good();
     return fmt::format("{}, {} g/kWh ({})",
                        counters ? std::string{"measured (RAPL)"}

@@ -15,7 +15,7 @@ void list_models(bool as_json) {
   const auto models = inference::load_catalogue(folder);
   if (as_json) {
     boost::json::array items;
-    for (const auto& model : models) {
+    for (const auto& model : models.models()) {
       items.push_back(boost::json::object{{"name", model.name},
                                           {"pipeline", model.pipeline},
                                           {"description", model.description},
@@ -32,7 +32,7 @@ void list_models(bool as_json) {
   if (models.empty()) {
     std::printf("  none; './run' installs one\n");
   }
-  for (const auto& model : models) {
+  for (const auto& model : models.models()) {
     std::printf("  %-12s %-8s %s (%s)\n               sha256 %s\n", model.name.c_str(),
                 model.pipeline.c_str(), model.description.c_str(), model.license.c_str(),
                 model.sha256.c_str());

@@ -3,29 +3,29 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <cstdio>
 #include <fstream>
-#include <sstream>
+#include <span>
 
-#include "cli/app.hpp"
+#include "app/app.hpp"
 #include "cli/commands.hpp"
 #include "cli/database.hpp"
 #include "cli/progress.hpp"
 #include "core/blocking.hpp"
 #include "core/clock.hpp"
-#include "core/embedded.hpp"
 #include "core/json.hpp"
-#include "energy/meter.hpp"
-#include "http/openapi.hpp"
-#include "jobs/job_params.hpp"
 #include "jobs/segment_plan.hpp"
+#include "media/zip_writer.hpp"
 #include "results/image_index.hpp"
 #include "results/result_document.hpp"
-#include "runner/detect_task.hpp"
+#include "results/result_recorder.hpp"
+#include "runner/host/prober.hpp"
+#include "worker/segment_run.hpp"
 
 namespace infernode::cli {
 namespace {
@@ -33,34 +33,55 @@ namespace {
 namespace fs = std::filesystem;
 namespace json = boost::json;
 
+// An option of the command line that stands for a key of a pipeline's params: made of the schema,
+// so that a new key needs no word here.
+struct ParamOption {
+  std::string key;
+  std::string type;  // "integer", "number", "boolean", "array", "string"
+  std::vector<std::string> values;
+  bool flag = false;  // of a boolean: turns it to the opposite of its default
+  bool flag_value = false;
+};
+
 struct RunOptions {
   std::string video;
   std::string out = "out";
-  std::string pipeline = "detect";
-  std::string model;
-  std::string device = "auto";
-  int start_frame = 0;
-  int end_frame = 0;
-  int frame_step = 1;
-  double confidence = 0.3;
-  std::vector<std::string> classes;
-  bool no_images = false;
-  int image_quality = 85;
+  std::string pipeline;
+  std::vector<std::shared_ptr<ParamOption>> params;
   bool as_json = false;
 };
 
+json::value value_of(const ParamOption& option, const std::string& text) {
+  boost::system::error_code error;
+  if (option.type == "integer" || option.type == "number") {
+    auto number = json::parse(text, error);
+    if (error || !number.is_number()) {
+      throw std::runtime_error(fmt::format("{}: {} is no number", option.key, text));
+    }
+    return number;
+  }
+  return json::value(text);
+}
+
 // The params as a client would send them, so that one set of checks serves both.
 json::object params_of(const RunOptions& options) {
-  json::object params{
-      {"pipeline", options.pipeline},       {"device", options.device},
-      {"start_frame", options.start_frame}, {"frame_step", options.frame_step},
-      {"confidence", options.confidence},   {"classes", json::value_from(options.classes)},
-      {"images", !options.no_images},       {"image_quality", options.image_quality}};
-  if (!options.model.empty()) {
-    params.emplace("model", options.model);
-  }
-  if (options.end_frame > 0) {
-    params.emplace("end_frame", options.end_frame);
+  json::object params{{"pipeline", options.pipeline}};
+  for (const auto& option : options.params) {
+    if (option->type == "boolean") {
+      if (option->flag) {
+        params.emplace(option->key, option->flag_value);
+      }
+    } else if (option->type == "array") {
+      if (!option->values.empty()) {
+        json::array list;
+        for (const auto& value : option->values) {
+          list.emplace_back(value);
+        }
+        params.emplace(option->key, std::move(list));
+      }
+    } else if (!option->values.empty()) {
+      params.emplace(option->key, value_of(*option, option->values.back()));
+    }
   }
   return params;
 }
@@ -93,7 +114,7 @@ private:
 };
 
 // A file that appears under its name only when it is whole.
-class OutputFile {
+class OutputFile : public ByteSink {
 public:
   explicit OutputFile(fs::path path)
       : path_{std::move(path)}, part_{path_.string() + ".part"}, out_{part_, std::ios::binary} {
@@ -101,7 +122,7 @@ public:
       throw std::runtime_error(part_.string() + " cannot be written");
     }
   }
-  ~OutputFile() {
+  ~OutputFile() override {
     std::error_code ignored;
     if (!kept_) {
       fs::remove(part_, ignored);
@@ -110,13 +131,15 @@ public:
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
 
-  void write(std::span<const std::byte> bytes) {
+  asio::awaitable<void> write(std::vector<std::byte> bytes) override {
+    put(bytes);
+    co_return;
+  }
+  void put(std::span<const std::byte> bytes) {
     out_.write(reinterpret_cast<const char*>(bytes.data()),
                static_cast<std::streamsize>(bytes.size()));
-    size_ += bytes.size();
   }
-  void write(std::string_view text) { write(std::as_bytes(std::span{text.data(), text.size()})); }
-  std::uint64_t size() const { return size_; }
+  void put(std::string_view text) { put(std::as_bytes(std::span{text.data(), text.size()})); }
   void keep() {
     out_.close();
     if (!out_) {
@@ -130,10 +153,11 @@ private:
   fs::path path_;
   fs::path part_;
   std::ofstream out_;
-  std::uint64_t size_ = 0;
   bool kept_ = false;
 };
 
+// Runs a pipeline over a file: the job's way without its database. The whole selection is one
+// segment, and what a worker writes into blobs goes into files.
 class LocalRun {
 public:
   LocalRun(const RunOptions& options, const Config& config)
@@ -165,8 +189,8 @@ public:
   }
 
 private:
-  VideoReader reader() {
-    return [this](std::int64_t offset,
+  runner::SourceReader reader() {
+    return [this](std::uint32_t /*source*/, std::int64_t offset,
                   std::size_t max_bytes) -> asio::awaitable<std::vector<std::byte>> {
       auto reading = [this, offset, max_bytes] { return input_.read(offset, max_bytes); };
       co_return co_await run_blocking(files_, std::move(reading));
@@ -174,80 +198,55 @@ private:
   }
 
   asio::awaitable<void> work() {
-    const http::ApiDocument document{embedded_file("api/openapi.yaml")};
     const json::object given = params_of(options_);
-    for (const auto& error : http::check_schema(document.schema("DetectParams"), given)) {
-      throw std::runtime_error(fmt::format("{}: {}", error.pointer, error.detail));
+    const auto pipeline = pipelines_.of(given);
+    if (!pipeline) {
+      throw std::runtime_error(pipeline.error().detail);
     }
-    VideoProber prober{context_.get_executor()};
+    const auto checked = (*pipeline)->check(given);
+    if (!checked) {
+      throw std::runtime_error(checked.error().detail);
+    }
+    runner::VideoProber prober{context_.get_executor()};
     const auto info = co_await prober.probe(input_.size(), reader());
     if (!info) {
       throw std::runtime_error(info.error().detail);
     }
-    const auto params = resolve_params(given, info->frame_count, models_);
+    auto params = (*pipeline)->resolve(given, VideoFacts{info->frame_count}, models_);
     if (!params) {
       throw std::runtime_error(params.error().detail);
     }
-    co_await detect(*info, *params);
+    co_await record(**pipeline, *info, std::move(*params));
   }
 
-  asio::awaitable<void> detect(media::MediaInfo info, json::object params) {
-    const auto* model = find_model(models_, json::value_to<std::string>(params.at("model")));
-    const auto number = [&](const char* key) { return json::value_to<int>(params.at(key)); };
-    runner::DetectTask task;
-    task.video_bytes = input_.size();
-    task.start_frame = number("start_frame");
-    task.end_frame = number("end_frame");
-    task.frame_step = number("frame_step");
-    const auto* keyframe = keyframe_before(info.keyframes, task.start_frame);
+  asio::awaitable<void> record(const Pipeline& pipeline, media::MediaInfo info,
+                               json::object params) {
+    const auto common = common_params(params);
+    const int images = count_images(common.start_frame, common.end_frame, common.frame_step);
+    SegmentWork work{
+        params, {common.start_frame, common.end_frame, images, std::nullopt}, input_.size()};
+    const auto* keyframe = keyframe_before(info.keyframes, common.start_frame);
     if (keyframe != nullptr && keyframe->frame > 0) {
-      task.keyframe = *keyframe;
+      work.plan.keyframe = *keyframe;
     }
-    task.confidence = json::value_to<double>(params.at("confidence"));
-    task.classes = class_ids(params, *model);
-    task.images = params.at("images").as_bool();
-    task.image_quality = number("image_quality");
-
+    const runner::RunnerOptions runner_options{inference::model_folder(config_.model_dir).string(),
+                                               pipeline.models(params), common.device,
+                                               config_.worker_threads};
     const fs::path folder = options_.out;
     fs::create_directories(folder);
     OutputFile frames{folder / ".frames"};
-    std::optional<OutputFile> images;
-    if (task.images) {
-      images.emplace(folder / "images.zip");
-    }
-    std::vector<std::byte> index;
-    ProgressBar bar{"detect", count_images(task.start_frame, task.end_frame, task.frame_step)};
-    int done = 0;
-    FrameSink sink = [&](RunnerFrame frame) -> asio::awaitable<void> {
-      if (images) {
-        IndexedImage image;
-        image.frame = frame.frame;
-        image.offset = images->size();
-        image.size = static_cast<std::uint32_t>(frame.jpeg.size());
-        image.crc32 = media::crc32_of(frame.jpeg);
-        append_to_index(index, image);
-        images->write(media::zip_local_header(zip_entry(image, 0)));
-        images->write(frame.jpeg);
-      }
-      frames.write("," + frame.json);
-      bar.set(++done);
-      co_return;
-    };
+    OutputFile zip{folder / "images.zip"};
+    ResultRecorder recorder{zip, frames};
+    ProgressBar bar{pipeline.name(), images};
     const auto started = std::chrono::steady_clock::now();
-    const energy::Meter meter{config_.watts_per_core};
-    const runner::RunnerOptions runner_options{inference::model_folder(config_.model_dir).string(),
-                                               model->name, options_.device,
-                                               config_.worker_threads};
-    RunnerProcess runner{context_.get_executor(), runner_options};
-    auto request = runner::detect_task_to_json(task);
-    auto details = co_await runner.run(std::move(request), reader(), std::move(sink));
-    const auto energy = meter.read(json::value_to<double>(details.at("cpu_seconds")));
-    details.emplace("energy_method", energy.method);
-
+    runner::RunnerProcess runner{context_.get_executor(), runner_options};
+    const EnergySettings energy{config_.watts_per_core, app::grid_intensity(config_)};
+    std::function<void()> on_frame = [&] { bar.set(recorder.frames()); };
+    const auto outcome = co_await run_segment(runner, std::move(work), reader(), recorder, energy,
+                                              std::move(on_frame));
     ResultTotals totals;
-    totals.add(json::value_to<int>(details.at("processed")),
-               json::value_to<int>(details.at("skipped")),
-               json::value_to<int>(details.at("failed")), energy.joules, details);
+    totals.add(outcome.processed, outcome.skipped, outcome.failed, outcome.details, energy.grid,
+               "");
     ResultFacts facts;
     facts.params = params;
     facts.width = info.width;
@@ -255,59 +254,66 @@ private:
     facts.fps = info.fps;
     facts.frame_count = info.frame_count;
     facts.seconds = seconds_since(started);
-    facts.model_sha256 = model->sha256;
     auto hashing = [path = fs::path{options_.video}] { return sha256_of_file(path); };
     facts.video_sha256 = co_await run_blocking(files_, std::move(hashing));
-    facts.build = std::string{build_version()};
-    facts.grid = grid_intensity(config_);
-    if (images) {
-      write_directory(*images, index);
-      images->keep();
+    const bool has_images = recorder.images_bytes() > 0;
+    if (has_images) {
+      write_directory(zip, recorder);
+      zip.keep();
     }
     frames.keep();
-    write_result(folder, json_text(result_head(facts, totals)));
-    report(folder, totals, facts);
+    json::object tally;
+    for (const auto& [name, count] : totals.tally) {
+      tally.emplace(name, count);
+    }
+    const auto head = result_head(facts, totals, pipeline.summary(tally));
+    write_result(folder, json_text(head));
+    report(folder, totals, facts, head, has_images);
   }
 
-  static void write_directory(OutputFile& images, const std::vector<std::byte>& index) {
-    const std::uint64_t begin = images.size();
-    const auto entries = read_index(index);
+  static void write_directory(OutputFile& zip, const ResultRecorder& recorder) {
+    const auto entries = read_index(recorder.image_index());
+    std::uint64_t directory_bytes = 0;
     for (const auto& image : entries) {
-      images.write(media::zip_directory_record(zip_entry(image, 0)));
+      const auto record = media::zip_directory_record(zip_entry(image, 0));
+      directory_bytes += record.size();
+      zip.put(record);
     }
-    images.write(media::zip_end(entries.size(), begin, images.size() - begin));
+    zip.put(media::zip_end(entries.size(), static_cast<std::uint64_t>(recorder.images_bytes()),
+                           directory_bytes));
   }
 
   static void write_result(const fs::path& folder, const std::string& head) {
-    const ResultFrame frame = frame_of(head);
+    const DocumentEnds ends = document_ends(head);
     OutputFile result{folder / "result.json"};
-    result.write(frame.before);
+    result.put(ends.before);
     std::ifstream in{folder / ".frames", std::ios::binary};
     in.seekg(1);  // the first comma
     std::vector<char> piece(256 * 1024);
     while (in.read(piece.data(), static_cast<std::streamsize>(piece.size())), in.gcount() > 0) {
-      result.write(std::string_view{piece.data(), static_cast<std::size_t>(in.gcount())});
+      result.put(std::string_view{piece.data(), static_cast<std::size_t>(in.gcount())});
     }
-    result.write(frame.after);
+    result.put(ends.after);
     result.keep();
     fs::remove(folder / ".frames");
   }
 
-  void report(const fs::path& folder, const ResultTotals& totals, const ResultFacts& facts) const {
+  void report(const fs::path& folder, const ResultTotals& totals, const ResultFacts& facts,
+              const json::object& head, bool has_images) const {
     if (options_.as_json) {
-      std::printf("%s\n", json_text(result_head(facts, totals)).c_str());
+      std::printf("%s\n", json_text(head).c_str());
       return;
     }
     std::printf("%d of %d frames in %.1f s (%.1f a second)\n", totals.processed, totals.selected,
                 facts.seconds, totals.processed / facts.seconds);
-    for (const auto& [label, count] : totals.labels) {
-      std::printf("  %-16s %lld\n", label.c_str(), static_cast<long long>(count));
+    for (const auto& [name, count] : totals.tally) {
+      std::printf("  %-16s %lld\n", name.c_str(), static_cast<long long>(count));
     }
-    std::printf("energy  %.1f J, %.4f g CO2e (%s, %g g/kWh)\n", totals.joules,
-                energy::grams_of(totals.joules, facts.grid), totals.energy_method.c_str(),
-                facts.grid.grams_per_kwh);
+    std::printf("energy  %.1f J, %.4f g CO2e (%s, %g g/kWh)\n", totals.joules, totals.grams,
+                json::value_to<std::string>(head.at("energy").at("method")).c_str(),
+                json::value_to<double>(head.at("energy").at("grid_g_per_kwh")));
     std::printf("result  %s\n", (folder / "result.json").c_str());
-    if (!options_.no_images) {
+    if (has_images) {
       std::printf("images  %s\n", (folder / "images.zip").c_str());
     }
   }
@@ -316,10 +322,47 @@ private:
   const Config& config_;
   asio::io_context context_{1};
   asio::thread_pool files_{1};
-  std::vector<inference::Model> models_;
+  PipelineCatalogue pipelines_;
+  inference::ModelCatalogue models_;
   InputFile input_;
   bool interrupted_ = false;
 };
+
+// "--start-frame" for "start_frame"; "--no-images" for a boolean that is true unless said
+// otherwise.
+void add_param_option(CLI::App& command, RunOptions& options, const std::string& key,
+                      const json::object& rules) {
+  auto option = std::make_shared<ParamOption>();
+  option->key = key;
+  option->type = json::value_to<std::string>(rules.at("type"));
+  options.params.push_back(option);
+  std::string name = key;
+  std::replace(name.begin(), name.end(), '_', '-');
+  const auto* described = rules.if_contains("description");
+  std::string help = described == nullptr ? "" : json::value_to<std::string>(*described);
+  const auto* fallback = rules.if_contains("default");
+  if (option->type == "boolean") {
+    const bool usually = fallback != nullptr && fallback->as_bool();
+    option->flag_value = !usually;
+    command.add_flag(usually ? "--no-" + name : "--" + name, option->flag,
+                     usually ? "Not: " + help : help);
+    return;
+  }
+  if (fallback != nullptr && !fallback->is_array()) {
+    const auto text =
+        fallback->is_string() ? json::value_to<std::string>(*fallback) : json_text(*fallback);
+    help += fmt::format(" [{}]", text);
+  }
+  auto* added = command.add_option("--" + name, option->values, help);
+  if (option->type == "array") {
+    added->delimiter(',');
+  } else {
+    added->expected(1);
+  }
+  if (const auto* choices = rules.if_contains("enum")) {
+    added->check(CLI::IsMember(json::value_to<std::vector<std::string>>(*choices)));
+  }
+}
 
 }  // namespace
 
@@ -332,23 +375,22 @@ void add_run_command(CLI::App& app, int& status) {
       ->check(CLI::ExistingFile);
   command->add_option("--out", options->out, "Folder for result.json and images.zip")
       ->capture_default_str();
+  std::vector<std::string> names;
+  std::vector<std::string> keys{"pipeline"};
+  const PipelineCatalogue pipelines;
+  options->pipeline = pipelines.all().front()->name();
+  for (const auto& pipeline : pipelines.all()) {
+    names.push_back(pipeline->name());
+    // What several pipelines have, they have in the same sense.
+    for (const auto& [key, rules] : pipeline->params_schema().at("properties").as_object()) {
+      if (std::find(keys.begin(), keys.end(), std::string{key}) == keys.end()) {
+        keys.emplace_back(key);
+        add_param_option(*command, *options, keys.back(), rules.as_object());
+      }
+    }
+  }
   command->add_option("--pipeline", options->pipeline, "What to run")
-      ->check(CLI::IsMember({"detect"}))
-      ->capture_default_str();
-  command->add_option("--model", options->model, "A model of the pipeline (infernode models:list)");
-  command->add_option("--device", options->device, "Where to compute")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
-      ->capture_default_str();
-  command->add_option("--start-frame", options->start_frame, "First frame")->capture_default_str();
-  command->add_option("--end-frame", options->end_frame, "Frame to stop before; default: all");
-  command->add_option("--frame-step", options->frame_step, "Every so many frames")
-      ->capture_default_str();
-  command->add_option("--confidence", options->confidence, "Least confidence, 0 to 1")
-      ->capture_default_str();
-  command->add_option("--classes", options->classes, "Labels to keep, such as person,car")
-      ->delimiter(',');
-  command->add_flag("--no-images", options->no_images, "Write no annotated images");
-  command->add_option("--image-quality", options->image_quality, "JPEG quality, 1 to 100")
+      ->check(CLI::IsMember(names))
       ->capture_default_str();
   command->add_flag("--json", options->as_json, "Print the result's head as JSON");
   command->callback([&status, options] {

@@ -2,14 +2,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <csignal>
 #include <cstdio>
 
-#include "cli/app.hpp"
+#include "app/app.hpp"
 #include "cli/commands.hpp"
 #include "cli/database.hpp"
 #include "core/log.hpp"
@@ -39,15 +38,11 @@ void prepare(const Config& config, const Database& database,
   }
 }
 
-asio::awaitable<void> wait_for_signal(App& app) {
-  asio::signal_set signals{app.context, SIGINT, SIGTERM};
-  co_await signals.async_wait(asio::use_awaitable);
-}
-
 // Ends in order: no new requests, the segment under way given back, then the loop. A second signal
 // ends at once; nothing is lost by that either, it only takes a lease's time to be picked up.
-asio::awaitable<void> shut_down(App& app, http::Server* server) {
-  co_await wait_for_signal(app);
+asio::awaitable<void> shut_down(app::App& app, http::Server* server) {
+  asio::signal_set signals{app.context, SIGINT, SIGTERM};
+  co_await signals.async_wait(asio::use_awaitable);
   log::info("stopping; press Ctrl-C again to stop at once");
   std::signal(SIGINT, [](int) { _exit(130); });
   std::signal(SIGTERM, [](int) { _exit(143); });
@@ -63,19 +58,14 @@ asio::awaitable<void> shut_down(App& app, http::Server* server) {
   app.context.stop();
 }
 
-void start_background(App& app, http::Server* server) {
-  const auto report = [&app](const std::exception_ptr& error) {
-    if (error) {
-      try {
-        std::rethrow_exception(error);
-      } catch (const std::exception& cause) {
-        log::error("stopping: {}", cause.what());
-        app.context.stop();
-      }
-    }
-  };
-  asio::co_spawn(app.context, shut_down(app, server), report);
-  asio::co_spawn(app.context, sweep(app), report);
+// Runs until a signal. Throws what a service that the program cannot go on without threw.
+void run_until_stopped(app::App& app, http::Server* server) {
+  app.supervisor.require("waiting for a signal", [&app, server] { return shut_down(app, server); });
+  app::start_services(app);
+  app.context.run();
+  if (app.supervisor.failure()) {
+    std::rethrow_exception(app.supervisor.failure());
+  }
 }
 
 // The usual soft limit of 1024 files would leave a server with many clients none for its runners.
@@ -93,16 +83,15 @@ void serve() {
   const Database database{config};
   const auto migrations = known_migrations(config, kMigrations);
   prepare(config, database, migrations);
-  App app{config, database.conninfo(), migrations};
-  Edge edge{app, config.keys_dir};
-  http::Server server{app.context.get_executor(), edge.router, config.host, config.port};
+  app::App app{config, database.conninfo(), migrations};
+  app::Api api{app, config.keys_dir};
+  http::Server server{app.context.get_executor(), api.router, config.host, config.port};
   app.add_workers(config.workers);
-  start_background(app, &server);
-  asio::co_spawn(app.context, reload_keys(app, edge), [](const std::exception_ptr&) {});
-  asio::co_spawn(app.context, server.run(), [](const std::exception_ptr&) {});
+  app::start_key_reload(app, api);
+  app.supervisor.require("accepting connections", [&server] { return server.run(); });
   std::printf("InferNode is listening on http://%s:%d\n", config.host.c_str(), server.port());
   std::fflush(stdout);
-  app.context.run();
+  run_until_stopped(app, &server);
 }
 
 void work(int count) {
@@ -112,15 +101,14 @@ void work(int count) {
   with_connection(database.conninfo(), [&](db::Connection& connection) {
     return db::require_current_schema(connection, migrations);
   });
-  App app{config, database.conninfo(), migrations};
+  app::App app{config, database.conninfo(), migrations};
   if (app.models.empty()) {
     throw std::runtime_error("a worker needs a model; see 'infernode models:list'");
   }
   app.add_workers(count);
-  start_background(app, nullptr);
   std::printf("InferNode worker: %d at work\n", count);
   std::fflush(stdout);
-  app.context.run();
+  run_until_stopped(app, nullptr);
 }
 
 }  // namespace

@@ -1,29 +1,27 @@
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
 #include <cstdio>
 #include <stdexcept>
 
-#include "cli/app.hpp"
+#include "accounts/user_administration.hpp"
 #include "cli/commands.hpp"
 #include "cli/database.hpp"
 
 namespace infernode::cli {
 namespace {
 
-asio::awaitable<void> set_role(App& app, const TokenSigner& signer, std::string email,
-                               std::string role) {
-  const auto user = co_await app.user_repository.find_by_email(normalised_email(email));
+asio::awaitable<void> set_role(UserAdministration& users, std::string email, Role role) {
+  const auto user = co_await users.find_by_email(email);
   if (!user) {
     throw std::runtime_error("there is no user " + email + "; register first");
   }
-  PasswordHasher hasher{app.blocking, app.config.bcrypt_cost, app.config.hash_queue};
-  AccountService accounts{app.user_repository, signer,    hasher,
-                          app.throttle,        app.audit, app.config.jwt_ttl_seconds};
   UserChange change{role, std::nullopt};
-  const auto updated = co_await accounts.update(std::nullopt, user->id, std::move(change));
+  const auto updated = co_await users.update(std::nullopt, user->id, std::move(change));
   if (!updated) {
     throw std::runtime_error(updated.error().detail);
   }
-  std::printf("%s is %s now\n", updated->email.c_str(), updated->role.c_str());
+  std::printf("%s is %s now\n", updated->email.c_str(),
+              std::string{to_text(updated->role)}.c_str());
 }
 
 }  // namespace
@@ -42,12 +40,15 @@ void add_users_command(CLI::App& app, int& status) {
   command->callback([&status, email, role] {
     const Config config = load_settings();
     const Database database{config};
-    App rooms{config, database.conninfo(), {}};
-    const TokenSigner nobody{KeyRing{}};
+    asio::io_context context{1};
+    db::Pool pool{context.get_executor(), database.conninfo(), 1};
+    AuditService audit{pool};
+    UserAdministration users{pool, audit};
     std::exception_ptr failure;
-    asio::co_spawn(rooms.context, set_role(rooms, nobody, *email, *role),
+    asio::co_spawn(context, set_role(users, *email, from_text<Role>(*role).value()),
                    [&](const std::exception_ptr& error) { failure = error; });
-    rooms.context.run();
+    context.run();
+    pool.close();
     if (failure) {
       std::rethrow_exception(failure);
     }

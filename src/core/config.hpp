@@ -49,6 +49,7 @@ struct Config {
   int worker_threads = 0;  // inference threads of one worker; 0: one per core
   int lease_seconds = 15;
   int sweep_seconds = 60;
+  int segment_keep_seconds = 604'800;  // after the end of their job
 
   double watts_per_core = 3.5;
   std::string grid_country = "WORLD";        // ISO 3166-1 alpha-3

@@ -10,22 +10,19 @@
 
 namespace infernode {
 
-// What a caller can cause. One table (http/problem.cpp) maps these to HTTP.
+// What a caller can cause. One table (http/problem.cpp) says what they are over HTTP.
 enum class ErrorCode {
   malformed,
   not_authenticated,
   insufficient_tokens,
   forbidden,
   not_found,
-  method_not_allowed,
   conflict,
   precondition_failed,
   too_large,
   unsupported_media,
-  range_not_satisfiable,
   invalid,
   too_many_requests,
-  timeout,
   unavailable,
 };
 
@@ -47,6 +44,13 @@ struct Error {
   std::optional<int> retry_after{};   // seconds; too_many_requests only
 };
 
+// `invalid`, at one place.
+inline Error invalid(std::string pointer, std::string detail) {
+  Error error{ErrorCode::invalid, detail};
+  error.fields.push_back(FieldError{std::move(pointer), std::move(detail)});
+  return error;
+}
+
 // Thrown when Result::value() is called on an error: a bug of ours, not of the caller.
 class UnhandledError : public std::logic_error {
 public:
@@ -64,10 +68,16 @@ struct [[nodiscard]] Result : boost::system::result<T, Error> {
   using boost::system::result<T, Error>::result;
 };
 
-// Thrown when the service cannot answer now but may later: answered as 503 with Retry-After.
+// Thrown when the service cannot answer now but may later.
 class Unavailable : public std::runtime_error {
 public:
   using std::runtime_error::runtime_error;
+};
+
+// Thrown when there is no room left to store anything.
+class StorageFull : public Unavailable {
+public:
+  using Unavailable::Unavailable;
 };
 
 }  // namespace infernode

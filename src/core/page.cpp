@@ -6,12 +6,12 @@
 
 namespace infernode {
 
-std::optional<Timestamp> time_of(const std::optional<Cursor>& cursor) {
-  return cursor ? std::optional{cursor->created_at} : std::nullopt;
+std::string time_before(const std::optional<Cursor>& cursor) {
+  return cursor ? postgres_time(cursor->created_at) : "infinity";
 }
 
-std::optional<Id<void>> id_of(const std::optional<Cursor>& cursor) {
-  return cursor ? std::optional{Id<void>{cursor->id}} : std::nullopt;
+std::string id_before(const std::optional<Cursor>& cursor) {
+  return cursor ? uuid_text(cursor->id) : "ffffffff-ffff-ffff-ffff-ffffffffffff";
 }
 
 std::string cursor_text(const Cursor& cursor) {

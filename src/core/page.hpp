@@ -29,9 +29,11 @@ struct PageRequest {
 // Reads `limit` and `cursor` of a checked query. A cursor that we did not make is `invalid`.
 Result<PageRequest> page_request(const boost::json::object& query);
 
-// The halves of a cursor as a statement takes them; none at the beginning of a list.
-std::optional<Timestamp> time_of(const std::optional<Cursor>& cursor);
-std::optional<Id<void>> id_of(const std::optional<Cursor>& cursor);
+// The halves of a cursor as a statement takes them: rows are wanted whose (created_at, id) is less.
+// At the beginning of a list they are larger than any, so that one plan, over the index, serves
+// every page.
+std::string time_before(const std::optional<Cursor>& cursor);
+std::string id_before(const std::optional<Cursor>& cursor);
 
 std::string cursor_text(const Cursor& cursor);
 

@@ -19,7 +19,7 @@ std::string text_of(const std::optional<Id<Tag>>& id) {
 std::vector<std::byte> chain_hash(const std::vector<std::byte>& previous, std::int64_t seq,
                                   const LedgerEntry& entry) {
   const std::string said =
-      fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", uuid_text(entry.id), seq, entry.kind,
+      fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", uuid_text(entry.id), seq, to_text(entry.kind),
                   entry.amount.to_string(), entry.balance_after.to_string(), text_of(entry.job),
                   text_of(entry.video), text_of(entry.admin),
                   entry.created_at.time_since_epoch().count(), entry.note.value_or(""));
@@ -61,7 +61,7 @@ void ChainCheck::add(const ChainedEntry& entry) {
       fault(entry.user, entry.seq, "the entry was changed: its hash does not fit");
     }
   }
-  if ((entry.entry.kind == "opening") != (entry.seq == 1)) {
+  if ((entry.entry.kind == LedgerKind::opening) != (entry.seq == 1)) {
     fault(entry.user, entry.seq, "the account is not opened by its first entry alone");
   }
   last_ = entry;

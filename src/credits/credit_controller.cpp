@@ -1,7 +1,6 @@
 #include "credits/credit_controller.hpp"
 
 #include "core/json.hpp"
-#include "http/idempotency.hpp"
 
 namespace infernode {
 namespace {
@@ -13,7 +12,7 @@ using http::asio::awaitable;
 
 json::value entry_json(const LedgerEntry& entry) {
   json::object object{{"id", uuid_text(entry.id)},
-                      {"kind", entry.kind},
+                      {"kind", to_text(entry.kind)},
                       {"amount", json_tokens(entry.amount)},
                       {"balance_after", json_tokens(entry.balance_after)}};
   if (entry.job) {
@@ -50,34 +49,25 @@ std::optional<Tokens> amount_of(const json::value& number) {
   return amount && *amount > Tokens{} ? amount : std::nullopt;
 }
 
-awaitable<Result<Response>> recharge(CreditService& credits, IdempotencyService& once,
-                                     Request& request) {
+awaitable<Result<Answer>> recharge(CreditService& credits, db::Transaction& transaction,
+                                   Request& request) {
   const auto amount = amount_of(request.body.at("tokens"));
   if (!amount) {
-    Error error{ErrorCode::invalid,
-                "An amount of tokens is above 0 and has three decimals at most."};
-    error.fields.push_back(FieldError{"/tokens", "above 0, with three decimals at most"});
-    co_return error;
+    co_return invalid("/tokens", "An amount of tokens is above 0 and has three decimals at most.");
   }
-  const auto user = UserId::parse(request.path_params.at("id")).value_or(UserId{});
+  const auto user = request.id<UserId>();
   std::optional<std::string> note;
   if (const auto* text = request.body.as_object().if_contains("note")) {
     note = json::value_to<std::string>(*text);
   }
-  IdempotencyService::Effect effect =
-      [&](db::Connection& transaction) -> awaitable<Result<Answer>> {
-    const auto balance =
-        co_await credits.recharge(transaction, request.user(), user, *amount, note);
-    if (!balance) {
-      co_return balance.error();
-    }
-    co_return Answer{201, json_text(json::object{{"user_id", user.to_string()},
-                                                 {"amount", json_tokens(*amount)},
-                                                 {"balance_after", json_tokens(*balance)}})};
-  };
-  auto key = http::idempotency_key(request);
-  auto answer = co_await once.act(request.user(), std::move(key), std::move(effect));
-  co_return http::answer_response(std::move(answer));
+  const auto balance =
+      co_await credits.recharge(transaction, request.user(), user, *amount, std::move(note));
+  if (!balance) {
+    co_return balance.error();
+  }
+  co_return json_answer(201, json::object{{"user_id", user.to_string()},
+                                          {"amount", json_tokens(*amount)},
+                                          {"balance_after", json_tokens(*balance)}});
 }
 
 awaitable<Result<Response>> check(CreditService& credits) {
@@ -105,15 +95,13 @@ json::object report_json(const LedgerReport& report) {
           {"faults", std::move(faults)}, {"seconds", report.seconds}};
 }
 
-void add_credit_routes(http::Router& router, CreditService& credits, IdempotencyService& once) {
-  using http::Access;
-  using http::BodyKind;
-  router.add({"GET", "/api/v1/users/me/transactions", "listTransactions", Access::user,
-              BodyKind::none, [&](Request& request) { return list(credits, request); }});
-  router.add({"POST", "/api/v1/admin/users/{id}/recharge", "rechargeUser", Access::admin,
-              BodyKind::json, [&](Request& request) { return recharge(credits, once, request); }});
-  router.add({"GET", "/api/v1/admin/ledger/check", "checkLedger", Access::admin, BodyKind::none,
-              [&](Request&) { return check(credits); }});
+void add_credit_routes(OnceRoutes& routes, CreditService& credits) {
+  routes.router().on("listTransactions",
+                     [&credits](Request& request) { return list(credits, request); });
+  routes.router().on("checkLedger", [&credits](Request&) { return check(credits); });
+  routes.on("rechargeUser", [&credits](db::Transaction& transaction, Request& request) {
+    return recharge(credits, transaction, request);
+  });
 }
 
 }  // namespace infernode

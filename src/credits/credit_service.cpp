@@ -3,14 +3,14 @@
 #include <fmt/format.h>
 
 #include "core/json.hpp"
+#include "credits/chain_check.hpp"
+#include "credits/hold_dao.hpp"
+#include "credits/ledger_dao.hpp"
 
 namespace infernode {
 namespace {
 
-std::logic_error closed_too_early(JobId job) {
-  return std::logic_error("the hold of job " + job.to_string() +
-                          " was closed before the job ended");
-}
+constexpr int kCheckBatch = 500;  // some milliseconds of work, which the I/O thread can spare
 
 }  // namespace
 
@@ -23,7 +23,7 @@ Error insufficient_tokens(Tokens required, Tokens available) {
   return error;
 }
 
-asio::awaitable<Result<void>> CreditService::charge(db::Connection& transaction,
+asio::awaitable<Result<void>> CreditService::charge(db::Transaction& transaction,
                                                     LedgerChange change) {
   const UserId user = change.user;
   const Tokens amount = change.amount;
@@ -31,7 +31,7 @@ asio::awaitable<Result<void>> CreditService::charge(db::Connection& transaction,
     co_return Result<void>{};
   }
   change.amount = -amount;
-  const auto balance = co_await ledger_.post_if_covered(transaction, std::move(change));
+  const auto balance = co_await ledger_dao::post_if_covered(transaction, std::move(change));
   if (balance) {
     co_return Result<void>{};
   }
@@ -40,76 +40,72 @@ asio::awaitable<Result<void>> CreditService::charge(db::Connection& transaction,
   co_return insufficient_tokens(amount, available);
 }
 
-asio::awaitable<Result<void>> CreditService::charge_upload(db::Connection& transaction, UserId user,
-                                                           VideoId video, Tokens amount,
-                                                           std::string note) {
-  LedgerChange change{
-      .user = user, .kind = "upload", .amount = amount, .video = video, .note = std::move(note)};
+asio::awaitable<Result<void>> CreditService::charge_upload(db::Transaction& transaction,
+                                                           UserId user, VideoId video,
+                                                           Tokens amount, std::string note) {
+  LedgerChange change{.user = user,
+                      .kind = LedgerKind::upload,
+                      .amount = amount,
+                      .video = video,
+                      .note = std::move(note)};
   co_return co_await charge(transaction, std::move(change));
 }
 
-asio::awaitable<Result<void>> CreditService::hold(db::Connection& transaction, UserId user,
-                                                  JobId job, VideoId video, Tokens amount,
-                                                  std::string note) {
-  LedgerChange change{.user = user,
-                      .kind = "job",
-                      .amount = amount,
-                      .job = job,
-                      .video = video,
-                      .note = std::move(note)};
-  const auto charged = co_await charge(transaction, std::move(change));
-  if (!charged) {
-    co_return charged.error();
+asio::awaitable<Result<void>> CreditService::hold(db::Transaction& transaction, UserId user,
+                                                  std::vector<NewHold> holds) {
+  Tokens total;
+  for (const auto& hold : holds) {
+    total = total + hold.amount;
   }
-  co_await ledger_.add_hold(transaction, job, user, amount);
-  co_return Result<void>{};
+  hold_dao::insert(transaction, user, holds);
+  const bool covered =
+      co_await ledger_dao::post_holds_if_covered(transaction, user, std::move(holds));
+  if (covered) {
+    co_return Result<void>{};
+  }
+  const Tokens available = co_await balance(transaction, user);
+  co_return insufficient_tokens(total, available);
 }
 
-asio::awaitable<void> CreditService::settle(db::Connection& transaction, JobId job, Tokens amount) {
-  const bool settled = co_await ledger_.settle_hold(transaction, job, amount);
-  if (!settled) {
-    throw closed_too_early(job);
-  }
+void CreditService::settle(db::Transaction& transaction, JobId job, Tokens amount) {
+  hold_dao::settle(transaction, job, amount);
 }
 
-asio::awaitable<ClosedHold> CreditService::close_hold(db::Connection& transaction, JobId job,
-                                                      bool everything) {
-  const auto hold = co_await ledger_.close_hold(transaction, job, everything);
-  if (!hold) {
-    throw closed_too_early(job);
+asio::awaitable<std::vector<ClosedHold>> CreditService::close_holds(db::Transaction& transaction,
+                                                                    std::vector<JobId> jobs,
+                                                                    bool everything) {
+  const auto count = jobs.size();
+  auto holds = co_await hold_dao::close(transaction, std::move(jobs), everything);
+  if (holds.size() != count) {
+    throw std::logic_error("the hold of a job was closed before the job ended");
   }
-  co_return *hold;
+  co_return holds;
 }
 
-asio::awaitable<void> CreditService::refund(db::Connection& transaction, ClosedHold hold, JobId job,
-                                            VideoId video, std::string note) {
-  if (hold.released > Tokens{}) {
-    LedgerChange change{.user = hold.user,
-                        .kind = "refund",
-                        .amount = hold.released,
-                        .job = job,
-                        .video = video,
-                        .note = std::move(note)};
-    co_await ledger_.post_if_covered(transaction, std::move(change));
+void CreditService::refund(db::Transaction& transaction, std::vector<Refund> refunds) {
+  std::erase_if(refunds, [](const Refund& refund) { return refund.amount <= Tokens{}; });
+  if (!refunds.empty()) {
+    ledger_dao::post_refunds(transaction, refunds);
   }
 }
 
-asio::awaitable<Result<Tokens>> CreditService::recharge(db::Connection& transaction, UserId admin,
+asio::awaitable<Result<Tokens>> CreditService::recharge(db::Transaction& transaction, UserId admin,
                                                         UserId user, Tokens amount,
                                                         std::optional<std::string> note) {
-  const auto before = co_await ledger_.balance(transaction, user);
+  const auto before = co_await ledger_dao::balance(transaction, user);
   if (!before) {
     co_return Error{ErrorCode::not_found, "There is no such user."};
   }
   // Half of the range is left, so that refunds always find room.
   if (before->thousandths() + amount.thousandths() > Tokens::kMaxThousandths / 2) {
-    Error error{ErrorCode::invalid, "The balance would become larger than an amount can be."};
-    error.fields.push_back(FieldError{"/tokens", "is too much"});
-    co_return error;
+    co_return invalid("/tokens", "The balance would become larger than an amount can be.");
   }
-  LedgerChange change{
-      .user = user, .kind = "recharge", .amount = amount, .admin = admin, .note = std::move(note)};
-  const auto balance = co_await ledger_.post_if_covered(transaction, std::move(change));
+  LedgerChange change{.user = user,
+                      .kind = LedgerKind::recharge,
+                      .amount = amount,
+                      .admin = admin,
+                      .note = std::move(note)};
+  const auto balance = co_await ledger_dao::post_if_covered(transaction, std::move(change));
   if (!balance) {
     co_return Error{ErrorCode::not_found, "There is no such user."};
   }
@@ -117,17 +113,26 @@ asio::awaitable<Result<Tokens>> CreditService::recharge(db::Connection& transact
                  .action = "user.recharge",
                  .user = user,
                  .details = {{"tokens", json_tokens(amount)}}};
-  co_await audit_.record(transaction, std::move(act));
+  audit_.record(transaction, act);
   co_return *balance;
 }
 
-asio::awaitable<Tokens> CreditService::balance(db::Connection& transaction, UserId user) {
-  const auto balance = co_await ledger_.balance(transaction, user);
+asio::awaitable<Tokens> CreditService::balance(UserId user) {
+  const auto balance = co_await ledger_dao::balance(database_, user);
+  co_return balance.value_or(Tokens{});
+}
+
+void CreditService::read_balance(db::Transaction& transaction, UserId user, Tokens& balance) {
+  ledger_dao::read_balance(transaction, user, balance);
+}
+
+asio::awaitable<Tokens> CreditService::balance(db::Transaction& transaction, UserId user) {
+  const auto balance = co_await ledger_dao::balance(transaction, user);
   co_return balance.value_or(Tokens{});
 }
 
 asio::awaitable<std::vector<LedgerEntry>> CreditService::list(UserId user, PageRequest page) {
-  co_return co_await ledger_.list(user, page);
+  co_return co_await ledger_dao::list(database_, user, page.after, page.limit + 1);
 }
 
 asio::awaitable<Result<LedgerReport>> CreditService::check() {
@@ -139,7 +144,36 @@ asio::awaitable<Result<LedgerReport>> CreditService::check() {
   // Shared: a coroutine that is dropped when the server stops may outlive this service.
   const std::shared_ptr<bool> end{checking_.get(),
                                   [flag = checking_](bool* /*unused*/) { *flag = false; }};
-  co_return co_await ledger_.check();
+  const auto connection = co_await database_.acquire();
+  co_return co_await check_ledger(*connection);
+}
+
+asio::awaitable<LedgerReport> check_ledger(db::Connection& connection) {
+  const auto started = std::chrono::steady_clock::now();
+  // One snapshot: entries that come in meanwhile belong to the next check.
+  co_await connection.run_script("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+  ChainCheck check;
+  UserId user;
+  std::int64_t seq = 0;
+  for (bool more = true; more;) {
+    const auto batch = co_await ledger_dao::list_chained(connection, user, seq, kCheckBatch);
+    for (const auto& entry : batch) {
+      check.add(entry);
+    }
+    more = static_cast<int>(batch.size()) == kCheckBatch;
+    if (more) {
+      user = batch.back().user;
+      seq = batch.back().seq;
+    }
+  }
+  const auto empty = co_await ledger_dao::list_empty_accounts(connection, kCheckBatch);
+  check.add_empty_accounts(empty.users, empty.count);
+  const auto accounts = co_await ledger_dao::count_accounts(connection);
+  co_await connection.run_script("COMMIT");
+  auto report = check.finish();
+  report.accounts = accounts;
+  report.seconds = seconds_since(started);
+  co_return report;
 }
 
 }  // namespace infernode

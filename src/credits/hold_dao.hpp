@@ -1,25 +1,22 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <optional>
+#include <vector>
 
-#include "core/id.hpp"
-#include "core/tokens.hpp"
 #include "credits/ledger.hpp"
-#include "db/connection.hpp"
+#include "db/pool.hpp"
 
 // Statements on "Holds", one a function.
 namespace infernode::hold_dao {
 
 namespace asio = boost::asio;
 
-asio::awaitable<void> insert(db::Connection& transaction, JobId job, UserId user, Tokens amount);
-// Moves `amount` of what is held to what is settled; false when the hold is closed.
-asio::awaitable<bool> settle(db::Connection& transaction, JobId job, Tokens amount);
-
-// Releases what was not settled or, with `everything`, also what was. nullopt when the hold was
-// closed before.
-asio::awaitable<std::optional<ClosedHold>> close(db::Connection& transaction, JobId job,
-                                                 bool everything);
+void insert(db::Transaction& transaction, UserId user, const std::vector<NewHold>& holds);
+// Moves `amount` of what is held to what is settled. The transaction fails with std::logic_error
+// when the hold is closed.
+void settle(db::Transaction& transaction, JobId job, Tokens amount);
+// Of those that are open: releases what was not settled or, with `everything`, also what was.
+asio::awaitable<std::vector<ClosedHold>> close(db::Transaction& transaction,
+                                               std::vector<JobId> jobs, bool everything);
 
 }  // namespace infernode::hold_dao

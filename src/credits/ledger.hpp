@@ -3,19 +3,32 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/clock.hpp"
 #include "core/id.hpp"
 #include "core/tokens.hpp"
+#include "core/words.hpp"
 
 namespace infernode {
+
+enum class LedgerKind { opening, recharge, upload, job, refund };
+template <>
+struct Words<LedgerKind> {
+  static constexpr std::pair<LedgerKind, std::string_view> all[]{{LedgerKind::opening, "opening"},
+                                                                 {LedgerKind::recharge, "recharge"},
+                                                                 {LedgerKind::upload, "upload"},
+                                                                 {LedgerKind::job, "job"},
+                                                                 {LedgerKind::refund, "refund"}};
+};
 
 // One change of a balance.
 struct LedgerEntry {
   boost::uuids::uuid id{};
-  std::string kind;  // "opening", "recharge", "upload", "job", "refund"
-  Tokens amount;     // signed
+  LedgerKind kind = LedgerKind::opening;
+  Tokens amount;  // signed
   Tokens balance_after;
   std::optional<JobId> job;
   std::optional<VideoId> video;
@@ -27,7 +40,7 @@ struct LedgerEntry {
 // A change to be made.
 struct LedgerChange {
   UserId user;
-  std::string kind;
+  LedgerKind kind = LedgerKind::upload;
   Tokens amount;  // signed
   std::optional<JobId> job{};
   std::optional<VideoId> video{};
@@ -41,11 +54,29 @@ struct PriceList {
   Tokens inference_per_image = Tokens::from_thousandths(2);
 };
 
+// The price of a job that is being accepted.
+struct NewHold {
+  JobId job;
+  VideoId video;
+  Tokens amount;
+  std::string note;  // of its ledger entry
+};
+
 // What became of a job's price.
 struct ClosedHold {
+  JobId job;
   UserId user;
   Tokens settled;   // stays paid
   Tokens released;  // goes back to the balance
+};
+
+// What goes back to a user.
+struct Refund {
+  UserId user;
+  JobId job;
+  VideoId video;
+  Tokens amount;
+  std::string note;
 };
 
 // An entry as the chain has it, and the head of the chain that it belongs to.

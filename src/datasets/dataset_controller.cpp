@@ -1,7 +1,6 @@
 #include "datasets/dataset_controller.hpp"
 
 #include "core/json.hpp"
-#include "http/idempotency.hpp"
 
 namespace infernode {
 namespace {
@@ -34,11 +33,6 @@ std::optional<std::string> name_of(const json::value& body) {
   return name == nullptr ? std::nullopt : std::optional{json::value_to<std::string>(*name)};
 }
 
-// An id that is none is one that does not exist.
-DatasetId id_of(const Request& request) {
-  return DatasetId::parse(request.path_params.at("id")).value_or(DatasetId{});
-}
-
 Result<Response> answer(int status, const Result<Dataset>& dataset) {
   if (!dataset) {
     return dataset.error();
@@ -46,21 +40,15 @@ Result<Response> answer(int status, const Result<Dataset>& dataset) {
   return http::json_response(status, dataset_json(*dataset));
 }
 
-awaitable<Result<Response>> create(DatasetService& datasets, IdempotencyService& once,
-                                   Request& request) {
-  IdempotencyService::Effect effect =
-      [&](db::Connection& transaction) -> awaitable<Result<Answer>> {
-    auto tags = tags_of(request.body).value_or(std::vector<std::string>{});
-    const auto dataset = co_await datasets.create(transaction, request.user(),
-                                                  name_of(request.body).value(), std::move(tags));
-    if (!dataset) {
-      co_return dataset.error();
-    }
-    co_return Answer{201, json_text(dataset_json(*dataset))};
-  };
-  auto key = http::idempotency_key(request);
-  auto answer = co_await once.act(request.user(), std::move(key), std::move(effect));
-  co_return http::answer_response(std::move(answer));
+awaitable<Result<Answer>> create(DatasetService& datasets, db::Transaction& transaction,
+                                 Request& request) {
+  auto tags = tags_of(request.body).value_or(std::vector<std::string>{});
+  const auto dataset = co_await datasets.create(transaction, request.user(),
+                                                name_of(request.body).value(), std::move(tags));
+  if (!dataset) {
+    co_return dataset.error();
+  }
+  co_return json_answer(201, dataset_json(*dataset));
 }
 
 awaitable<Result<Response>> list(DatasetService& datasets, Request& request) {
@@ -73,9 +61,7 @@ awaitable<Result<Response>> list(DatasetService& datasets, Request& request) {
   if (const auto* tags = request.query.if_contains("tag")) {
     filter.tags = json::value_to<std::vector<std::string>>(*tags);
   }
-  if (const auto* part = request.query.if_contains("q")) {
-    filter.name = json::value_to<std::string>(*part);
-  }
+  filter.name = request.query_text("q");
   const auto rows = co_await datasets.list(request.user(), std::move(filter), *page);
   co_return http::json_response(
       200, page_of(rows, page->limit, dataset_json, [](const Dataset& dataset) {
@@ -84,7 +70,7 @@ awaitable<Result<Response>> list(DatasetService& datasets, Request& request) {
 }
 
 awaitable<Result<Response>> get(DatasetService& datasets, Request& request) {
-  const auto dataset = co_await datasets.find(request.user(), id_of(request));
+  const auto dataset = co_await datasets.find(request.user(), request.id<DatasetId>());
   co_return answer(200, dataset);
 }
 
@@ -92,7 +78,7 @@ awaitable<Result<Response>> update(DatasetService& datasets, Request& request) {
   std::optional<Timestamp> if_updated_at;
   const std::string expected = request.header("if-match");
   if (!expected.empty() && expected != "*") {
-    const auto current = co_await datasets.find(request.user(), id_of(request));
+    const auto current = co_await datasets.find(request.user(), request.id<DatasetId>());
     if (!current) {
       co_return current.error();
     }
@@ -102,23 +88,22 @@ awaitable<Result<Response>> update(DatasetService& datasets, Request& request) {
     }
     if_updated_at = current->updated_at;
   }
-  const auto dataset = co_await datasets.update(
-      request.user(), id_of(request), name_of(request.body), tags_of(request.body), if_updated_at);
+  const auto dataset =
+      co_await datasets.update(request.user(), request.id<DatasetId>(), name_of(request.body),
+                               tags_of(request.body), if_updated_at);
   co_return answer(200, dataset);
 }
 
 awaitable<Result<Response>> remove(DatasetService& datasets, Request& request) {
-  const auto removed = co_await datasets.remove(request.user(), id_of(request));
+  const auto removed = co_await datasets.remove(request.user(), request.id<DatasetId>());
   if (!removed) {
     co_return removed.error();
   }
-  Response response;
-  response.status = 204;
-  co_return response;
+  co_return http::no_content();
 }
 
 awaitable<Result<Response>> restore(DatasetService& datasets, Request& request) {
-  const auto dataset = co_await datasets.restore(request.user(), id_of(request));
+  const auto dataset = co_await datasets.restore(request.user(), request.id<DatasetId>());
   co_return answer(200, dataset);
 }
 
@@ -132,55 +117,45 @@ awaitable<Result<Response>> list_tags(DatasetService& datasets, Request& request
   co_return http::json_response(200, json::object{{"items", std::move(items)}});
 }
 
-awaitable<Result<Response>> create_tag(DatasetService& datasets, IdempotencyService& once,
-                                       Request& request) {
-  IdempotencyService::Effect effect =
-      [&](db::Connection& transaction) -> awaitable<Result<Answer>> {
-    const auto tag =
-        co_await datasets.create_tag(transaction, request.user(), name_of(request.body).value());
-    if (!tag) {
-      co_return tag.error();
-    }
-    co_return Answer{201,
-                     json_text(json::object{{"id", tag->id.to_string()}, {"name", tag->name}})};
-  };
-  auto key = http::idempotency_key(request);
-  auto answer = co_await once.act(request.user(), std::move(key), std::move(effect));
-  co_return http::answer_response(std::move(answer));
+awaitable<Result<Answer>> create_tag(DatasetService& datasets, db::Transaction& transaction,
+                                     Request& request) {
+  const auto tag =
+      co_await datasets.create_tag(transaction, request.user(), name_of(request.body).value());
+  if (!tag) {
+    co_return tag.error();
+  }
+  co_return json_answer(201, json::object{{"id", tag->id.to_string()}, {"name", tag->name}});
 }
 
 awaitable<Result<Response>> remove_tag(DatasetService& datasets, Request& request) {
-  const auto id = TagId::parse(request.path_params.at("id")).value_or(TagId{});
-  const auto removed = co_await datasets.remove_tag(request.user(), id);
+  const auto removed = co_await datasets.remove_tag(request.user(), request.id<TagId>());
   if (!removed) {
     co_return removed.error();
   }
-  Response response;
-  response.status = 204;
-  co_return response;
+  co_return http::no_content();
 }
 
 }  // namespace
 
-void add_dataset_routes(http::Router& router, DatasetService& datasets, IdempotencyService& once) {
-  using enum http::BodyKind;
-  const auto add = [&](const char* method, const char* path, const char* operation,
-                       http::BodyKind body, auto function) {
-    router.add({method, path, operation, http::Access::user, body,
-                [&datasets, function](Request& request) { return function(datasets, request); }});
+void add_dataset_routes(OnceRoutes& routes, DatasetService& datasets) {
+  const auto on = [&](const char* operation, auto function) {
+    routes.router().on(
+        operation, [&datasets, function](Request& request) { return function(datasets, request); });
   };
-  add("GET", "/api/v1/tags", "listTags", none, list_tags);
-  router.add({"POST", "/api/v1/datasets", "createDataset", http::Access::user, json,
-              [&](Request& request) { return create(datasets, once, request); }});
-  router.add({"POST", "/api/v1/admin/tags", "createTag", http::Access::admin, json,
-              [&](Request& request) { return create_tag(datasets, once, request); }});
-  router.add({"DELETE", "/api/v1/admin/tags/{id}", "deleteTag", http::Access::admin, none,
-              [&](Request& request) { return remove_tag(datasets, request); }});
-  add("GET", "/api/v1/datasets", "listDatasets", none, list);
-  add("GET", "/api/v1/datasets/{id}", "getDataset", none, get);
-  add("PATCH", "/api/v1/datasets/{id}", "updateDataset", json, update);
-  add("DELETE", "/api/v1/datasets/{id}", "deleteDataset", none, remove);
-  add("POST", "/api/v1/datasets/{id}/restore", "restoreDataset", none, restore);
+  const auto on_once = [&](const char* operation, auto function) {
+    routes.on(operation, [&datasets, function](db::Transaction& transaction, Request& request) {
+      return function(datasets, transaction, request);
+    });
+  };
+  on("listTags", list_tags);
+  on_once("createDataset", create);
+  on("listDatasets", list);
+  on("getDataset", get);
+  on("updateDataset", update);
+  on("deleteDataset", remove);
+  on("restoreDataset", restore);
+  on_once("createTag", create_tag);
+  on("deleteTag", remove_tag);
 }
 
 }  // namespace infernode

@@ -1,12 +1,11 @@
 #pragma once
 
 #include "datasets/dataset_service.hpp"
-#include "http/router.hpp"
-#include "idempotency/idempotency_service.hpp"
+#include "idempotency/once_routes.hpp"
 
 namespace infernode {
 
-// /tags, /datasets and /admin/tags. Both services must outlive the router.
-void add_dataset_routes(http::Router& router, DatasetService& datasets, IdempotencyService& once);
+// /tags, /datasets and /admin/tags. `datasets` must outlive the router.
+void add_dataset_routes(OnceRoutes& routes, DatasetService& datasets);
 
 }  // namespace infernode

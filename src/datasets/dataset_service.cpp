@@ -1,6 +1,7 @@
 #include "datasets/dataset_service.hpp"
 
-#include "db/connection.hpp"
+#include "datasets/dataset_dao.hpp"
+#include "datasets/dataset_repository.hpp"
 
 namespace infernode {
 namespace {
@@ -17,10 +18,11 @@ Error name_taken() {
 
 }  // namespace
 
-asio::awaitable<Result<Dataset>> DatasetService::create(db::Connection& transaction, UserId user,
+asio::awaitable<Result<Dataset>> DatasetService::create(db::Transaction& transaction, UserId user,
                                                         std::string name,
                                                         std::vector<std::string> tags) {
-  auto dataset = co_await datasets_.add(transaction, user, std::move(name), std::move(tags));
+  auto dataset =
+      co_await dataset_repository::add(transaction, user, std::move(name), std::move(tags));
   if (!dataset) {
     co_return name_taken();
   }
@@ -28,16 +30,12 @@ asio::awaitable<Result<Dataset>> DatasetService::create(db::Connection& transact
 }
 
 asio::awaitable<Result<Dataset>> DatasetService::find(UserId user, DatasetId id) {
-  auto dataset = co_await datasets_.find_live(user, id);
-  if (!dataset) {
-    co_return not_found();
-  }
-  co_return std::move(*dataset);
+  co_return co_await find(database_, user, id);
 }
 
-asio::awaitable<Result<Dataset>> DatasetService::find(db::Connection& transaction, UserId user,
+asio::awaitable<Result<Dataset>> DatasetService::find(db::Executor& executor, UserId user,
                                                       DatasetId id) {
-  auto dataset = co_await datasets_.find_live(transaction, user, id);
+  auto dataset = co_await dataset_dao::find_live(executor, user, id);
   if (!dataset) {
     co_return not_found();
   }
@@ -46,7 +44,8 @@ asio::awaitable<Result<Dataset>> DatasetService::find(db::Connection& transactio
 
 asio::awaitable<std::vector<Dataset>> DatasetService::list(UserId user, DatasetFilter filter,
                                                            PageRequest page) {
-  co_return co_await datasets_.list(user, std::move(filter), page);
+  co_return co_await dataset_dao::list(database_, user, std::move(filter), page.after,
+                                       page.limit + 1);
 }
 
 asio::awaitable<Result<Dataset>> DatasetService::update(
@@ -54,8 +53,10 @@ asio::awaitable<Result<Dataset>> DatasetService::update(
     std::optional<std::vector<std::string>> tags, std::optional<Timestamp> if_updated_at) {
   std::optional<Dataset> dataset;
   try {
-    dataset =
-        co_await datasets_.update_live(user, id, std::move(name), std::move(tags), if_updated_at);
+    auto transaction = co_await database_.begin();
+    dataset = co_await dataset_repository::update_live(transaction, user, id, std::move(name),
+                                                       std::move(tags), if_updated_at);
+    co_await transaction.commit();
   } catch (const db::SqlError& error) {
     if (!error.is_unique_violation()) {
       throw;
@@ -65,7 +66,7 @@ asio::awaitable<Result<Dataset>> DatasetService::update(
   if (dataset) {
     co_return std::move(*dataset);
   }
-  const auto present = co_await datasets_.find_live(user, id);
+  const auto present = co_await dataset_dao::find_live(database_, user, id);
   if (if_updated_at && present) {
     co_return Error{ErrorCode::precondition_failed,
                     "The dataset has changed meanwhile; read it again first."};
@@ -74,13 +75,13 @@ asio::awaitable<Result<Dataset>> DatasetService::update(
 }
 
 asio::awaitable<Result<void>> DatasetService::remove(UserId user, DatasetId id) {
-  const auto transaction = co_await datasets_.begin();
-  const bool removed = co_await datasets_.soft_delete(*transaction, user, id);
+  auto transaction = co_await database_.begin();
+  const bool removed = co_await dataset_dao::soft_delete(transaction, user, id);
   if (!removed) {
     co_return not_found();
   }
   // New work takes a share of the dataset's row, so none can begin behind our back.
-  co_await end_work_(*transaction, id);
+  co_await end_work_(transaction, id);
   co_await transaction.commit();
   co_return Result<void>{};
 }
@@ -88,7 +89,7 @@ asio::awaitable<Result<void>> DatasetService::remove(UserId user, DatasetId id) 
 asio::awaitable<Result<Dataset>> DatasetService::restore(UserId user, DatasetId id) {
   std::optional<Dataset> dataset;
   try {
-    dataset = co_await datasets_.restore(user, id);
+    dataset = co_await dataset_dao::restore(database_, user, id);
   } catch (const db::SqlError& error) {
     if (!error.is_unique_violation()) {
       throw;
@@ -102,12 +103,12 @@ asio::awaitable<Result<Dataset>> DatasetService::restore(UserId user, DatasetId 
 }
 
 asio::awaitable<std::vector<Tag>> DatasetService::list_tags(UserId user) {
-  co_return co_await datasets_.list_tags(user);
+  co_return co_await dataset_dao::list_tags(database_, user);
 }
 
-asio::awaitable<Result<Tag>> DatasetService::create_tag(db::Connection& transaction, UserId admin,
+asio::awaitable<Result<Tag>> DatasetService::create_tag(db::Transaction& transaction, UserId admin,
                                                         std::string name) {
-  auto tag = co_await datasets_.add_tag(transaction, std::move(name));
+  auto tag = co_await dataset_dao::insert_tag(transaction, std::move(name));
   if (!tag) {
     Error error{ErrorCode::conflict, "There is a tag of this name already."};
     error.fields.push_back(FieldError{"/name", "is taken"});
@@ -116,19 +117,19 @@ asio::awaitable<Result<Tag>> DatasetService::create_tag(db::Connection& transact
   AuditedAct act{.admin = admin,
                  .action = "tag.create",
                  .details = {{"id", tag->id.to_string()}, {"name", tag->name}}};
-  co_await audit_.record(transaction, std::move(act));
+  audit_.record(transaction, act);
   co_return std::move(*tag);
 }
 
 asio::awaitable<Result<void>> DatasetService::remove_tag(UserId admin, TagId id) {
-  const auto transaction = co_await datasets_.begin();
-  const auto name = co_await datasets_.remove_tag(*transaction, id);
+  auto transaction = co_await database_.begin();
+  const auto name = co_await dataset_dao::remove_tag(transaction, id);
   if (!name) {
     co_return Error{ErrorCode::not_found, "There is no such tag."};
   }
   AuditedAct act{
       .admin = admin, .action = "tag.delete", .details = {{"id", id.to_string()}, {"name", *name}}};
-  co_await audit_.record(*transaction, std::move(act));
+  audit_.record(transaction, act);
   co_await transaction.commit();
   co_return Result<void>{};
 }

@@ -9,26 +9,27 @@
 #include "core/error.hpp"
 #include "core/page.hpp"
 #include "datasets/dataset.hpp"
-#include "datasets/dataset_repository.hpp"
+#include "db/pool.hpp"
 
 namespace infernode {
 
 // Ends, in the given transaction, what goes on in a dataset that is being deleted.
 using DatasetEnding =
-    std::function<asio::awaitable<void>(db::Connection& transaction, DatasetId dataset)>;
+    std::function<asio::awaitable<void>(db::Transaction& transaction, DatasetId dataset)>;
 
 // A user's datasets. What is deleted, or somebody else's, is not_found. Everything it is given must
 // outlive it.
 class DatasetService {
 public:
-  DatasetService(DatasetRepository& datasets, AuditService& audit, DatasetEnding end_work)
-      : datasets_{datasets}, audit_{audit}, end_work_{std::move(end_work)} {}
+  DatasetService(db::Pool& database, AuditService& audit, DatasetEnding end_work)
+      : database_{database}, audit_{audit}, end_work_{std::move(end_work)} {}
 
   // In the caller's transaction. conflict when the user has a live dataset of that name.
-  asio::awaitable<Result<Dataset>> create(db::Connection& transaction, UserId user,
+  asio::awaitable<Result<Dataset>> create(db::Transaction& transaction, UserId user,
                                           std::string name, std::vector<std::string> tags);
   asio::awaitable<Result<Dataset>> find(UserId user, DatasetId id);
-  asio::awaitable<Result<Dataset>> find(db::Connection& transaction, UserId user, DatasetId id);
+  // For whoever holds a connection already.
+  asio::awaitable<Result<Dataset>> find(db::Executor& executor, UserId user, DatasetId id);
   asio::awaitable<std::vector<Dataset>> list(UserId user, DatasetFilter filter, PageRequest page);
   // Changes what is given. precondition_failed when the dataset is no longer as of `if_updated_at`.
   asio::awaitable<Result<Dataset>> update(UserId user, DatasetId id,
@@ -41,13 +42,13 @@ public:
   asio::awaitable<Result<Dataset>> restore(UserId user, DatasetId id);
   asio::awaitable<std::vector<Tag>> list_tags(UserId user);
   // For administrators, in the caller's transaction. conflict when there is a tag of that name.
-  asio::awaitable<Result<Tag>> create_tag(db::Connection& transaction, UserId admin,
+  asio::awaitable<Result<Tag>> create_tag(db::Transaction& transaction, UserId admin,
                                           std::string name);
   // For administrators. Datasets keep what they bear.
   asio::awaitable<Result<void>> remove_tag(UserId admin, TagId id);
 
 private:
-  DatasetRepository& datasets_;
+  db::Pool& database_;
   AuditService& audit_;
   DatasetEnding end_work_;
 };

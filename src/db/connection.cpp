@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <libpq-fe.h>
 
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "core/log.hpp"
@@ -11,6 +13,7 @@ namespace infernode::db {
 namespace {
 
 using asio::posix::descriptor_base;
+using ResultPtr = std::shared_ptr<const PGresult>;
 
 std::string trimmed(const char* message) {
   std::string text{message == nullptr ? "" : message};
@@ -20,14 +23,75 @@ std::string trimmed(const char* message) {
   return text;
 }
 
-std::string field(const PGresult* result, int code) {
-  const char* value = PQresultErrorField(result, code);
+std::string field(const PGresult& result, int code) {
+  const char* value = PQresultErrorField(&result, code);
   return value == nullptr ? "" : value;
 }
 
 constexpr const char* kScript = "script";
 
 void ignore_notice(void* /*context*/, const PGresult* /*result*/) {}
+
+ResultPtr owned(PGresult* result) {
+  return {result, [](const PGresult* r) { PQclear(const_cast<PGresult*>(r)); }};
+}
+
+bool succeeded(const PGresult& result) {
+  const auto status = PQresultStatus(&result);
+  return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY;
+}
+
+// The names of servers in a conninfo, and their port; empty when there is nothing to resolve.
+struct Host {
+  std::string name;
+  std::string port;
+};
+
+Host host_of(const std::string& conninfo) {
+  char* error = nullptr;
+  const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options{
+      PQconninfoParse(conninfo.c_str(), &error), PQconninfoFree};
+  PQfreemem(error);
+  Host host;
+  for (const auto* option = options.get(); option != nullptr && option->keyword != nullptr;
+       ++option) {
+    const std::string_view keyword{option->keyword};
+    if (option->val == nullptr) {
+      continue;
+    }
+    if (keyword == "hostaddr") {
+      return {};
+    }
+    if (keyword == "host") {
+      host.name = option->val;
+    } else if (keyword == "port") {
+      host.port = option->val;
+    }
+  }
+  boost::system::error_code no_address;
+  asio::ip::make_address(host.name, no_address);
+  const bool resolvable = !host.name.empty() && !host.name.starts_with('/') &&
+                          host.name.find(',') == std::string::npos && no_address;
+  return resolvable ? host : Host{};
+}
+
+// libpq would look names up itself, and block the thread meanwhile.
+asio::awaitable<std::string> with_address(asio::any_io_executor executor, std::string conninfo) {
+  const Host host = host_of(conninfo);
+  if (host.name.empty()) {
+    co_return conninfo;
+  }
+  asio::ip::tcp::resolver resolver{executor};
+  boost::system::error_code error;
+  const auto found =
+      co_await resolver.async_resolve(host.name, host.port.empty() ? "5432" : host.port,
+                                      asio::redirect_error(asio::use_awaitable, error));
+  if (error || found.empty()) {
+    throw ConnectionLost(
+        fmt::format("the database's host {} is not known: {}", host.name, error.message()));
+  }
+  co_return conninfo + " hostaddr=" + found.begin()->endpoint().address().to_string();
+}
 
 }  // namespace
 
@@ -36,7 +100,7 @@ void Connection::Finish::operator()(pg_conn* connection) const {
 }
 
 Connection::Connection(const asio::any_io_executor& executor, pg_conn* connection)
-    : connection_{connection}, socket_{executor} {}
+    : connection_{connection}, socket_{executor}, limit_{executor} {}
 
 Connection::~Connection() {
   if (socket_.is_open()) {
@@ -46,8 +110,9 @@ Connection::~Connection() {
 
 asio::awaitable<std::unique_ptr<Connection>> Connection::open(asio::any_io_executor executor,
                                                               std::string conninfo) {
+  const std::string resolved = co_await with_address(executor, std::move(conninfo));
   std::unique_ptr<Connection> connection{
-      new Connection{executor, PQconnectStart(conninfo.c_str())}};
+      new Connection{executor, PQconnectStart(resolved.c_str())}};
   co_await connection->connect();
   co_return connection;
 }
@@ -56,6 +121,7 @@ asio::awaitable<void> Connection::connect() {
   if (connection_ == nullptr) {
     throw std::bad_alloc{};
   }
+  begin_limit(kConnectLimit);
   PostgresPollingStatusType status = PGRES_POLLING_WRITING;
   while (status != PGRES_POLLING_OK) {
     if (status == PGRES_POLLING_FAILED || PQstatus(connection_.get()) == CONNECTION_BAD) {
@@ -66,11 +132,12 @@ asio::awaitable<void> Connection::connect() {
       socket_.release();
     }
     socket_.assign(PQsocket(connection_.get()));
-    co_await socket_.async_wait(
+    co_await wait(
         status == PGRES_POLLING_READING ? descriptor_base::wait_read : descriptor_base::wait_write,
-        asio::use_awaitable);
+        "connecting");
     status = PQconnectPoll(connection_.get());
   }
+  end_limit();
   if (socket_.is_open()) {
     socket_.release();
   }
@@ -79,9 +146,56 @@ asio::awaitable<void> Connection::connect() {
   PQsetNoticeReceiver(connection_.get(), ignore_notice, nullptr);
 }
 
+void Connection::begin_limit(std::chrono::steady_clock::duration limit) {
+  overdue_ = std::make_shared<bool>(false);
+  limit_.expires_after(limit);
+  limit_.async_wait(
+      [this, overdue = std::weak_ptr<bool>{overdue_}](boost::system::error_code error) {
+        if (const auto flag = overdue.lock(); flag && !error) {
+          *flag = true;
+          socket_.cancel();
+        }
+      });
+}
+
+void Connection::end_limit() {
+  overdue_.reset();
+  limit_.cancel();
+}
+
+asio::awaitable<void> Connection::wait(descriptor_base::wait_type what, std::string_view doing) {
+  if (overdue_ && *overdue_) {
+    // The limit passed while this thread was busy elsewhere: the answer may have come meanwhile.
+    begin_limit(std::chrono::seconds{1});
+  }
+  boost::system::error_code error;
+  co_await socket_.async_wait(what, asio::redirect_error(asio::use_awaitable, error));
+  if (!error && !lost_) {
+    co_return;
+  }
+  if (overdue_ && *overdue_) {
+    lost_ = true;
+    throw ConnectionLost(fmt::format("the database gave no answer in time while {}", doing));
+  }
+  lose(doing);
+}
+
+void Connection::abandon() {
+  lost_ = true;
+  if (socket_.is_open()) {
+    boost::system::error_code ignored;
+    socket_.cancel(ignored);
+  }
+}
+
 void Connection::lose(std::string_view doing) {
   lost_ = true;
-  const std::string reason = trimmed(PQerrorMessage(connection_.get()));
+  std::string reason = trimmed(PQerrorMessage(connection_.get()));
+  if (reason.find("unsupported startup parameter") != std::string::npos) {
+    reason +=
+        "; this looks like PgBouncer, which InferNode cannot use: it needs sessions of its own "
+        "(prepared statements, LISTEN), so point DB_HOST at PostgreSQL itself";
+  }
   throw ConnectionLost(fmt::format("the database connection failed while {}: {}", doing, reason));
 }
 
@@ -106,110 +220,183 @@ asio::awaitable<void> Connection::flush() {
     if (pending < 0) {
       lose("sending");
     }
-    co_await socket_.async_wait(descriptor_base::wait_write, asio::use_awaitable);
+    co_await wait(descriptor_base::wait_write, "sending");
   }
 }
 
-asio::awaitable<Rows> Connection::collect(std::string label) {
-  co_await flush();
-  std::shared_ptr<const PGresult> last;
-  int statements = 0;  // of a script, with a result each up to the one that failed
-  for (;;) {
-    while (PQisBusy(connection_.get()) != 0) {
-      co_await socket_.async_wait(descriptor_base::wait_read, asio::use_awaitable);
-      if (PQconsumeInput(connection_.get()) == 0) {
-        lose(label);
-      }
-    }
-    PGresult* result = PQgetResult(connection_.get());
-    if (result == nullptr) {
-      break;
-    }
-    std::shared_ptr<const PGresult> owned{
-        result, [](const PGresult* r) { PQclear(const_cast<PGresult*>(r)); }};
-    ++statements;
-    // Of several results (a script) the first error is the one that explains the others.
-    if (!last || PQresultStatus(last.get()) != PGRES_FATAL_ERROR) {
-      last = std::move(owned);
+asio::awaitable<ResultPtr> Connection::next_result(const char* label) {
+  while (PQisBusy(connection_.get()) != 0) {
+    co_await wait(descriptor_base::wait_read, label);
+    if (PQconsumeInput(connection_.get()) == 0) {
+      lose(label);
     }
   }
-  busy_ = false;
-  if (!last || PQstatus(connection_.get()) == CONNECTION_BAD) {
-    lose(label);
-  }
-  const auto status = PQresultStatus(last.get());
-  if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && status != PGRES_EMPTY_QUERY) {
-    const std::string position = field(last.get(), PG_DIAG_STATEMENT_POSITION);
-    const std::string sqlstate = field(last.get(), PG_DIAG_SQLSTATE);
-    const std::string text =
-        fmt::format("{}: {}", label, field(last.get(), PG_DIAG_MESSAGE_PRIMARY));
-    // 57P01..57P03: the server is shutting down or starting; 53300: it has no connection left.
-    if (sqlstate.starts_with("57P") || sqlstate == "53300") {
-      lost_ = true;
-      throw ConnectionLost(text);
-    }
-    // A deadlock, a conflict of snapshots, a lock or a statement that took too long: PostgreSQL
-    // ended this transaction, and a repetition may well succeed. A table or column that is not
-    // there (of a statement of ours): somebody is migrating under a running server.
-    const bool migrating = label != kScript && (sqlstate == "42P01" || sqlstate == "42703");
-    if (migrating || sqlstate == "40P01" || sqlstate == "40001" || sqlstate == "55P03" ||
-        sqlstate == "57014") {
-      log::warn("{}", text);
-      throw Unavailable(text);
-    }
-    throw SqlError(text, sqlstate, field(last.get(), PG_DIAG_CONSTRAINT_NAME),
-                   position.empty() ? 0 : std::stoi(position), statements);
-  }
-  co_return Rows{std::move(last)};
+  PGresult* result = PQgetResult(connection_.get());
+  co_return result == nullptr ? ResultPtr{} : owned(result);
 }
 
-asio::awaitable<Rows> Connection::run(const Statement* statement, std::vector<Param> params) {
-  if (!usable()) {
-    throw ConnectionLost("the database connection is gone");
+void Connection::raise(const PGresult& result, const char* label, int statement) {
+  const std::string position = field(result, PG_DIAG_STATEMENT_POSITION);
+  const std::string sqlstate = field(result, PG_DIAG_SQLSTATE);
+  const std::string text = fmt::format("{}: {}", label, field(result, PG_DIAG_MESSAGE_PRIMARY));
+  // 57P01..57P03: the server is shutting down or starting; 53300: it has no connection left.
+  if (sqlstate.starts_with("57P") || sqlstate == "53300") {
+    lost_ = true;
+    throw ConnectionLost(text);
   }
-  busy_ = true;  // until the result is in; a coroutine destroyed before leaves it unusable
-  if (!prepared_.contains(statement->name)) {
-    if (PQsendPrepare(connection_.get(), statement->name, statement->sql, 0, nullptr) == 0) {
-      lose(statement->name);
-    }
-    co_await collect(statement->name);
-    prepared_.insert(statement->name);
-    busy_ = true;
+  // disk_full, and the same in other words: io_error (58030) names the system's reason.
+  if (sqlstate == "53100" || text.find("No space left on device") != std::string::npos) {
+    log::error("{}", text);
+    throw DiskFull(text);
   }
+  // A deadlock, a conflict of snapshots, a lock or a statement that took too long: PostgreSQL
+  // ended this transaction, and a repetition may well succeed. A table or column that is not
+  // there (of a statement of ours): somebody is migrating under a running server.
+  const bool migrating = label != kScript && (sqlstate == "42P01" || sqlstate == "42703");
+  if (migrating || sqlstate == "40P01" || sqlstate == "40001" || sqlstate == "55P03" ||
+      sqlstate == "57014") {
+    log::warn("{}", text);
+    throw Unavailable(text);
+  }
+  throw SqlError(text, sqlstate, field(result, PG_DIAG_CONSTRAINT_NAME),
+                 position.empty() ? 0 : std::stoi(position), statement);
+}
+
+void Connection::send(const Command& command) {
   std::vector<const char*> values;
   std::vector<int> lengths;
   std::vector<int> formats;
-  for (const auto& param : params) {
+  for (const auto& param : command.params) {
     values.push_back(param.value ? param.value->data() : nullptr);
     lengths.push_back(param.value ? static_cast<int>(param.value->size()) : 0);
     formats.push_back(param.binary ? 1 : 0);
   }
-  if (PQsendQueryPrepared(connection_.get(), statement->name, static_cast<int>(params.size()),
-                          values.data(), lengths.data(), formats.data(),
-                          statement->binary_result ? 1 : 0) == 0) {
-    lose(statement->name);
+  if (PQsendQueryPrepared(connection_.get(), command.statement->name,
+                          static_cast<int>(command.params.size()), values.data(), lengths.data(),
+                          formats.data(), command.statement->binary_result ? 1 : 0) == 0) {
+    lose(command.statement->name);
   }
-  co_return co_await collect(statement->name);
+}
+
+asio::awaitable<std::vector<Rows>> Connection::execute_all(std::vector<Command> commands) {
+  if (!usable()) {
+    throw ConnectionLost("the database connection is gone");
+  }
+  busy_ = true;  // until the results are in; a coroutine destroyed before leaves it unusable
+  ++round_trips_;
+  begin_limit(answer_limit_);
+  if (PQpipelineStatus(connection_.get()) == PQ_PIPELINE_OFF &&
+      PQenterPipelineMode(connection_.get()) == 0) {
+    lose("entering pipeline mode");
+  }
+  // What comes back, in order: for each statement its preparation, the first time, and its result.
+  struct Expected {
+    const Statement* statement;
+    bool preparation;
+  };
+  std::vector<Expected> expected;
+  std::set<const char*> preparing;
+  for (const auto& command : commands) {
+    const auto& statement = *command.statement;
+    if (!prepared_.contains(statement.name) && preparing.insert(statement.name).second) {
+      if (PQsendPrepare(connection_.get(), statement.name, statement.sql, 0, nullptr) == 0) {
+        lose(statement.name);
+      }
+      expected.push_back({&statement, true});
+    }
+    send(command);
+    expected.push_back({&statement, false});
+  }
+  if (PQpipelineSync(connection_.get()) == 0) {
+    lose("sending");
+  }
+  co_await flush();
+
+  std::vector<Rows> results;
+  results.reserve(commands.size());
+  // The first error is the one that explains the others.
+  ResultPtr failure;
+  const char* failed = nullptr;
+  for (const auto& [statement, preparation] : expected) {
+    const ResultPtr result = co_await next_result(statement->name);
+    if (!result) {
+      lose(statement->name);
+    }
+    if (succeeded(*result)) {
+      if (preparation) {
+        prepared_.insert(statement->name);
+      } else {
+        results.emplace_back(result);
+      }
+    } else if (!failure) {
+      failure = result;
+      failed = statement->name;
+    }
+    // The end of this statement's results. After a fatal error (the server is going down) nothing
+    // more comes.
+    if (PQstatus(connection_.get()) == CONNECTION_BAD) {
+      break;
+    }
+    co_await next_result(statement->name);
+  }
+  if (PQstatus(connection_.get()) != CONNECTION_BAD) {
+    co_await next_result("sync");
+  }
+  end_limit();
+  busy_ = false;
+  if (failure) {
+    raise(*failure, failed, 1);
+  }
+  if (PQstatus(connection_.get()) == CONNECTION_BAD) {
+    lose(commands.back().statement->name);
+  }
+  co_return results;
 }
 
 asio::awaitable<void> Connection::run_script(std::string sql) {
   if (!usable()) {
     throw ConnectionLost("the database connection is gone");
   }
+  if (PQpipelineStatus(connection_.get()) != PQ_PIPELINE_OFF &&
+      PQexitPipelineMode(connection_.get()) == 0) {
+    lose("leaving pipeline mode");
+  }
   busy_ = true;
+  ++round_trips_;
+  begin_limit(std::chrono::hours{24});  // a migration takes the time that it takes
   if (PQsendQuery(connection_.get(), sql.c_str()) == 0) {
     lose("running a script");
   }
-  co_await collect(kScript);
+  co_await flush();
+  ResultPtr last;
+  int statements = 0;  // with a result each, up to the one that failed
+  for (;;) {
+    auto result = co_await next_result(kScript);
+    if (!result) {
+      break;
+    }
+    ++statements;
+    if (!last || PQresultStatus(last.get()) != PGRES_FATAL_ERROR) {
+      last = std::move(result);
+    }
+  }
+  end_limit();
+  busy_ = false;
+  if (!last || PQstatus(connection_.get()) == CONNECTION_BAD) {
+    lose(kScript);
+  }
+  if (!succeeded(*last)) {
+    raise(*last, kScript, statements);
+  }
 }
 
 asio::awaitable<Notification> Connection::next_notification() {
   for (;;) {
     if (PGnotify* raw = PQnotifies(connection_.get()); raw != nullptr) {
-      const std::unique_ptr<PGnotify, decltype(&PQfreemem)> owned{raw, PQfreemem};
+      const std::unique_ptr<PGnotify, decltype(&PQfreemem)> owner{raw, PQfreemem};
       co_return Notification{raw->relname, raw->extra};
     }
-    co_await socket_.async_wait(descriptor_base::wait_read, asio::use_awaitable);
+    co_await wait(descriptor_base::wait_read, "waiting for a notification");
     if (PQconsumeInput(connection_.get()) == 0) {
       lose("waiting for a notification");
     }

@@ -22,7 +22,8 @@ constexpr Statement kColumns{"diagram.columns", R"sql(
     FROM pg_class AS class
     JOIN pg_attribute AS attribute ON attribute.attrelid = class.oid
     JOIN pg_type AS type ON type.oid = attribute.atttypid
-   WHERE class.relnamespace = 'public'::regnamespace AND class.relkind = 'r'
+   WHERE class.relnamespace = 'public'::regnamespace AND class.relkind IN ('r', 'p')
+     AND NOT class.relispartition
      AND class.relname NOT IN ('schema_migrations', 'seeder_migrations')
      AND attribute.attnum > 0 AND NOT attribute.attisdropped
    ORDER BY class.relname COLLATE "C", attribute.attnum

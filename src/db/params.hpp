@@ -12,6 +12,7 @@
 #include "core/clock.hpp"
 #include "core/id.hpp"
 #include "core/tokens.hpp"
+#include "core/words.hpp"
 
 namespace infernode::db {
 
@@ -59,13 +60,31 @@ requires(std::is_integral_v<Number> && !std::is_same_v<Number, bool>) Param
     to_param(Number number) {
   return {std::to_string(number), false};
 }
+template <Worded E>
+Param to_param(E value) {
+  return {std::string{to_text(value)}, false};
+}
 // Shortest form that reads back to the same double.
 Param to_param(double number);
-// A text[] literal.
+// Array literals.
 Param to_param(const std::vector<std::string>& texts);
+template <class Item>
+requires(!std::is_same_v<Item, std::string> && !std::is_same_v<Item, std::byte>) Param
+    to_param(const std::vector<Item>& items);
 template <class T>
 Param to_param(const std::optional<T>& value) {
   return value ? to_param(*value) : Param{};
+}
+// Items of any type whose own text needs no quotes in an array: numbers, ids, amounts.
+template <class Item>
+requires(!std::is_same_v<Item, std::string> && !std::is_same_v<Item, std::byte>) Param
+    to_param(const std::vector<Item>& items) {
+  std::string literal = "{";
+  for (const auto& item : items) {
+    const Param param = to_param(item);
+    literal += (literal.size() > 1 ? "," : "") + param.value.value_or("NULL");
+  }
+  return {literal + "}", false};
 }
 
 }  // namespace infernode::db

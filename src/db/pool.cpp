@@ -5,6 +5,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <deque>
+#include <optional>
+#include <set>
 #include <vector>
 
 #include "core/log.hpp"
@@ -12,17 +14,18 @@
 namespace infernode::db {
 namespace {
 
-constexpr std::chrono::seconds kAcquireTimeout{10};
+constexpr std::chrono::seconds kAcquireTimeout{8};
 constexpr Statement kBegin{"db.begin", "BEGIN"};
 constexpr Statement kCommit{"db.commit", "COMMIT"};
 constexpr Statement kRollback{"db.rollback", "ROLLBACK"};
 
-// A coroutine that waits for a connection. The one that gives it a turn sets `granted`.
+// A coroutine that waits for a connection. The one that gives it something cancels the timer.
 struct Waiter {
   explicit Waiter(const asio::any_io_executor& executor) : timer{executor, kAcquireTimeout} {}
 
   asio::steady_timer timer;
-  bool granted = false;
+  std::unique_ptr<Connection> given;
+  bool may_open = false;  // a place is kept for it, in which it opens a connection of its own
 };
 
 }  // namespace
@@ -31,29 +34,40 @@ struct PoolState {
   asio::any_io_executor executor;
   std::string conninfo;
   int size = 0;
-  int open = 0;  // idle, borrowed and being opened
+  int open = 0;  // idle, borrowed, being opened, and kept for a waiter
   bool closed = false;
+  std::optional<std::string> suspended;  // why
   std::vector<std::unique_ptr<Connection>> idle;
+  std::set<Connection*> borrowed;
   std::deque<std::shared_ptr<Waiter>> waiters;
+  std::int64_t round_trips = 0;  // of connections that are gone
 
-  void wake_one() {
-    if (!waiters.empty()) {
-      waiters.front()->granted = true;
-      waiters.front()->timer.cancel();
-      waiters.pop_front();
-    }
+  std::shared_ptr<Waiter> next_waiter() {
+    const auto waiter = waiters.front();
+    waiters.pop_front();
+    waiter->timer.cancel();
+    return waiter;
   }
+  // A place has become free.
   void drop() {
     --open;
-    wake_one();
-  }
-  void give_back(std::unique_ptr<Connection> connection) {
-    if (closed || !connection->usable()) {
-      drop();
-      return;
+    if (!waiters.empty() && open < size) {
+      ++open;
+      next_waiter()->may_open = true;
     }
-    idle.push_back(std::move(connection));
-    wake_one();
+  }
+  void forget(const Connection& connection) { round_trips += connection.round_trips(); }
+  void give_back(std::unique_ptr<Connection> connection) {
+    borrowed.erase(connection.get());
+    if (closed || suspended || !connection->usable()) {
+      forget(*connection);
+      drop();
+    } else if (!waiters.empty()) {
+      borrowed.insert(connection.get());
+      next_waiter()->given = std::move(connection);
+    } else {
+      idle.push_back(std::move(connection));
+    }
   }
 };
 
@@ -63,29 +77,38 @@ asio::awaitable<void> roll_back(std::shared_ptr<PoolState> pool,
                                 std::unique_ptr<Connection> connection) {
   try {
     co_await connection->execute(kRollback);
-    pool->give_back(std::move(connection));
   } catch (const std::exception& error) {
     log::warn("a connection was dropped after a failed rollback: {}", error.what());
-    pool->drop();
+    connection->abandon();
   }
+  pool->give_back(std::move(connection));
 }
 
 // Keeps the count of open connections right when opening fails.
-class OpeningSlot {
+class OpeningPlace {
 public:
-  explicit OpeningSlot(std::shared_ptr<PoolState> pool) : pool_{std::move(pool)} { ++pool_->open; }
-  ~OpeningSlot() {
+  explicit OpeningPlace(std::shared_ptr<PoolState> pool) : pool_{std::move(pool)} {}
+  ~OpeningPlace() {
     if (pool_) {
       pool_->drop();
     }
   }
-  OpeningSlot(const OpeningSlot&) = delete;
-  OpeningSlot& operator=(const OpeningSlot&) = delete;
+  OpeningPlace(const OpeningPlace&) = delete;
+  OpeningPlace& operator=(const OpeningPlace&) = delete;
   void keep() { pool_.reset(); }
 
 private:
   std::shared_ptr<PoolState> pool_;
 };
+
+// In a place that is counted already.
+asio::awaitable<PooledConnection> open_in_place(std::shared_ptr<PoolState> state) {
+  OpeningPlace place{state};
+  auto connection = co_await Connection::open(state->executor, state->conninfo);
+  place.keep();
+  state->borrowed.insert(connection.get());
+  co_return PooledConnection{state, std::move(connection)};
+}
 
 }  // namespace
 
@@ -99,6 +122,7 @@ PooledConnection::~PooledConnection() {
   }
   if (!pool_->closed && connection_->usable() && connection_->in_transaction()) {
     auto executor = pool_->executor;
+    // roll_back() throws nothing.
     asio::co_spawn(executor, roll_back(std::move(pool_), std::move(connection_)),
                    [](const std::exception_ptr&) {});
     return;
@@ -106,12 +130,63 @@ PooledConnection::~PooledConnection() {
   pool_->give_back(std::move(connection_));
 }
 
-asio::awaitable<void> Transaction::commit() const {
-  const bool failed = !connection_->in_transaction();
-  if (failed) {
+Transaction::Transaction(PooledConnection connection) : connection_{std::move(connection)} {}
+
+void Transaction::queue(Command command, Check check) {
+  queued_.push_back(Queued{std::move(command), std::move(check)});
+}
+
+asio::awaitable<std::vector<Rows>> Transaction::send_with(std::vector<Command> commands) {
+  const auto queued = std::exchange(queued_, {});
+  std::vector<Command> all;
+  all.reserve(1 + queued.size() + commands.size());
+  if (!begun_) {
+    all.push_back(command(kBegin));
+  }
+  const std::size_t first = all.size();
+  for (const auto& entry : queued) {
+    all.push_back(entry.command);
+  }
+  const std::size_t own = all.size();
+  for (auto& each : commands) {
+    all.push_back(std::move(each));
+  }
+  begun_ = true;
+  auto results = co_await connection_->execute_all(std::move(all));
+  for (std::size_t i = 0; i < queued.size(); ++i) {
+    if (queued[i].check) {
+      queued[i].check(results[first + i]);
+    }
+  }
+  results.erase(results.begin(), results.begin() + static_cast<std::ptrdiff_t>(own));
+  co_return results;
+}
+
+asio::awaitable<std::vector<Rows>> Transaction::execute_all(std::vector<Command> commands) {
+  co_return co_await send_with(std::move(commands));
+}
+
+asio::awaitable<void> Transaction::commit() {
+  if (!begun_ && queued_.empty()) {
+    co_return;
+  }
+  if (begun_ && !connection_->in_transaction()) {
     throw std::logic_error("commit without a transaction");
   }
-  co_await connection_->execute(kCommit);
+  std::vector<Command> commands;
+  // A check that throws must find the transaction open.
+  for (const auto& entry : queued_) {
+    if (entry.check) {
+      co_await send_with({});
+      break;
+    }
+  }
+  commands.push_back(command(kCommit));
+  const auto results = co_await send_with(std::move(commands));
+  // In a transaction that has failed PostgreSQL answers COMMIT with ROLLBACK, and calls it success.
+  if (results.back().tag() != "COMMIT") {
+    throw SqlError("db.commit: the transaction had failed and was rolled back", "25P02", "", 0, 1);
+  }
 }
 
 Pool::Pool(asio::any_io_executor executor, std::string conninfo, int size)
@@ -131,41 +206,84 @@ void Pool::close() {
   state_->idle.clear();
 }
 
+void Pool::suspend(std::string reason) {
+  const bool before = state_->suspended.has_value();
+  state_->suspended = std::move(reason);
+  if (before) {
+    return;
+  }
+  state_->open -= static_cast<int>(state_->idle.size());
+  for (const auto& connection : state_->idle) {
+    state_->forget(*connection);
+  }
+  state_->idle.clear();
+  for (auto* connection : state_->borrowed) {
+    connection->abandon();
+  }
+  while (!state_->waiters.empty()) {
+    state_->next_waiter();
+  }
+}
+
+void Pool::resume() {
+  state_->suspended.reset();
+}
+
+std::int64_t Pool::round_trips() const {
+  std::int64_t total = state_->round_trips;
+  for (const auto& connection : state_->idle) {
+    total += connection->round_trips();
+  }
+  for (const auto* connection : state_->borrowed) {
+    total += connection->round_trips();
+  }
+  return total;
+}
+
 asio::awaitable<PooledConnection> Pool::acquire() {
   const auto state = state_;
-  for (;;) {
-    while (!state->idle.empty()) {
-      auto connection = std::move(state->idle.back());
-      state->idle.pop_back();
-      if (connection->usable()) {
-        co_return PooledConnection{state, std::move(connection)};
-      }
-      --state->open;
-    }
-    if (state->closed) {
-      throw Unavailable("the server is shutting down");
-    }
-    if (state->open < state->size) {
-      OpeningSlot slot{state};
-      auto connection = co_await Connection::open(state->executor, state->conninfo);
-      slot.keep();
+  if (state->suspended) {
+    throw Unavailable(*state->suspended);
+  }
+  while (!state->idle.empty()) {
+    auto connection = std::move(state->idle.back());
+    state->idle.pop_back();
+    if (connection->usable()) {
+      state->borrowed.insert(connection.get());
       co_return PooledConnection{state, std::move(connection)};
     }
-    const auto waiter = std::make_shared<Waiter>(state->executor);
-    state->waiters.push_back(waiter);
-    boost::system::error_code ignored;
-    co_await waiter->timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    if (!waiter->granted) {
-      std::erase(state->waiters, waiter);
-      throw Unavailable("every database connection is busy");
-    }
+    state->forget(*connection);
+    --state->open;
   }
+  if (state->closed) {
+    throw Unavailable("the server is shutting down");
+  }
+  if (state->open < state->size) {
+    ++state->open;
+    co_return co_await open_in_place(state);
+  }
+  const auto waiter = std::make_shared<Waiter>(state->executor);
+  state->waiters.push_back(waiter);
+  boost::system::error_code ignored;
+  co_await waiter->timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  if (waiter->given) {
+    co_return PooledConnection{state, std::move(waiter->given)};
+  }
+  if (waiter->may_open) {
+    co_return co_await open_in_place(state);
+  }
+  std::erase(state->waiters, waiter);
+  throw Unavailable(state->suspended.value_or("every database connection is busy"));
 }
 
 asio::awaitable<Transaction> Pool::begin() {
   auto connection = co_await acquire();
-  co_await connection->execute(kBegin);
   co_return Transaction{std::move(connection)};
+}
+
+asio::awaitable<std::vector<Rows>> Pool::execute_all(std::vector<Command> commands) {
+  const auto connection = co_await acquire();
+  co_return co_await connection->execute_all(std::move(commands));
 }
 
 }  // namespace infernode::db

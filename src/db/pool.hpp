@@ -2,6 +2,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -28,34 +29,61 @@ private:
   std::unique_ptr<Connection> connection_;
 };
 
-// An open transaction. Destroyed without commit() it is rolled back.
-class Transaction {
+// An open transaction. Destroyed without commit() it is rolled back. BEGIN goes out together with
+// the first statement.
+class Transaction : public Executor {
 public:
-  explicit Transaction(PooledConnection connection) : connection_{std::move(connection)} {}
+  explicit Transaction(PooledConnection connection);
+
+  asio::awaitable<std::vector<Rows>> execute_all(std::vector<Command> commands) override;
+
+  // Goes out with the next statement that is waited for, or with the commit: for what nobody waits
+  // for. Its error is thrown there. `check` sees the result before whoever waits sees theirs, and
+  // may throw.
+  using Check = std::function<void(const Rows&)>;
+  void queue(Command command, Check check = {});
+  template <class... Args>
+  void queue(const Statement& statement, const Args&... args) {
+    queue(command(statement, args...));
+  }
 
   // Throws SqlError (nothing was committed) or ConnectionLost (not known).
-  asio::awaitable<void> commit() const;
-  Connection& operator*() const { return *connection_; }
-  Connection* operator->() const { return connection_.operator->(); }
+  asio::awaitable<void> commit();
 
 private:
+  struct Queued {
+    Command command;
+    Check check;
+  };
+  asio::awaitable<std::vector<Rows>> send_with(std::vector<Command> commands);
+
   PooledConnection connection_;
+  std::vector<Queued> queued_;
+  bool begun_ = false;
 };
 
-// Up to `size` connections, opened when needed and checked when borrowed. Belongs to one
-// single-threaded executor.
-class Pool {
+// Up to `size` connections, opened when needed and checked when borrowed; handed out in the order
+// in which they were asked for. Belongs to one single-threaded executor.
+class Pool : public Executor {
 public:
   Pool(asio::any_io_executor executor, std::string conninfo, int size);
-  ~Pool();
+  ~Pool() override;
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  // Waits up to 10 seconds for a free connection. Throws Unavailable.
+  // Waits up to 8 seconds for a free connection. Throws Unavailable.
   asio::awaitable<PooledConnection> acquire();
   asio::awaitable<Transaction> begin();
+  asio::awaitable<std::vector<Rows>> execute_all(std::vector<Command> commands) override;
+
+  // The database does not answer: what is under way ends with ConnectionLost, and nothing new is
+  // tried, until resume().
+  void suspend(std::string reason);
+  void resume();
   // Closes idle connections now and the others when they come back.
   void close();
+  // By every connection so far.
+  std::int64_t round_trips() const;
 
 private:
   std::shared_ptr<PoolState> state_;

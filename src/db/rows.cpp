@@ -46,6 +46,16 @@ std::int64_t Rows::affected() const {
   return count.empty() ? 0 : parse<std::int64_t>(count, "affected");
 }
 
+std::string_view Rows::tag() const {
+  return PQcmdStatus(const_cast<PGresult*>(result_.get()));
+}
+
+std::vector<std::byte> binary(const Row& row, const char* column) {
+  const auto text = row.get<std::string_view>(column);
+  const auto* begin = reinterpret_cast<const std::byte*>(text.data());
+  return {begin, begin + text.size()};
+}
+
 bool Row::is_null(const char* column) const {
   const auto* result = rows_->result_.get();
   return PQgetisnull(result, index_, find_column(result, column)) != 0;

@@ -11,6 +11,7 @@
 #include "core/clock.hpp"
 #include "core/id.hpp"
 #include "core/tokens.hpp"
+#include "core/words.hpp"
 
 struct pg_result;
 
@@ -23,7 +24,7 @@ class Row {
 public:
   Row(const Rows& rows, int index) : rows_{&rows}, index_{index} {}
 
-  // The column of that name as T. Throws std::runtime_error for a missing column, a NULL where T is
+  // The column of that name as T. Throws std::exception for a missing column, a NULL where T is
   // no optional, and a text that T cannot be read from.
   template <class T>
   T get(const char* column) const {
@@ -43,6 +44,13 @@ private:
   struct Reader<Id<Tag>> {
     static Id<Tag> read(const Row& row, const char* column) {
       return Id<Tag>::parse(row.text(column)).value();
+    }
+  };
+
+  template <Worded E>
+  struct Reader<E> {
+    static E read(const Row& row, const char* column) {
+      return from_text<E>(row.text(column)).value();
     }
   };
 
@@ -75,6 +83,9 @@ std::vector<std::string> Row::get<std::vector<std::string>>(const char* column) 
 template <>
 std::vector<std::byte> Row::get<std::vector<std::byte>>(const char* column) const;
 
+// The bytes of a bytea column of a statement with `binary_result`.
+std::vector<std::byte> binary(const Row& row, const char* column);
+
 // A statement's result; cheap to copy.
 class Rows {
 public:
@@ -85,8 +96,25 @@ public:
   Row operator[](int index) const { return {*this, index}; }
   // The only row; throws std::runtime_error when there are none or several.
   Row one() const;
+  // Every row through `from_row`.
+  template <class FromRow>
+  auto all(FromRow from_row) const {
+    std::vector<decltype(from_row(std::declval<const Row&>()))> items;
+    items.reserve(static_cast<std::size_t>(size_));
+    for (int i = 0; i < size_; ++i) {
+      items.push_back(from_row((*this)[i]));
+    }
+    return items;
+  }
+  // The only row through `from_row`; nullopt when there is none.
+  template <class FromRow>
+  auto optional(FromRow from_row) const {
+    return empty() ? std::nullopt : std::optional{from_row(one())};
+  }
   // Rows inserted, updated or deleted.
   std::int64_t affected() const;
+  // What the statement was, as the server names it: "COMMIT", "UPDATE 3".
+  std::string_view tag() const;
 
 private:
   friend class Row;

@@ -8,7 +8,9 @@
 #include <map>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -22,14 +24,21 @@ namespace asio = boost::asio;
 // Who sent a request.
 struct Principal {
   UserId id;
-  std::string role;
+  bool is_admin = false;
 };
 
-// A request's body as it arrives. The peer went away: boost::system::system_error.
+// The peer went away: there is nobody to answer.
+class PeerGone : public std::runtime_error {
+public:
+  using std::runtime_error::runtime_error;
+};
+
+// A request's body as it arrives.
 class BodyStream {
 public:
   virtual ~BodyStream() = default;
-  // Waits for some bytes and copies them into `buffer`. 0 means that the body has ended.
+  // Waits for some bytes and copies them into `buffer`. 0 means that the body has ended. Throws
+  // PeerGone.
   virtual asio::awaitable<std::size_t> read(std::span<std::byte> buffer) = 0;
   // What Content-Length says; nullopt for a chunked body.
   virtual std::optional<std::uint64_t> content_length() const = 0;
@@ -40,7 +49,7 @@ struct Request {
   std::string path;                            // without the query, still percent-encoded
   std::string query_string;                    // without the question mark
   std::map<std::string, std::string> headers;  // names in lower case
-  std::string id;                              // X-Request-Id
+  std::string request_id;                      // X-Request-Id
   std::string address;                         // of the client: 192.0.2.1
   BodyStream* stream = nullptr;
 
@@ -56,6 +65,17 @@ struct Request {
     return found == headers.end() ? std::string{} : found->second;
   }
   UserId user() const { return principal.value().id; }
+  // The id in the path. One that is none is one that does not exist.
+  template <class IdType>
+  IdType id(const std::string& name = "id") const {
+    return IdType::parse(path_params.at(name)).value_or(IdType{});
+  }
+  // A query parameter that is text.
+  std::optional<std::string> query_text(std::string_view name) const {
+    const auto* value = query.if_contains(name);
+    return value == nullptr ? std::nullopt
+                            : std::optional{boost::json::value_to<std::string>(*value)};
+  }
 };
 
 // Gives the next piece of a body; an empty piece is the end.
@@ -75,5 +95,8 @@ struct Response {
 using Handler = std::function<asio::awaitable<Result<Response>>(Request&)>;
 
 Response json_response(int status, const boost::json::value& value);
+// 204
+Response no_content();
+Response jpeg_response(std::span<const std::byte> jpeg);
 
 }  // namespace infernode::http

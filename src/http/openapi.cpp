@@ -1,66 +1,41 @@
 #include "http/openapi.hpp"
 
 #include <fmt/format.h>
-#include <yaml-cpp/yaml.h>
 
 #include <charconv>
-#include <set>
 #include <stdexcept>
-#include <valijson/adapters/boost_json_adapter.hpp>
-#include <valijson/schema.hpp>
-#include <valijson/schema_parser.hpp>
-#include <valijson/validation_results.hpp>
-#include <valijson/validator.hpp>
 
+#include "core/embedded.hpp"
 #include "core/json.hpp"
+#include "core/json_schema.hpp"
+#include "core/yaml.hpp"
 
 namespace infernode::http {
 namespace {
 
 namespace json = boost::json;
 
-// YAML 1.2 core schema for plain scalars; quoted ones are strings.
-json::value scalar(const YAML::Node& node) {
-  const std::string text = node.Scalar();
-  if (node.Tag() == "!") {
-    return json::value(text);
-  }
-  if (text == "true" || text == "false") {
-    return text == "true";
-  }
-  if (text == "null" || text == "~" || text.empty()) {
-    return nullptr;
-  }
-  std::int64_t integer = 0;
-  const char* end = text.data() + text.size();
-  if (const auto parsed = std::from_chars(text.data(), end, integer);
-      parsed.ec == std::errc{} && parsed.ptr == end) {
-    return integer;
-  }
-  double number = 0;
-  if (const auto parsed = std::from_chars(text.data(), end, number);
-      parsed.ec == std::errc{} && parsed.ptr == end) {
-    return number;
-  }
-  return json::value(text);
-}
-
-json::value to_json(const YAML::Node& node) {
-  if (node.IsMap()) {
-    json::object object;
-    for (const auto& entry : node) {
-      object.emplace(entry.first.as<std::string>(), to_json(entry.second));
+// A copy in which every reference to another file of the folder api/ is replaced by that file.
+json::value bundle(const json::value& value) {
+  if (const auto* object = value.if_object()) {
+    if (const auto* ref = object->if_contains("$ref"); ref != nullptr && ref->is_string()) {
+      const auto file = json::value_to<std::string>(*ref);
+      return file.starts_with('#') ? value : bundle(parse_yaml(embedded_file("api/" + file)));
     }
-    return object;
-  }
-  if (node.IsSequence()) {
-    json::array array;
-    for (const auto& entry : node) {
-      array.push_back(to_json(entry));
+    json::object copy;
+    for (const auto& [key, member] : *object) {
+      copy.emplace(key, bundle(member));
     }
-    return array;
+    return copy;
   }
-  return node.IsScalar() ? scalar(node) : json::value{nullptr};
+  if (const auto* array = value.if_array()) {
+    json::array copy;
+    for (const auto& element : *array) {
+      copy.push_back(bundle(element));
+    }
+    return copy;
+  }
+  return value;
 }
 
 // A copy of `value` in which every {"$ref": "#/..."} is replaced by what it points to.
@@ -95,137 +70,6 @@ json::value resolve(const json::value& value, const json::value& document, int d
     return copy;
   }
   return value;
-}
-
-// More would help nobody.
-constexpr std::size_t kMaxErrors = 20;
-
-// The schema as valijson gets it. Without `uniqueItems`: it compares every pair of items, which a
-// hostile list makes expensive; find_duplicate() does it instead. Without `format`: it takes every
-// value for a string there (found by the property test); what reads an id checks its form.
-json::value for_valijson(const json::value& schema) {
-  json::value copy = schema;
-  if (auto* object = copy.if_object()) {
-    object->erase("uniqueItems");
-    if (const auto* format = object->if_contains("format");
-        format != nullptr && format->is_string()) {
-      object->erase("format");
-    }
-    for (auto& member : *object) {
-      member.value() = for_valijson(member.value());
-    }
-  }
-  return copy;
-}
-
-// Where a list that must not repeat itself does; follows the schema's properties.
-std::optional<FieldError> find_duplicate(const json::value& schema, const json::value& value,
-                                         const std::string& pointer) {
-  const auto& rules = schema.as_object();
-  if (const auto* array = value.if_array()) {
-    const bool unique = rules.if_contains("uniqueItems") != nullptr;
-    std::set<std::string> seen;
-    for (const auto& item : *array) {
-      if (unique && !seen.insert(json::serialize(item)).second) {
-        return FieldError{pointer, "holds an item twice"};
-      }
-    }
-  } else if (const auto* object = value.if_object()) {
-    const auto* properties = rules.if_contains("properties");
-    for (const auto& [name, member] : *object) {
-      const auto* below =
-          properties == nullptr ? nullptr : properties->as_object().if_contains(name);
-      if (below == nullptr) {
-        continue;
-      }
-      if (auto error = find_duplicate(*below, member, pointer + "/" + std::string{name})) {
-        return error;
-      }
-    }
-  }
-  return std::nullopt;
-}
-
-// A compiled schema.
-class SchemaCheck {
-public:
-  explicit SchemaCheck(const json::value& schema)
-      : source_(schema) {  // braces would make it a list of one
-    valijson::SchemaParser parser;
-    const json::value compiled = for_valijson(schema);
-    parser.populateSchema(valijson::adapters::BoostJsonAdapter{compiled}, schema_);
-  }
-
-  std::vector<FieldError> run(const json::value& value) const {
-    valijson::Validator validator{valijson::Validator::kStrongTypes};
-    valijson::ValidationResults results;
-    std::vector<FieldError> errors;
-    if (validator.validate(schema_, valijson::adapters::BoostJsonAdapter{value}, &results)) {
-      if (auto duplicate = find_duplicate(source_, value, "")) {
-        errors.push_back(std::move(*duplicate));
-      }
-      return errors;
-    }
-    valijson::ValidationResults::Error error;
-    while (errors.size() < kMaxErrors && results.popError(error)) {
-      errors.push_back(field_error(error));
-    }
-    // One wrong member makes its parent fail too; the innermost say it best.
-    std::erase_if(errors, [&](const FieldError& outer) {
-      return outer.detail.starts_with("Failed to validate against schema") ||
-             outer.detail.starts_with("Object property name");
-    });
-    return errors;
-  }
-
-private:
-  // An error about a member is told at the member, in our words.
-  static FieldError field_error(const valijson::ValidationResults::Error& error) {
-    const std::string place = pointer(error.context);
-    const std::string& text = error.description;
-    for (const auto& [marker, what] : {std::pair{"Missing required property '", "is missing"},
-                                       {"Properties' constraints: '", "is not known here"}}) {
-      const auto found = text.find(marker);
-      if (found != std::string::npos) {
-        const auto begin = found + std::string_view{marker}.size();
-        const std::string name = text.substr(begin, text.rfind('\'') - begin);
-        return {place + "/" + escaped(utf8_prefix(name, 100)), what};
-      }
-    }
-    return {place, text};
-  }
-
-  // valijson writes a place as "<root>", "[name]", "[0]".
-  static std::string pointer(const std::vector<std::string>& context) {
-    std::string result;
-    for (const auto& part : context) {
-      if (part.size() >= 2 && part.front() == '[') {
-        result += "/" + escaped(std::string_view{part}.substr(1, part.size() - 2));
-      }
-    }
-    return result;
-  }
-
-  // A name as a JSON Pointer has it (RFC 6901).
-  static std::string escaped(std::string_view name) {
-    std::string result;
-    for (const char c : name) {
-      result += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
-    }
-    return result;
-  }
-
-  json::value source_;
-  valijson::Schema schema_;
-};
-
-std::string joined_details(const std::vector<FieldError>& fields) {
-  std::string text;
-  for (const auto& field : fields) {
-    text += (text.empty() ? "" : "; ") +
-            (field.pointer.empty() ? field.detail : field.pointer + ": " + field.detail);
-  }
-  return text;
 }
 
 // Undoes percent-encoding and the plus that forms write for a space; nullopt for what is no UTF-8
@@ -291,20 +135,40 @@ json::value typed(const json::object& schema, const std::string& text) {
   return json::value(text);  // a wrong type is then found by the schema
 }
 
+// Without a word of its own, an operation is for every user.
+ApiDocument::Access access_of(const json::object& operation) {
+  const auto* security = operation.if_contains("security");
+  if (security == nullptr) {
+    return ApiDocument::Access::user;
+  }
+  if (security->as_array().empty()) {
+    return ApiDocument::Access::anyone;
+  }
+  const auto& roles = security->as_array().front().at("bearer").as_array();
+  return roles.empty() ? ApiDocument::Access::user : ApiDocument::Access::admin;
+}
+
+ApiDocument::BodyKind body_of(const json::object& operation) {
+  const auto* body = operation.if_contains("requestBody");
+  if (body == nullptr) {
+    return ApiDocument::BodyKind::none;
+  }
+  return body->at("content").as_object().contains("application/json")
+             ? ApiDocument::BodyKind::json
+             : ApiDocument::BodyKind::stream;
+}
+
 }  // namespace
 
 struct ApiDocument::Checks {
-  std::unique_ptr<SchemaCheck> body;
+  std::unique_ptr<JsonSchema> body;
   json::object parameters;  // name -> schema
-  std::unique_ptr<SchemaCheck> query;
+  std::unique_ptr<JsonSchema> query;
 };
 
 ApiDocument::ApiDocument(std::string_view yaml) {
-  const json::value document = to_json(YAML::Load(std::string{yaml}));
+  const json::value document = bundle(parse_yaml(yaml));
   text_ = json_text(document);
-  for (const auto& [name, schema] : document.at_pointer("/components/schemas").as_object()) {
-    schemas_.emplace(name, resolve(schema, document));
-  }
   for (const auto& [path, item] : document.at("paths").as_object()) {
     for (const auto& [method, raw] : item.as_object()) {
       if (method == "parameters" || method == "servers") {
@@ -317,11 +181,13 @@ ApiDocument::ApiDocument(std::string_view yaml) {
       }
       entry.path = path;
       entry.id = json::value_to<std::string>(operation.at("operationId"));
+      entry.access = access_of(operation.as_object());
+      entry.body = body_of(operation.as_object());
       auto checks = std::make_unique<Checks>();
       boost::system::error_code absent;
       if (const auto* schema =
               operation.find_pointer("/requestBody/content/application~1json/schema", absent)) {
-        checks->body = std::make_unique<SchemaCheck>(*schema);
+        checks->body = std::make_unique<JsonSchema>(*schema);
       }
       if (const auto* parameters = operation.as_object().if_contains("parameters")) {
         for (const auto& parameter : parameters->as_array()) {
@@ -331,7 +197,7 @@ ApiDocument::ApiDocument(std::string_view yaml) {
         }
       }
       const json::value query_schema{{"type", "object"}, {"properties", checks->parameters}};
-      checks->query = std::make_unique<SchemaCheck>(query_schema);
+      checks->query = std::make_unique<JsonSchema>(query_schema);
       if (!checks_.emplace(entry.id, std::move(checks)).second) {
         throw std::runtime_error("the API document has two operations " + entry.id);
       }
@@ -342,13 +208,22 @@ ApiDocument::ApiDocument(std::string_view yaml) {
 
 ApiDocument::~ApiDocument() = default;
 
+const ApiDocument::Operation& ApiDocument::operation(const std::string& id) const {
+  for (const auto& operation : operations_) {
+    if (operation.id == id) {
+      return operation;
+    }
+  }
+  throw std::out_of_range("the API document has no operation " + id);
+}
+
 Result<void> ApiDocument::check_body(const std::string& operation_id,
                                      const json::value& body) const {
   const auto& checks = checks_.at(operation_id);
   if (!checks->body) {
     return {};
   }
-  auto errors = checks->body->run(body);
+  auto errors = checks->body->check(body);
   if (errors.empty()) {
     return {};
   }
@@ -391,7 +266,7 @@ Result<json::object> ApiDocument::parse_query(const std::string& operation_id,
       query.emplace(name, typed(rules, value));
     }
   }
-  auto errors = checks->query->run(query);
+  auto errors = checks->query->check(query);
   if (!errors.empty()) {
     for (auto& error : errors) {
       error.pointer = "?" + (error.pointer.empty() ? error.pointer : error.pointer.substr(1));
@@ -407,10 +282,6 @@ Result<json::object> ApiDocument::parse_query(const std::string& operation_id,
     }
   }
   return query;
-}
-
-std::vector<FieldError> check_schema(const json::value& schema, const json::value& value) {
-  return SchemaCheck{schema}.run(value);
 }
 
 }  // namespace infernode::http

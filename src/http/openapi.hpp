@@ -15,10 +15,14 @@ namespace infernode::http {
 // the document is resolved when it is read.
 class ApiDocument {
 public:
+  enum class Access { anyone, user, admin };   // security: [], [{bearer: []}], [{bearer: [admin]}]
+  enum class BodyKind { none, json, stream };  // stream: anything but JSON
   struct Operation {
     std::string method;  // "GET"
     std::string path;    // with the server's base path: "/api/v1/users/me"
     std::string id;      // operationId
+    Access access = Access::user;
+    BodyKind body = BodyKind::none;
   };
 
   // Throws std::runtime_error for a document that is not sound.
@@ -30,8 +34,8 @@ public:
   // The document as JSON text.
   const std::string& text() const { return text_; }
   const std::vector<Operation>& operations() const { return operations_; }
-  // One of components/schemas, references resolved. Throws std::out_of_range.
-  const boost::json::value& schema(const std::string& name) const { return schemas_.at(name); }
+  // Throws std::out_of_range.
+  const Operation& operation(const std::string& id) const;
 
   // Checks a JSON body against the operation's schema. The Error is `invalid`, with one entry for
   // each thing that is wrong. An operation without a JSON body takes anything.
@@ -46,12 +50,7 @@ private:
 
   std::string text_;
   std::vector<Operation> operations_;
-  std::map<std::string, boost::json::value> schemas_;
   std::map<std::string, std::unique_ptr<Checks>> checks_;
 };
-
-// Whether a JSON value fits a JSON Schema (no references inside); what is wrong as fields.
-std::vector<FieldError> check_schema(const boost::json::value& schema,
-                                     const boost::json::value& value);
 
 }  // namespace infernode::http

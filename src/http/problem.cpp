@@ -6,6 +6,7 @@ namespace infernode::http {
 namespace {
 
 constexpr int kRetrySeconds = 2;
+constexpr int kFullRetrySeconds = 30;
 
 struct Kind {
   int status;
@@ -25,10 +26,6 @@ Kind kind_of(ErrorCode code) {
       return {403, "forbidden", "Forbidden"};
     case ErrorCode::not_found:
       return {404, "not-found", "Not found"};
-    case ErrorCode::method_not_allowed:
-      return {405, "method-not-allowed", "Method not allowed"};
-    case ErrorCode::timeout:
-      return {408, "request-timeout", "Request timeout"};
     case ErrorCode::conflict:
       return {409, "conflict", "Conflict"};
     case ErrorCode::precondition_failed:
@@ -37,8 +34,6 @@ Kind kind_of(ErrorCode code) {
       return {413, "too-large", "Too large"};
     case ErrorCode::unsupported_media:
       return {415, "unsupported-media", "Unsupported media"};
-    case ErrorCode::range_not_satisfiable:
-      return {416, "range-not-satisfiable", "Range not satisfiable"};
     case ErrorCode::invalid:
       return {422, "invalid-request", "Invalid request"};
     case ErrorCode::too_many_requests:
@@ -71,6 +66,44 @@ Response json_response(int status, const boost::json::value& value) {
   response.status = status;
   response.headers.emplace_back("Content-Type", "application/json");
   response.body = json_text(value);
+  return response;
+}
+
+Response no_content() {
+  Response response;
+  response.status = 204;
+  return response;
+}
+
+Response jpeg_response(std::span<const std::byte> jpeg) {
+  Response response;
+  response.headers.emplace_back("Content-Type", "image/jpeg");
+  response.body.assign(reinterpret_cast<const char*>(jpeg.data()), jpeg.size());
+  return response;
+}
+
+Response method_not_allowed_response(const std::string& method, const std::string& allowed,
+                                     const std::string& request_id) {
+  Response response = document({405, "method-not-allowed", "Method not allowed"},
+                               method + " is not possible here; possible: " + allowed, request_id);
+  response.headers.emplace_back("Allow", allowed);
+  return response;
+}
+
+Response range_response(std::int64_t size, const std::string& request_id) {
+  const std::string bytes = std::to_string(size);
+  Response response =
+      document({416, "range-not-satisfiable", "Range not satisfiable"},
+               "The range lies outside of the " + bytes + " bytes there are.", request_id);
+  response.headers.emplace_back("Content-Range", "bytes */" + bytes);
+  return response;
+}
+
+Response storage_full_response(const std::string& request_id) {
+  Response response =
+      document({507, "storage-full", "Storage full"},
+               "The installation has no room left to store this; nothing was changed.", request_id);
+  response.headers.emplace_back("Retry-After", std::to_string(kFullRetrySeconds));
   return response;
 }
 

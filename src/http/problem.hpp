@@ -11,6 +11,13 @@ namespace infernode::http {
 Response problem_response(const Error& error, const std::string& request_id);
 // 500 for a fault of ours; says nothing of its cause.
 Response internal_error_response(const std::string& request_id);
+// 405, with what is possible.
+Response method_not_allowed_response(const std::string& method, const std::string& allowed,
+                                     const std::string& request_id);
+// 416 for content of `size` bytes.
+Response range_response(std::int64_t size, const std::string& request_id);
+// 507 with Retry-After.
+Response storage_full_response(const std::string& request_id);
 // 503 with Retry-After.
 Response unavailable_response(const std::string& request_id);
 

@@ -4,12 +4,10 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
-#include <boost/system/system_error.hpp>
 #include <stdexcept>
 
 #include "core/json.hpp"
 #include "core/log.hpp"
-#include "http/idempotency.hpp"
 #include "http/problem.hpp"
 
 namespace infernode::http {
@@ -87,11 +85,21 @@ std::optional<FieldError> find_unfit(const boost::json::value& value) {
   return std::nullopt;
 }
 
+// Whether a client's Idempotency-Key can be used: 1 to 255 visible ASCII characters.
+bool is_idempotency_key(std::string_view key) {
+  return !key.empty() && key.size() <= 255 &&
+         std::all_of(key.begin(), key.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
 bool tag_listed(const std::string& header, const std::string& tag) {
   return header == "*" || header.find(tag) != std::string::npos;
 }
 
 }  // namespace
+
+Error nothing_here() {
+  return {ErrorCode::not_found, "There is nothing at this address."};
+}
 
 std::string entity_tag(std::string_view representation) {
   unsigned char digest[EVP_MAX_MD_SIZE];
@@ -107,26 +115,29 @@ std::string entity_tag(std::string_view representation) {
 Router::Router(const ApiDocument& document, Authenticator authenticate)
     : document_{document}, authenticate_{std::move(authenticate)} {}
 
-void Router::add(Route route) {
-  const auto& operations = document_.operations();
-  const bool documented =
-      route.operation_id.empty() ||
-      std::any_of(operations.begin(), operations.end(), [&](const auto& operation) {
-        return operation.id == route.operation_id && operation.method == route.method &&
-               operation.path == route.path;
-      });
-  if (!documented) {
-    throw std::logic_error(fmt::format("{} {} is not operation {} of the API document",
-                                       route.method, route.path, route.operation_id));
+void Router::on(const std::string& operation_id, Handler handler) {
+  try {
+    const auto& operation = document_.operation(operation_id);
+    routes_.push_back(Route{operation.method, operation.path, operation.id, operation.access,
+                            operation.body, std::move(handler)});
+  } catch (const std::out_of_range& error) {
+    throw std::logic_error(error.what());
   }
-  routes_.push_back(std::move(route));
+}
+
+void Router::page(const std::string& path, Handler handler) {
+  routes_.push_back(Route{"GET", path, "", Access::anyone, BodyKind::none, std::move(handler)});
+}
+
+void Router::files(const std::string& prefix, Handler handler) {
+  files_.push_back(Route{"GET", prefix, "", Access::anyone, BodyKind::none, std::move(handler)});
 }
 
 asio::awaitable<Response> Router::handle(Request& request) const {
   try {
     auto result = co_await dispatch(request);
     if (!result) {
-      co_return problem_response(result.error(), request.id);
+      co_return problem_response(result.error(), request.request_id);
     }
     Response response = std::move(*result);
     if (request.method == "GET" && response.status == 200 && !response.source) {
@@ -138,14 +149,18 @@ asio::awaitable<Response> Router::handle(Request& request) const {
       }
     }
     co_return response;
-  } catch (const boost::system::system_error&) {
-    throw;  // the peer went away: there is nobody to answer
+  } catch (const PeerGone&) {
+    throw;
+  } catch (const StorageFull& error) {
+    log::error("request {}: {}", request.request_id, error.what());
+    co_return storage_full_response(request.request_id);
   } catch (const Unavailable& error) {
-    log::warn("request {}: {}", request.id, error.what());
-    co_return unavailable_response(request.id);
+    log::warn("request {}: {}", request.request_id, error.what());
+    co_return unavailable_response(request.request_id);
   } catch (const std::exception& error) {
-    log::error("request {} ({} {}): {}", request.id, request.method, request.path, error.what());
-    co_return internal_error_response(request.id);
+    log::error("request {} ({} {}): {}", request.request_id, request.method, request.path,
+               error.what());
+    co_return internal_error_response(request.request_id);
   }
 }
 
@@ -165,16 +180,18 @@ asio::awaitable<Result<Response>> Router::dispatch(Request& request) const {
     }
     allowed += (allowed.empty() ? "" : ", ") + route.method;
   }
+  for (const auto& route : files_) {
+    if (found == nullptr && allowed.empty() && method == route.method &&
+        request.path.starts_with(route.path)) {
+      found = &route;
+      request.path_params = {{"file", request.path.substr(route.path.size())}};
+    }
+  }
   if (found == nullptr && !allowed.empty()) {
-    const Error error{
-        ErrorCode::method_not_allowed,
-        fmt::format("{} is not possible here; possible: {}", request.method, allowed)};
-    Response response = problem_response(error, request.id);
-    response.headers.emplace_back("Allow", allowed);
-    co_return response;
+    co_return method_not_allowed_response(request.method, allowed, request.request_id);
   }
   if (found == nullptr) {
-    co_return Error{ErrorCode::not_found, "There is nothing at this address."};
+    co_return nothing_here();
   }
   const auto permitted = co_await authenticate(request, found->access);
   if (!permitted) {
@@ -220,7 +237,7 @@ asio::awaitable<Result<void>> Router::authenticate(Request& request, Access acce
   if (!principal) {
     co_return principal.error();
   }
-  if (access == Access::admin && principal->role != "admin") {
+  if (access == Access::admin && !principal->is_admin) {
     co_return Error{ErrorCode::forbidden, "Only an administrator may do this."};
   }
   request.principal = std::move(*principal);

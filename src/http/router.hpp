@@ -9,15 +9,15 @@
 
 namespace infernode::http {
 
-enum class Access { anyone, user, admin };
-enum class BodyKind { none, json, stream };  // stream: the handler reads request.stream itself
+using Access = ApiDocument::Access;
+using BodyKind = ApiDocument::BodyKind;
 
 struct Route {
   std::string method;
   std::string path;          // "/api/v1/datasets/{id}": a segment in braces is a parameter
   std::string operation_id;  // in the API document; empty for pages outside of it
-  Access access;
-  BodyKind body;
+  Access access = Access::anyone;
+  BodyKind body = BodyKind::none;
   Handler handler;
 };
 
@@ -31,11 +31,17 @@ class Router {
 public:
   Router(const ApiDocument& document, Authenticator authenticate);
 
-  // Throws std::logic_error when the API document has no such operation.
-  void add(Route route);
+  // Method, path, who may and what body are said in the API document. Throws std::logic_error when
+  // it has no such operation.
+  void on(const std::string& operation_id, Handler handler);
+  // A page outside of the API document.
+  void page(const std::string& path, Handler handler);
+  // GET of whatever begins with `prefix` and is no route: the rest of the path is the parameter
+  // "file".
+  void files(const std::string& prefix, Handler handler);
   const std::vector<Route>& routes() const { return routes_; }
 
-  // Never throws but for a peer that went away (boost::system::system_error).
+  // Throws PeerGone only.
   asio::awaitable<Response> handle(Request& request) const;
 
 private:
@@ -46,7 +52,11 @@ private:
   const ApiDocument& document_;
   Authenticator authenticate_;
   std::vector<Route> routes_;
+  std::vector<Route> files_;
 };
+
+// not_found for an address that names nothing.
+Error nothing_here();
 
 // The strong entity tag of a representation.
 std::string entity_tag(std::string_view representation);

@@ -52,6 +52,13 @@ std::string request_id(const std::string& given) {
   return sane ? given : uuid_text(random_uuid());
 }
 
+// need_buffer: Beast wants the next piece of the body, as it should.
+void require_peer(const boost::system::error_code& error) {
+  if (error && error != bhttp::error::need_buffer) {
+    throw PeerGone(error.message());
+  }
+}
+
 class WireBody : public BodyStream {
 public:
   WireBody(Stream& stream, beast::flat_buffer& buffer, Parser& parser)
@@ -71,7 +78,9 @@ public:
       if (lower(parser_.get()[bhttp::field::expect]) == "100-continue") {
         bhttp::response<bhttp::empty_body> go{bhttp::status::continue_, 11};
         stream_.expires_after(kTransferTimeout);
-        co_await bhttp::async_write(stream_, go, asio::use_awaitable);
+        boost::system::error_code error;
+        co_await bhttp::async_write(stream_, go, asio::redirect_error(asio::use_awaitable, error));
+        require_peer(error);
       }
     }
     auto& body = parser_.get().body();
@@ -82,9 +91,7 @@ public:
       boost::system::error_code error;
       co_await bhttp::async_read_some(stream_, buffer_, parser_,
                                       asio::redirect_error(asio::use_awaitable, error));
-      if (error && error != bhttp::error::need_buffer) {
-        throw boost::system::system_error{error};
-      }
+      require_peer(error);
     }
     co_return target.size() - body.size;
   }
@@ -102,7 +109,7 @@ void set_headers(bhttp::response<Body>& message, const Response& response, const
   message.version(11);
   message.result(static_cast<unsigned>(response.status));
   message.keep_alive(keep_alive);
-  message.set("X-Request-Id", request.id);
+  message.set("X-Request-Id", request.request_id);
   message.set("X-Content-Type-Options", "nosniff");
   message.set("Referrer-Policy", "no-referrer");
   message.set("Cache-Control", "private, no-cache");
@@ -124,8 +131,11 @@ asio::awaitable<void> write_streamed(Stream& stream, const Response& response,
   message.body().size = 0;
   message.body().more = true;
   bhttp::response_serializer<bhttp::buffer_body> serializer{message};
+  boost::system::error_code error;
   stream.expires_after(kTransferTimeout);
-  co_await bhttp::async_write_header(stream, serializer, asio::use_awaitable);
+  co_await bhttp::async_write_header(stream, serializer,
+                                     asio::redirect_error(asio::use_awaitable, error));
+  require_peer(error);
   if (request.method == "HEAD") {
     co_return;
   }
@@ -135,13 +145,10 @@ asio::awaitable<void> write_streamed(Stream& stream, const Response& response,
     message.body().data = more ? piece.data() : nullptr;
     message.body().size = piece.size();
     message.body().more = more;
-    boost::system::error_code error;
     stream.expires_after(kTransferTimeout);
     co_await bhttp::async_write(stream, serializer,
                                 asio::redirect_error(asio::use_awaitable, error));
-    if (error && error != bhttp::error::need_buffer) {
-      throw boost::system::system_error{error};
-    }
+    require_peer(error);
     if (!more) {
       co_return;
     }
@@ -160,12 +167,16 @@ asio::awaitable<void> write_whole(Stream& stream, Response response, const Reque
     message.content_length(size);
   }
   bhttp::response_serializer<bhttp::string_body> serializer{message};
+  boost::system::error_code error;
   stream.expires_after(kTransferTimeout);
   if (request.method == "HEAD") {
-    co_await bhttp::async_write_header(stream, serializer, asio::use_awaitable);
+    co_await bhttp::async_write_header(stream, serializer,
+                                       asio::redirect_error(asio::use_awaitable, error));
   } else {
-    co_await bhttp::async_write(stream, serializer, asio::use_awaitable);
+    co_await bhttp::async_write(stream, serializer,
+                                asio::redirect_error(asio::use_awaitable, error));
   }
+  require_peer(error);
 }
 
 asio::awaitable<void> linger(Stream& stream) {
@@ -213,9 +224,9 @@ asio::awaitable<bool> serve_request(State& state, Stream& stream, beast::flat_bu
         error.category() == bhttp::make_error_code(bhttp::error::bad_method).category() &&
         error != bhttp::error::end_of_stream;
     if (malformed) {
-      request.id = request_id("");
+      request.request_id = request_id("");
       const Error problem{ErrorCode::malformed, "This is not HTTP/1.1: " + error.message()};
-      co_await write_whole(stream, problem_response(problem, request.id), request, false);
+      co_await write_whole(stream, problem_response(problem, request.request_id), request, false);
       co_await linger(stream);
     }
     co_return false;
@@ -235,7 +246,7 @@ asio::awaitable<bool> serve_request(State& state, Stream& stream, beast::flat_bu
       entry->second += ", " + std::string{field.value()};
     }
   }
-  request.id = request_id(request.header("x-request-id"));
+  request.request_id = request_id(request.header("x-request-id"));
   boost::system::error_code gone;
   request.address = stream.socket().remote_endpoint(gone).address().to_string();
   WireBody body{stream, buffer, parser};
@@ -251,7 +262,7 @@ asio::awaitable<bool> serve_request(State& state, Stream& stream, beast::flat_bu
     co_await write_whole(stream, std::move(response), request, keep_alive);
   }
   log::info("{} {} {} {:.1f} ms id={}", request.method, request.path, status,
-            seconds_since(started) * 1000, request.id);
+            seconds_since(started) * 1000, request.request_id);
   if (!complete) {
     co_await linger(stream);
   }
@@ -267,7 +278,7 @@ asio::awaitable<void> serve_connection(std::shared_ptr<State> state, Stream stre
   try {
     while (!state->stopping && co_await serve_request(*state, stream, buffer)) {
     }
-  } catch (const boost::system::system_error& error) {
+  } catch (const PeerGone& error) {
     log::debug("a connection ended: {}", error.what());
   } catch (const std::exception& error) {
     // A body that failed half way through: the client sees the connection close too early.

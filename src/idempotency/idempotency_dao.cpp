@@ -10,18 +10,18 @@ constexpr Statement kClaim{"idempotency.claim", R"sql(
   ON CONFLICT ("user_id", "key") DO UPDATE
      SET "request" = excluded."request", "status" = 0, "body" = '',
          "expires_at" = excluded."expires_at"
-   WHERE stored."expires_at" <= now()
+   WHERE stored."expires_at" <= "clock"()
 )sql"};
 constexpr Statement kFind{"idempotency.find", R"sql(
   SELECT "request" = $3 AS same_request, "status", "body"
-    FROM "IdempotencyKeys" WHERE "user_id" = $1 AND "key" = $2 AND "expires_at" > now()
+    FROM "IdempotencyKeys" WHERE "user_id" = $1 AND "key" = $2 AND "expires_at" > "clock"()
 )sql"};
 constexpr Statement kStore{"idempotency.store", R"sql(
   UPDATE "IdempotencyKeys" SET "status" = $3, "body" = $4 WHERE "user_id" = $1 AND "key" = $2
 )sql"};
 constexpr Statement kDeleteExpired{"idempotency.delete_expired", R"sql(
   DELETE FROM "IdempotencyKeys" WHERE ("user_id", "key") IN (
-    SELECT "user_id", "key" FROM "IdempotencyKeys" WHERE "expires_at" <= now()
+    SELECT "user_id", "key" FROM "IdempotencyKeys" WHERE "expires_at" <= "clock"()
      ORDER BY "expires_at" LIMIT $1 FOR UPDATE SKIP LOCKED)
 )sql"};
 
@@ -31,32 +31,27 @@ db::Bytes bytes_of(const IdempotencyKey& key) {
 
 }  // namespace
 
-asio::awaitable<bool> claim(db::Connection& transaction, UserId user, IdempotencyKey key) {
-  const auto request = bytes_of(key);
-  const db::Rows rows = co_await transaction.execute(kClaim, user, key.key, request);
-  co_return rows.affected() == 1;
+db::Command claim(UserId user, const IdempotencyKey& key) {
+  return db::command(kClaim, user, key.key, bytes_of(key));
 }
 
-asio::awaitable<std::optional<Stored>> find(db::Connection& transaction, UserId user,
+asio::awaitable<std::optional<Stored>> find(db::Executor& executor, UserId user,
                                             IdempotencyKey key) {
   const auto request = bytes_of(key);
-  const db::Rows rows = co_await transaction.execute(kFind, user, key.key, request);
-  if (rows.empty()) {
-    co_return std::nullopt;
-  }
-  const db::Row row = rows.one();
-  Stored stored{row.get<bool>("same_request"),
-                Answer{row.get<int>("status"), row.get<std::string>("body")}};
-  co_return stored;
+  const db::Rows rows = co_await executor.execute(kFind, user, key.key, request);
+  co_return rows.optional([](const db::Row& row) {
+    return Stored{row.get<bool>("same_request"),
+                  Answer{row.get<int>("status"), row.get<std::string>("body")}};
+  });
 }
 
-asio::awaitable<void> store(db::Connection& transaction, UserId user, IdempotencyKey key,
-                            Answer answer) {
-  co_await transaction.execute(kStore, user, key.key, answer.status, answer.body);
+void store(db::Transaction& transaction, UserId user, const IdempotencyKey& key,
+           const Answer& answer) {
+  transaction.queue(kStore, user, key.key, answer.status, answer.body);
 }
 
-asio::awaitable<std::int64_t> delete_expired(db::Connection& connection, int limit) {
-  const db::Rows rows = co_await connection.execute(kDeleteExpired, limit);
+asio::awaitable<std::int64_t> delete_expired(db::Executor& executor, int limit) {
+  const db::Rows rows = co_await executor.execute(kDeleteExpired, limit);
   co_return rows.affected();
 }
 

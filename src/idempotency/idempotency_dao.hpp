@@ -4,27 +4,27 @@
 #include <optional>
 
 #include "core/id.hpp"
-#include "core/idempotency.hpp"
-#include "db/connection.hpp"
+#include "db/pool.hpp"
+#include "idempotency/idempotency.hpp"
 
 // Statements on "IdempotencyKeys", one a function.
 namespace infernode::idempotency_dao {
 
 namespace asio = boost::asio;
 
-// Takes the key for this transaction; false when it is taken. While another transaction that took
-// it is open, waits for its end. An expired key is free.
-asio::awaitable<bool> claim(db::Connection& transaction, UserId user, IdempotencyKey key);
+// Takes the key for this transaction: affects no row when it is taken. While another transaction
+// that took it is open, waits for its end. An expired key is free.
+db::Command claim(UserId user, const IdempotencyKey& key);
 
 struct Stored {
   bool same_request = false;
   Answer answer;
 };
-asio::awaitable<std::optional<Stored>> find(db::Connection& transaction, UserId user,
+asio::awaitable<std::optional<Stored>> find(db::Executor& executor, UserId user,
                                             IdempotencyKey key);
-asio::awaitable<void> store(db::Connection& transaction, UserId user, IdempotencyKey key,
-                            Answer answer);
+void store(db::Transaction& transaction, UserId user, const IdempotencyKey& key,
+           const Answer& answer);
 // Returns how many.
-asio::awaitable<std::int64_t> delete_expired(db::Connection& connection, int limit);
+asio::awaitable<std::int64_t> delete_expired(db::Executor& executor, int limit);
 
 }  // namespace infernode::idempotency_dao

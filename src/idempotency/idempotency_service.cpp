@@ -4,7 +4,17 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "idempotency/idempotency_dao.hpp"
+
 namespace infernode {
+namespace {
+
+constexpr int kSweepBatch = 1000;
+
+// Thrown through the effect's first statement, whose result it must not see.
+struct KeyTaken {};
+
+}  // namespace
 
 asio::awaitable<Result<Answer>> IdempotencyService::act(UserId user,
                                                         std::optional<IdempotencyKey> key,
@@ -29,33 +39,60 @@ asio::awaitable<Result<Answer>> IdempotencyService::act(UserId user,
 }
 
 asio::awaitable<bool> IdempotencyService::knows(UserId user, IdempotencyKey key) {
-  co_return co_await keys_.knows(user, std::move(key));
+  const auto stored = co_await idempotency_dao::find(database_, user, std::move(key));
+  co_return stored.has_value();
+}
+
+asio::awaitable<std::int64_t> IdempotencyService::sweep() {
+  std::int64_t total = 0;
+  for (;;) {
+    const std::int64_t deleted = co_await idempotency_dao::delete_expired(database_, kSweepBatch);
+    total += deleted;
+    if (deleted < kSweepBatch) {
+      co_return total;
+    }
+  }
 }
 
 asio::awaitable<Result<Answer>> IdempotencyService::act_alone(UserId user,
                                                               std::optional<IdempotencyKey> key,
                                                               Effect effect) {
-  const auto transaction = co_await keys_.begin();
-  if (key) {
-    auto stored = co_await keys_.claim(*transaction, user, *key);
-    if (stored && !stored->same_request) {
-      Error error{ErrorCode::invalid, "This Idempotency-Key was used for another request."};
-      error.fields.push_back(FieldError{"Idempotency-Key", "was used for another request"});
-      co_return error;
+  for (;;) {
+    auto transaction = co_await database_.begin();
+    if (key) {
+      transaction.queue(idempotency_dao::claim(user, *key), [](const db::Rows& rows) {
+        if (rows.affected() != 1) {
+          throw KeyTaken{};
+        }
+      });
     }
-    if (stored) {
-      co_return std::move(stored->answer);
+    bool taken = false;
+    try {
+      auto answer = co_await effect(transaction);
+      if (!answer) {
+        co_return answer.error();
+      }
+      if (key) {
+        idempotency_dao::store(transaction, user, *key, *answer);
+      }
+      co_await transaction.commit();
+      co_return std::move(*answer);
+    } catch (const KeyTaken&) {
+      taken = true;  // what the effect did in this transaction is rolled back
+    }
+    if (taken) {
+      auto stored = co_await idempotency_dao::find(transaction, user, *key);
+      if (stored && !stored->same_request) {
+        Error error{ErrorCode::invalid, "This Idempotency-Key was used for another request."};
+        error.fields.push_back(FieldError{"Idempotency-Key", "was used for another request"});
+        co_return error;
+      }
+      if (stored) {
+        co_return std::move(stored->answer);
+      }
+      // It was there and expired in between: the sweep took it, so it is free.
     }
   }
-  auto answer = co_await effect(*transaction);
-  if (!answer) {
-    co_return answer.error();
-  }
-  if (key) {
-    co_await keys_.store(*transaction, user, std::move(*key), *answer);
-  }
-  co_await transaction.commit();
-  co_return std::move(*answer);
 }
 
 }  // namespace infernode

@@ -2,30 +2,36 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "inference/model.hpp"
 
 namespace infernode::inference {
 
-// One model on disk: NAME.onnx and its manifest NAME.json.
-struct Model {
-  std::string name;
-  std::string pipeline;  // "detect"
-  std::string description;
-  std::string source;
-  std::string license;
-  std::string decoder;  // how to read the output: "top_k_boxes"
-  std::string input_name;
-  std::string output_name;
-  int input_width = 0;   // pixels
-  int input_height = 0;  // pixels
-  int output_rows = 0;
-  std::vector<std::string> labels;  // by class id
-  std::string sha256;               // of the ONNX file, lower-case hex
-  std::filesystem::path file;
+// The models that an installation has, by name.
+class ModelCatalogue {
+public:
+  ModelCatalogue() = default;
+  // Throws std::runtime_error when two of them would be the default of one pipeline.
+  explicit ModelCatalogue(std::vector<Model> models);
+
+  bool empty() const { return models_.empty(); }
+  const std::vector<Model>& models() const { return models_; }
+  // nullptr when there is none of that name.
+  const Model* find(std::string_view name) const;
+  // The one that the pipeline takes when no model is named: the one whose manifest says so, or the
+  // only one. nullptr when there is none, or none can be told from the others.
+  const Model* default_of(std::string_view pipeline) const;
+
+private:
+  std::vector<Model> models_;
 };
 
-// The models of a folder, by name. Throws std::runtime_error that names the file at fault.
-std::vector<Model> load_catalogue(const std::filesystem::path& folder);
+// The models of a folder. With `hashes` each ONNX file is read once to hash it. Throws
+// std::runtime_error that names the file at fault.
+enum class Hashes { no, yes };
+ModelCatalogue load_catalogue(const std::filesystem::path& folder, Hashes hashes = Hashes::yes);
 
 // `configured` if not empty, else share/infernode/models beside the folder of the running binary.
 std::filesystem::path model_folder(const std::filesystem::path& configured);

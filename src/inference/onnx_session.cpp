@@ -3,22 +3,18 @@
 #include <fmt/format.h>
 #include <onnxruntime_cxx_api.h>
 
+#include <algorithm>
 #include <optional>
 #include <stdexcept>
 
 namespace infernode::inference {
 
-Device parse_device(const std::string& name) {
-  if (name == "auto") {
-    return Device::automatic;
+Device parse_device(std::string_view name) {
+  const auto device = from_text<Device>(name);
+  if (!device) {
+    throw std::invalid_argument("no such device: " + std::string{name});
   }
-  if (name == "cpu") {
-    return Device::cpu;
-  }
-  if (name == "cuda") {
-    return Device::cuda;
-  }
-  throw std::invalid_argument("no such device: " + name);
+  return *device;
 }
 
 struct OnnxSession::State {
@@ -61,6 +57,17 @@ std::optional<Ort::SessionOptions> cuda_options(int threads, Device device) {
 }
 
 }  // namespace
+
+std::vector<std::string> usable_devices() {
+  std::vector<std::string> devices{"cpu"};
+  const auto providers = Ort::GetAvailableProviders();
+  // Only asked where the runtime names it at all: the attempt loads CUDA's libraries.
+  if (std::find(providers.begin(), providers.end(), "CUDAExecutionProvider") != providers.end() &&
+      cuda_options(1, Device::automatic)) {
+    devices.emplace_back("cuda");
+  }
+  return devices;
+}
 
 OnnxSession::OnnxSession(const std::filesystem::path& model, std::string input_name,
                          std::string output_name, std::vector<std::int64_t> input_shape,

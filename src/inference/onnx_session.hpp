@@ -4,7 +4,11 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
+
+#include "core/words.hpp"
 
 namespace infernode::inference {
 
@@ -12,7 +16,10 @@ namespace infernode::inference {
 enum class Device { automatic, cpu, cuda };
 
 // The device of that name ("auto", "cpu", "cuda"). Throws std::invalid_argument.
-Device parse_device(const std::string& name);
+Device parse_device(std::string_view name);
+
+// The devices that models can be run on here: "cpu", and "cuda" where it can be set up.
+std::vector<std::string> usable_devices();
 
 // One loaded model. run() may be called by several threads at once; each call uses `threads`
 // threads. With one thread the same input gives the same bits, whatever else runs.
@@ -40,3 +47,15 @@ private:
 std::string runtime_version();
 
 }  // namespace infernode::inference
+
+namespace infernode {
+
+template <>
+struct Words<inference::Device> {
+  static constexpr std::pair<inference::Device, std::string_view> all[]{
+      {inference::Device::automatic, "auto"},
+      {inference::Device::cpu, "cpu"},
+      {inference::Device::cuda, "cuda"}};
+};
+
+}  // namespace infernode

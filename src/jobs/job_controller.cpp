@@ -1,7 +1,6 @@
 #include "jobs/job_controller.hpp"
 
 #include "core/json.hpp"
-#include "http/idempotency.hpp"
 
 namespace infernode {
 namespace {
@@ -15,13 +14,17 @@ json::object job_json(const Job& job) {
   json::object object{{"id", job.id.to_string()},
                       {"dataset_id", job.dataset.to_string()},
                       {"video_id", job.video.to_string()},
-                      {"status", job.status},
+                      {"status", to_text(job.status)},
                       {"params", job.params},
-                      {"progress", json::object{{"done", job.done}, {"total", job.images}}},
+                      {"progress", json::object{{"done", job.done}, {"total", job.image_count}}},
                       {"cost", json_tokens(job.cost)},
                       {"carbon_footprint", job.carbon_footprint},
                       {"energy_joules", job.energy_joules},
                       {"carbon_grams", job.carbon_grams}};
+  if (job.waiting) {
+    object.emplace("waiting", json::object{{"for", to_text(job.waiting->reason)},
+                                           {"detail", job.waiting->detail}});
+  }
   if (job.error) {
     object.emplace("error", *job.error);
   }
@@ -37,10 +40,6 @@ json::object job_json(const Job& job) {
   return object;
 }
 
-JobId job_of(const Request& request) {
-  return JobId::parse(request.path_params.at("id")).value_or(JobId{});
-}
-
 // An id that is none is one that does not exist.
 template <class IdType>
 IdType id_at(const json::value& value) {
@@ -52,9 +51,7 @@ Result<JobRequest> job_request(const json::value& body) {
   const auto* dataset = object.if_contains("dataset_id");
   const auto* videos = object.if_contains("video_ids");
   if ((dataset == nullptr) == (videos == nullptr)) {
-    Error error{ErrorCode::invalid, "Give either dataset_id or video_ids."};
-    error.fields.push_back(FieldError{"/video_ids", "either this or dataset_id"});
-    return error;
+    return invalid("/video_ids", "Give either dataset_id or video_ids.");
   }
   JobRequest request{DatasetId{}, object.at("params").as_object()};
   if (dataset != nullptr) {
@@ -83,27 +80,21 @@ awaitable<Result<Response>> quote(JobService& jobs, Request& request) {
                                                   {"available", json_tokens(quote->available)}});
 }
 
-awaitable<Result<Response>> create(JobService& jobs, IdempotencyService& once, Request& request) {
+awaitable<Result<Answer>> create(JobService& jobs, db::Transaction& transaction, Request& request) {
   auto wanted = job_request(request.body);
   if (!wanted) {
     co_return wanted.error();
   }
-  IdempotencyService::Effect effect =
-      [&](db::Connection& transaction) -> awaitable<Result<Answer>> {
-    const auto accepted = co_await jobs.create(transaction, request.user(), std::move(*wanted));
-    if (!accepted) {
-      co_return accepted.error();
-    }
-    json::array list;
-    for (const auto& job : accepted->jobs) {
-      list.push_back(job_json(job));
-    }
-    co_return Answer{201, json_text(json::object{{"jobs", std::move(list)},
-                                                 {"cost", json_tokens(accepted->cost)}})};
-  };
-  auto key = http::idempotency_key(request);
-  auto answer = co_await once.act(request.user(), std::move(key), std::move(effect));
-  co_return http::answer_response(std::move(answer));
+  const auto accepted = co_await jobs.create(transaction, request.user(), std::move(*wanted));
+  if (!accepted) {
+    co_return accepted.error();
+  }
+  json::array list;
+  for (const auto& job : accepted->jobs) {
+    list.push_back(job_json(job));
+  }
+  co_return json_answer(
+      201, json::object{{"jobs", std::move(list)}, {"cost", json_tokens(accepted->cost)}});
 }
 
 awaitable<Result<Response>> list(JobService& jobs, Request& request) {
@@ -113,7 +104,7 @@ awaitable<Result<Response>> list(JobService& jobs, Request& request) {
   }
   JobFilter filter;
   if (const auto* status = request.query.if_contains("status")) {
-    filter.status = json::value_to<std::string>(*status);
+    filter.status = from_text<JobStatus>(std::string_view{status->as_string()});
   }
   if (const auto* dataset = request.query.if_contains("dataset_id")) {
     filter.dataset = id_at<DatasetId>(*dataset);
@@ -128,7 +119,7 @@ awaitable<Result<Response>> list(JobService& jobs, Request& request) {
 }
 
 awaitable<Result<Response>> get(JobService& jobs, Request& request) {
-  const auto job = co_await jobs.find(request.user(), job_of(request));
+  const auto job = co_await jobs.find(request.user(), request.id<JobId>());
   if (!job) {
     co_return job.error();
   }
@@ -136,49 +127,31 @@ awaitable<Result<Response>> get(JobService& jobs, Request& request) {
 }
 
 awaitable<Result<Response>> abort(JobService& jobs, Request& request) {
-  const auto job = co_await jobs.abort(request.user(), job_of(request));
+  const auto job = co_await jobs.abort(request.user(), request.id<JobId>());
   if (!job) {
     co_return job.error();
   }
   co_return http::json_response(200, job_json(*job));
 }
 
-json::object pipelines_json(const std::vector<inference::Model>& models,
-                            const json::value& params_schema) {
-  json::array names;
-  for (const auto& model : models) {
-    if (model.pipeline == "detect") {
-      names.push_back(json::object{{"name", model.name},
-                                   {"description", model.description},
-                                   {"sha256", model.sha256},
-                                   {"labels", json::value_from(model.labels)}});
-    }
-  }
-  return {{"items", json::array{json::object{{"name", "detect"},
-                                             {"description", "Objects with their boxes"},
-                                             {"params", params_schema},
-                                             {"models", std::move(names)}}}}};
-}
-
 }  // namespace
 
-void add_job_routes(http::Router& router, JobService& jobs, IdempotencyService& once,
-                    json::value params_schema) {
-  const auto add = [&](const char* method, const char* path, const char* operation,
-                       http::BodyKind body, auto function) {
-    router.add({method, path, operation, http::Access::user, body,
-                [&jobs, function](Request& request) { return function(jobs, request); }});
+void add_job_routes(OnceRoutes& routes, JobService& jobs, json::value pipelines) {
+  const auto on = [&](const char* operation, auto function) {
+    routes.router().on(operation,
+                       [&jobs, function](Request& request) { return function(jobs, request); });
   };
-  using enum http::BodyKind;
-  router.add({"GET", "/api/v1/pipelines", "listPipelines", http::Access::user, none,
-              [answer = pipelines_json(jobs.models(), params_schema)](Request&)
-                  -> awaitable<Result<Response>> { co_return http::json_response(200, answer); }});
-  add("POST", "/api/v1/jobs/quote", "quoteJobs", json, quote);
-  router.add({"POST", "/api/v1/jobs", "createJobs", http::Access::user, json,
-              [&](Request& request) { return create(jobs, once, request); }});
-  add("GET", "/api/v1/jobs", "listJobs", none, list);
-  add("GET", "/api/v1/jobs/{id}", "getJob", none, get);
-  add("POST", "/api/v1/jobs/{id}/abort", "abortJob", none, abort);
+  routes.router().on("listPipelines",
+                     [answer = std::move(pipelines)](Request&) -> awaitable<Result<Response>> {
+                       co_return http::json_response(200, answer);
+                     });
+  on("quoteJobs", quote);
+  routes.on("createJobs", [&jobs](db::Transaction& transaction, Request& request) {
+    return create(jobs, transaction, request);
+  });
+  on("listJobs", list);
+  on("getJob", get);
+  on("abortJob", abort);
 }
 
 }  // namespace infernode

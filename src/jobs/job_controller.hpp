@@ -2,15 +2,12 @@
 
 #include <boost/json.hpp>
 
-#include "http/router.hpp"
-#include "idempotency/idempotency_service.hpp"
+#include "idempotency/once_routes.hpp"
 #include "jobs/job_service.hpp"
 
 namespace infernode {
 
-// /pipelines and /jobs. Both services must outlive the router. `params_schema`: JSON Schema of the
-// params of a job.
-void add_job_routes(http::Router& router, JobService& jobs, IdempotencyService& once,
-                    boost::json::value params_schema);
+// /pipelines and /jobs. `jobs` must outlive the router. `pipelines`: what GET /pipelines answers.
+void add_job_routes(OnceRoutes& routes, JobService& jobs, boost::json::value pipelines);
 
 }  // namespace infernode

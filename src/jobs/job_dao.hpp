@@ -2,11 +2,10 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "core/page.hpp"
-#include "db/connection.hpp"
+#include "db/pool.hpp"
 #include "jobs/job.hpp"
 
 // Statements on "InferenceJobs", one a function. What a user asks for is seen through the live
@@ -15,42 +14,66 @@ namespace infernode::job_dao {
 
 namespace asio = boost::asio;
 
-// False when the video is not there (any more).
-asio::awaitable<bool> insert(db::Connection& connection, NewJob job);
-asio::awaitable<std::optional<Job>> find(db::Connection& connection, UserId user, JobId id);
-asio::awaitable<std::vector<Job>> list(db::Connection& connection, UserId user, JobFilter filter,
+// Adds jobs of one user; `added`, which must live until the transaction's next round trip, gets
+// them then, in no order. Those whose video is not the user's are left out.
+void insert(db::Transaction& transaction, UserId user, const std::vector<NewJob>& jobs,
+            std::vector<Job>& added);
+// Keeps other requests of the user from adding jobs until the transaction ends.
+void lock_adding(db::Transaction& transaction, UserId user);
+// How many jobs of a user have not ended; `open` gets it with the next round trip.
+void count_open(db::Transaction& transaction, UserId user, std::int64_t& open);
+asio::awaitable<std::optional<Job>> find(db::Executor& executor, UserId user, JobId id);
+asio::awaitable<std::vector<Job>> list(db::Executor& executor, UserId user, JobFilter filter,
                                        std::optional<Cursor> after, int limit);
+// Ids of a dataset's jobs that have not ended.
+asio::awaitable<std::vector<JobId>> list_open(db::Executor& executor, DatasetId dataset);
 
-// What settling a job needs.
-struct LockedJob {
-  VideoId video;
-  std::string status;
-  int images = 0;
-  int done = 0;
+// What a finished segment needs of its job; nothing when the job has ended.
+struct RunningJob {
   Tokens price;
 };
 // Locks the row until the transaction ends. Every transaction takes this lock before those on the
 // job's segments, its hold, its user and blobs, so that no two can wait for each other in a circle.
-asio::awaitable<std::optional<LockedJob>> lock(db::Connection& connection, JobId id);
-// How many jobs of a user have not ended.
-asio::awaitable<std::int64_t> count_open(db::Connection& connection, UserId user);
-// Ids of a dataset's jobs that have not ended, by id.
-asio::awaitable<std::vector<JobId>> list_open(db::Connection& connection, DatasetId dataset);
-asio::awaitable<bool> owned_by(db::Connection& connection, UserId user, JobId id);
-asio::awaitable<void> mark_running(db::Connection& connection, JobId id);
-// Counts a finished segment; returns how many segments of frames are left.
-asio::awaitable<int> add_progress(db::Connection& connection, JobId id, int processed,
-                                  double joules);
-struct Ending {
-  std::string status;  // "COMPLETED", "FAILED", "ABORTED"
-  Tokens cost;
-  double joules = 0;
-  double grams = 0;
-  std::optional<std::string> error{};
+db::Command lock_running(JobId id);
+std::optional<RunningJob> running_from(const db::Rows& rows);
+// Locks those that have not ended, by id.
+struct OpenJob {
+  JobId id;
+  UserId user;
+  VideoId video;
+  int image_count = 0;
+  int done = 0;
 };
-asio::awaitable<void> finish(db::Connection& connection, JobId id, Ending ending);
-asio::awaitable<double> energy_joules(db::Connection& connection, JobId id);
+asio::awaitable<std::vector<OpenJob>> lock_open(db::Transaction& transaction,
+                                                std::vector<JobId> ids);
+db::Command mark_running(JobId id);
+// Counts a finished segment of frames.
+void add_progress(db::Transaction& transaction, JobId id, int processed, double joules,
+                  double grams);
+// Ends jobs; what they cost is given for each.
+struct Ending {
+  JobId id;
+  Tokens cost;
+};
+void finish(db::Transaction& transaction, const std::vector<Ending>& endings, JobStatus status,
+            std::optional<std::string> error);
 // Wakes every worker that waits for work.
-asio::awaitable<void> notify_workers(db::Connection& connection);
+void notify_workers(db::Transaction& transaction);
+asio::awaitable<void> notify_workers(db::Executor& executor);
+
+// Up to `limit` jobs that failed or were aborted and whose segments and outputs are still there.
+asio::awaitable<std::vector<JobId>> list_unfreed(db::Executor& executor, int limit);
+asio::awaitable<void> mark_freed(db::Executor& executor, JobId id);
+// Up to `limit` jobs that ended `keep_seconds` ago and have not been cleared away.
+struct UnclearedJob {
+  JobId id;
+  bool images_by_segments = false;  // its images are still found through its segments
+};
+asio::awaitable<std::vector<UnclearedJob>> list_uncleared(db::Executor& executor, int keep_seconds,
+                                                          int limit);
+asio::awaitable<void> mark_cleared(db::Executor& executor, JobId id);
+// Ended jobs of a video that have segments, up to `limit`.
+asio::awaitable<std::vector<JobId>> list_with_segments(db::Executor& executor, VideoId video,
+                                                       int limit);
 
 }  // namespace infernode::job_dao

@@ -1,7 +1,14 @@
 #include "jobs/job_service.hpp"
 
-#include "jobs/job_params.hpp"
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "jobs/job_dao.hpp"
+#include "jobs/job_ending.hpp"
+#include "jobs/segment_dao.hpp"
 #include "jobs/segment_plan.hpp"
+#include "jobs/worker_info.hpp"
 
 namespace infernode {
 namespace {
@@ -10,28 +17,67 @@ Error not_found() {
   return {ErrorCode::not_found, "There is no such job."};
 }
 
-// Throws std::overflow_error for what nobody could pay.
-Tokens total_cost(const std::vector<NewJob>& jobs) {
-  Tokens total;
-  for (const auto& job : jobs) {
-    total = total + job.cost;
+JobEnd aborted() {
+  return {.status = JobStatus::aborted};
+}
+
+Waiting waiting_of(const segment_dao::FirstWaiting& first) {
+  if (first.paused) {
+    return {WaitingFor::disk, "Workers take no work at the moment: " + *first.paused};
   }
-  return total;
+  if (!first.offered) {
+    return {WaitingFor::worker, first.needs.empty()
+                                    ? std::string{"No worker is at work."}
+                                    : fmt::format("No worker that is at work offers {}.",
+                                                  fmt::join(first.needs, ", "))};
+  }
+  return {WaitingFor::retry,
+          fmt::format("An attempt failed{}; the next one comes in {} s.",
+                      first.error ? " (" + *first.error + ")" : "", first.seconds)};
 }
 
 }  // namespace
 
-JobService::JobService(JobRepository& jobs, VideoService& videos, CreditService& credits,
-                       const std::vector<inference::Model>& models, int max_open_jobs)
-    : jobs_{jobs},
+std::vector<std::string> needs_of(const Pipeline& pipeline, const boost::json::object& params) {
+  std::vector<std::string> needs;
+  for (const auto& model : pipeline.models(params)) {
+    needs.push_back("model:" + model);
+  }
+  if (const auto device = common_params(params).device; device != "auto") {
+    needs.push_back("device:" + device);
+  }
+  return needs;
+}
+
+// Jobs that are priced, but not accepted yet.
+struct JobService::Plan {
+  std::vector<NewJob> jobs;
+  std::vector<NewSegments> segments;
+  std::int64_t images = 0;
+  Tokens cost;
+};
+
+JobService::JobService(db::Pool& database, VideoService& videos, CreditService& credits,
+                       const PipelineCatalogue& pipelines, const inference::ModelCatalogue& models,
+                       int max_open_jobs)
+    : database_{database},
       videos_{videos},
       credits_{credits},
+      pipelines_{pipelines},
       models_{models},
       max_open_jobs_{max_open_jobs} {}
 
-asio::awaitable<Result<JobPlan>> JobService::plan(db::Connection& transaction, UserId user,
-                                                  JobRequest request) {
-  const auto videos = co_await videos_.frames(transaction, user, request.videos);
+asio::awaitable<Result<JobService::Plan>> JobService::plan(db::Executor& executor, UserId user,
+                                                           JobRequest request, bool with_segments) {
+  const auto pipeline = pipelines_.of(request.params);
+  if (!pipeline) {
+    co_return pipeline.error();
+  }
+  const auto checked = (*pipeline)->check(request.params);
+  if (!checked) {
+    co_return checked.error();
+  }
+  const auto videos = co_await videos_.frames(executor, user, request.videos, with_segments);
   if (!videos) {
     co_return videos.error();
   }
@@ -44,30 +90,33 @@ asio::awaitable<Result<JobPlan>> JobService::plan(db::Connection& transaction, U
     error.fields.push_back(FieldError{"/dataset_id", "holds more than 1000 videos"});
     co_return error;
   }
-  JobPlan plan;
-  for (const auto& video : *videos) {
-    auto params = resolve_params(request.params, video.count, models_);
-    if (!params) {
-      co_return params.error();
-    }
-    const auto number = [&](const char* key) {
-      return static_cast<int>(params->at(key).as_int64());
-    };
-    NewJob job;
-    job.id = JobId::random();
-    job.user = user;
-    job.video = video.video;
-    job.images = count_images(number("start_frame"), number("end_frame"), number("frame_step"));
-    job.segments = plan_segments(number("start_frame"), number("end_frame"), number("frame_step"),
-                                 video.keyframes);
-    job.price = credits_.prices().inference_per_image;
-    job.cost = job.price * job.images;
-    job.params = std::move(*params);
-    plan.images += job.images;
-    plan.jobs.push_back(std::move(job));
-  }
+  Plan plan;
   try {
-    plan.cost = total_cost(plan.jobs);
+    for (const auto& video : *videos) {
+      auto params = (*pipeline)->resolve(request.params, VideoFacts{video.count}, models_);
+      if (!params) {
+        co_return params.error();
+      }
+      const auto common = common_params(*params);
+      NewJob job;
+      job.id = JobId::random();
+      job.user = user;
+      job.video = video.video;
+      job.image_count = count_images(common.start_frame, common.end_frame, common.frame_step);
+      job.price = credits_.prices().inference_per_image;
+      job.cost = job.price * job.image_count;
+      if (with_segments) {
+        plan.segments.push_back(
+            NewSegments{job.id, needs_of(**pipeline, *params),
+                        plan_segments(common.start_frame, common.end_frame, common.frame_step,
+                                      video.keyframes, (*pipeline)->image_milliseconds(*params))});
+        job.segment_count = static_cast<int>(plan.segments.back().segments.size());
+      }
+      job.params = std::move(*params);
+      plan.images += job.image_count;
+      plan.cost = plan.cost + job.cost;
+      plan.jobs.push_back(std::move(job));
+    }
   } catch (const std::overflow_error&) {
     co_return Error{ErrorCode::invalid, "This would cost more than an amount of tokens can be."};
   }
@@ -75,132 +124,110 @@ asio::awaitable<Result<JobPlan>> JobService::plan(db::Connection& transaction, U
 }
 
 asio::awaitable<Result<Quote>> JobService::quote(UserId user, JobRequest request) {
-  const auto transaction = co_await jobs_.begin();
-  const auto planned = co_await plan(*transaction, user, std::move(request));
+  const auto planned = co_await plan(database_, user, std::move(request), false);
   if (!planned) {
     co_return planned.error();
   }
   Quote quote{planned->images, planned->cost, {}};
-  quote.available = co_await credits_.balance(*transaction, user);
+  quote.available = co_await credits_.balance(user);
   co_return quote;
 }
 
-asio::awaitable<Result<AcceptedJobs>> JobService::create(db::Connection& transaction, UserId user,
+asio::awaitable<Result<AcceptedJobs>> JobService::create(db::Transaction& transaction, UserId user,
                                                          JobRequest request) {
-  auto planned = co_await plan(transaction, user, std::move(request));
+  // Three round trips for any number of jobs: what is read, what is written, and the commit.
+  Tokens available;
+  credits_.read_balance(transaction, user, available);
+  auto planned = co_await plan(transaction, user, std::move(request), true);
   if (!planned) {
     co_return planned.error();
   }
   // Known to be too little before anything is written; what is not is found by the holds below.
-  const Tokens available = co_await credits_.balance(transaction, user);
   if (available < planned->cost) {
     co_return insufficient_tokens(planned->cost, available);
   }
-  const std::int64_t open = co_await jobs_.count_open(transaction, user);
+  std::int64_t open = 0;
+  std::vector<Job> added;
+  std::vector<NewHold> holds;
+  for (const auto& job : planned->jobs) {
+    holds.push_back(
+        NewHold{job.id, job.video, job.cost, std::to_string(job.image_count) + " images"});
+  }
+  job_dao::lock_adding(transaction, user);
+  job_dao::count_open(transaction, user, open);
+  job_dao::insert(transaction, user, planned->jobs, added);
+  segment_dao::insert(transaction, planned->segments);
+  // All jobs before any hold: everybody locks a dataset before a user.
+  const auto held = co_await credits_.hold(transaction, user, std::move(holds));
   if (open + static_cast<std::int64_t>(planned->jobs.size()) > max_open_jobs_) {
     co_return Error{ErrorCode::conflict,
                     "You have " + std::to_string(open) + " jobs that wait or run, and may have " +
                         std::to_string(max_open_jobs_) + "; let some end first."};
   }
-  // All jobs before any hold: everybody locks a dataset before a user.
-  for (const auto& job : planned->jobs) {
-    const bool added = co_await jobs_.add(transaction, job);
-    if (!added) {
-      co_return Error{ErrorCode::not_found, "There is no such video."};
-    }
+  if (!held) {
+    co_return held.error();
   }
-  for (const auto& job : planned->jobs) {
-    const auto held = co_await credits_.hold(transaction, user, job.id, job.video, job.cost,
-                                             std::to_string(job.images) + " images");
-    if (!held) {
-      // What counts for the user is the whole request, not the job at which the tokens ran out.
-      co_return insufficient_tokens(planned->cost, held.error().available.value_or(Tokens{}));
-    }
-  }
-  co_await jobs_.notify_workers(transaction);
+  job_dao::notify_workers(transaction);
   AcceptedJobs accepted;
   accepted.cost = planned->cost;
   for (const auto& job : planned->jobs) {
-    auto found = co_await jobs_.find(transaction, user, job.id);
-    accepted.jobs.push_back(std::move(found.value()));
+    const auto found = std::find_if(added.begin(), added.end(),
+                                    [&](const Job& each) { return each.id == job.id; });
+    accepted.jobs.push_back(std::move(*found));
   }
   co_return accepted;
 }
 
 asio::awaitable<Result<Job>> JobService::find(UserId user, JobId id) {
-  auto job = co_await jobs_.find(user, id);
+  auto job = co_await job_dao::find(database_, user, id);
   if (!job) {
     co_return not_found();
+  }
+  if (!has_ended(job->status)) {
+    const auto first = co_await segment_dao::find_waiting(database_, id, kWorkerSilenceSeconds);
+    if (first && (first->paused || !first->offered || first->seconds > 0)) {
+      job->waiting = waiting_of(*first);
+    }
   }
   co_return std::move(*job);
 }
 
 asio::awaitable<std::vector<Job>> JobService::list(UserId user, JobFilter filter,
                                                    PageRequest page) {
-  co_return co_await jobs_.list(user, std::move(filter), page);
+  co_return co_await job_dao::list(database_, user, std::move(filter), page.after, page.limit + 1);
 }
 
 asio::awaitable<Result<Job>> JobService::abort(UserId user, JobId id) {
-  const bool owned = co_await jobs_.owned_by(user, id);
-  if (!owned) {
+  const auto job = co_await job_dao::find(database_, user, id);
+  if (!job) {
     co_return not_found();
   }
   {
-    const auto transaction = co_await jobs_.begin();
-    const auto job = co_await end_open(*transaction, id);
-    if (!job) {
-      co_return job.error();
+    auto transaction = co_await database_.begin();
+    std::vector<JobId> wanted{id};
+    const auto ended = co_await end_jobs(transaction, credits_, std::move(wanted), aborted());
+    if (ended.empty()) {
+      const auto now = co_await job_dao::find(transaction, user, id);
+      co_return Error{ErrorCode::conflict, fmt::format("The job has ended already: {}.",
+                                                       to_text(now ? now->status : job->status))};
     }
-    co_await give_back(*transaction, *job);
     co_await transaction.commit();
   }
   co_return co_await find(user, id);
 }
 
-asio::awaitable<Result<JobService::Aborted>> JobService::end_open(db::Connection& transaction,
-                                                                  JobId id) {
-  const auto job = co_await jobs_.lock(transaction, id);
-  if (!job) {
-    co_return not_found();
-  }
-  if (job->status != "PENDING" && job->status != "RUNNING") {
-    co_return Error{ErrorCode::conflict, "The job has ended already: " + job->status + "."};
-  }
-  const auto hold = co_await credits_.close_hold(transaction, id, false);
-  job_dao::Ending ending;
-  ending.status = "ABORTED";
-  ending.joules = co_await jobs_.energy_joules(transaction, id);
-  ending.cost = hold.settled;
-  co_await jobs_.finish(transaction, id, std::move(ending));
-  Aborted aborted{id, *job, hold};
-  co_return aborted;
+asio::awaitable<void> JobService::abort_all(db::Transaction& transaction, DatasetId dataset) {
+  auto open = co_await job_dao::list_open(transaction, dataset);
+  co_await end_jobs(transaction, credits_, std::move(open), aborted());
 }
 
-asio::awaitable<void> JobService::give_back(db::Connection& transaction, Aborted aborted) {
-  const auto& job = aborted.job;
-  co_await credits_.refund(transaction, aborted.hold, aborted.id, job.video,
-                           std::to_string(job.images - job.done) + " images not processed");
-  co_await jobs_.expire_outputs(transaction, aborted.id);
-}
-
-asio::awaitable<void> JobService::abort_all(db::Connection& transaction, DatasetId dataset) {
-  const auto open = co_await jobs_.list_open(transaction, dataset);
-  // All jobs before the user: somebody else may hold one of them and wait for the user.
-  std::vector<Aborted> ended;
-  for (const JobId id : open) {
-    const auto job = co_await end_open(transaction, id);
-    if (job) {  // otherwise it has just ended by itself
-      ended.push_back(*job);
-    }
+asio::awaitable<std::optional<JobService::FormerIndex>> JobService::find_former_index(JobId id,
+                                                                                      int frame) {
+  auto found = co_await segment_dao::find_former_index(database_, id, frame);
+  if (!found) {
+    co_return std::nullopt;
   }
-  for (const auto& job : ended) {
-    co_await give_back(transaction, job);
-  }
-}
-
-asio::awaitable<std::optional<segment_dao::IndexPart>> JobService::find_image_index(JobId id,
-                                                                                    int frame) {
-  co_return co_await jobs_.find_index(id, frame);
+  co_return FormerIndex{std::move(found->image_index), found->base};
 }
 
 }  // namespace infernode

@@ -2,16 +2,19 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/json.hpp>
+#include <functional>
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
 #include "core/error.hpp"
 #include "core/page.hpp"
 #include "credits/credit_service.hpp"
-#include "inference/model_catalogue.hpp"
+#include "db/pool.hpp"
 #include "jobs/job.hpp"
-#include "jobs/job_repository.hpp"
+#include "jobs/segment.hpp"
+#include "pipelines/pipeline.hpp"
 #include "videos/video_service.hpp"
 
 namespace infernode {
@@ -19,7 +22,7 @@ namespace infernode {
 // What a user asks for: one job for each of these videos.
 struct JobRequest {
   std::variant<DatasetId, std::vector<VideoId>> videos;
-  boost::json::object params;  // checked against their schema
+  boost::json::object params;  // unchecked
 };
 
 struct Quote {
@@ -28,57 +31,52 @@ struct Quote {
   Tokens available;
 };
 
-// Jobs that are priced, but not accepted yet.
-struct JobPlan {
-  std::vector<NewJob> jobs;
-  std::int64_t images = 0;
-  Tokens cost;
-};
-
 struct AcceptedJobs {
   std::vector<Job> jobs;
   Tokens cost;
 };
 
+// What a worker must offer for a job with these resolved params: its models, and its device unless
+// any will do. See WorkerInfo::offers().
+std::vector<std::string> needs_of(const Pipeline& pipeline, const boost::json::object& params);
+
 // A user's jobs. What is somebody else's, or in a deleted dataset, is not_found. Everything it is
 // given must outlive it.
 class JobService {
 public:
-  JobService(JobRepository& jobs, VideoService& videos, CreditService& credits,
-             const std::vector<inference::Model>& models, int max_open_jobs);
+  JobService(db::Pool& database, VideoService& videos, CreditService& credits,
+             const PipelineCatalogue& pipelines, const inference::ModelCatalogue& models,
+             int max_open_jobs);
 
-  const std::vector<inference::Model>& models() const { return models_; }
   asio::awaitable<Result<Quote>> quote(UserId user, JobRequest request);
   // In the caller's transaction: puts the price on hold and queues the jobs, all or none. conflict
   // when the user would have more than `max_open_jobs` that have not ended.
-  asio::awaitable<Result<AcceptedJobs>> create(db::Connection& transaction, UserId user,
+  asio::awaitable<Result<AcceptedJobs>> create(db::Transaction& transaction, UserId user,
                                                JobRequest request);
+  // With what it waits for.
   asio::awaitable<Result<Job>> find(UserId user, JobId id);
   asio::awaitable<std::vector<Job>> list(UserId user, JobFilter filter, PageRequest page);
   // Ends a job that has not ended; images not processed are refunded. conflict once it has ended.
   asio::awaitable<Result<Job>> abort(UserId user, JobId id);
   // In the caller's transaction: aborts every job of a dataset that has not ended.
-  asio::awaitable<void> abort_all(db::Connection& transaction, DatasetId dataset);
-  // Where a frame's image lies in the job's ZIP.
-  asio::awaitable<std::optional<segment_dao::IndexPart>> find_image_index(JobId id, int frame);
+  asio::awaitable<void> abort_all(db::Transaction& transaction, DatasetId dataset);
+  // Where a frame's image lies in the ZIP of a result made before there was an index.
+  struct FormerIndex {
+    std::vector<std::byte> image_index;
+    std::int64_t base = 0;  // bytes of images before
+  };
+  asio::awaitable<std::optional<FormerIndex>> find_former_index(JobId id, int frame);
 
 private:
-  asio::awaitable<Result<JobPlan>> plan(db::Connection& transaction, UserId user,
-                                        JobRequest request);
-  struct Aborted {
-    JobId id;
-    job_dao::LockedJob job;
-    ClosedHold hold;
-  };
-  // The two halves of an abort: the first locks and ends the job, the second gives back its tokens
-  // and what it stored.
-  asio::awaitable<Result<Aborted>> end_open(db::Connection& transaction, JobId id);
-  asio::awaitable<void> give_back(db::Connection& transaction, Aborted aborted);
+  struct Plan;
+  asio::awaitable<Result<Plan>> plan(db::Executor& executor, UserId user, JobRequest request,
+                                     bool with_segments);
 
-  JobRepository& jobs_;
+  db::Pool& database_;
   VideoService& videos_;
   CreditService& credits_;
-  const std::vector<inference::Model>& models_;
+  const PipelineCatalogue& pipelines_;
+  const inference::ModelCatalogue& models_;
   int max_open_jobs_;
 };
 

@@ -5,45 +5,63 @@
 namespace infernode::segment_dao {
 namespace {
 
+namespace json = boost::json;
 using db::Statement;
 
+// $1..: one row a segment of frames, those of a job behind each other; $8, $9: the needs of a job.
 constexpr Statement kInsert{"segments.insert", R"sql(
-  INSERT INTO "Segments" ("job_id", "position", "kind", "start_frame", "end_frame", "images", "state")
-  SELECT $1::uuid, (ordinality - 1)::integer, 'FRAMES'::"enum_Segments_kind", start_frame, end_frame,
-         images, 'PENDING'::"enum_Segments_state"
-    FROM unnest($2::integer[], $3::integer[], $4::integer[])
-         WITH ORDINALITY AS plan (start_frame, end_frame, images, ordinality)
+  WITH plan AS (
+    SELECT * FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::integer[], $5::integer[],
+                         $6::integer[], $7::bigint[], $8::bigint[])
+           AS plan (job_id, position, start_frame, end_frame, images, frame, pts, dts)
+  ), job AS (
+    SELECT job_id, string_to_array(needs, E'\n') AS needs, segments
+      FROM unnest($9::uuid[], $10::text[], $11::integer[]) AS job (job_id, needs, segments)
+  )
+  INSERT INTO "Segments" ("job_id", "position", "kind", "start_frame", "end_frame", "images", "state",
+                          "keyframe_frame", "keyframe_pts", "keyframe_dts", "needs")
+  SELECT plan.job_id, plan.position, 'FRAMES'::"enum_Segments_kind", start_frame, end_frame, images,
+         'PENDING'::"enum_Segments_state", frame, pts, dts, job.needs
+    FROM plan JOIN job USING (job_id)
   UNION ALL
-  SELECT $1, cardinality($2::integer[]), 'ASSEMBLY', 0, 0, 0, 'BLOCKED'
-   ORDER BY 2
+  SELECT job_id, segments, 'ASSEMBLY', 0, 0, 0, 'BLOCKED', NULL, NULL, NULL, '{}' FROM job
+   ORDER BY 1, 2
 )sql"};
+// Segments of a job that has ended wait to be cancelled, and are passed over meanwhile.
 constexpr Statement kClaim{"segments.claim", R"sql(
   WITH next AS (
-    SELECT "id" FROM "Segments"
-     WHERE "state" IN ('PENDING', 'LEASED') AND "claimable_at" <= now()
-     ORDER BY "id" LIMIT 1 FOR UPDATE SKIP LOCKED
+    SELECT segment."id", segment."state" = 'LEASED' AS lost
+      FROM "Segments" AS segment JOIN "InferenceJobs" AS job ON job."id" = segment."job_id"
+     WHERE segment."state" IN ('PENDING', 'LEASED') AND segment."claimable_at" <= "clock"()
+       AND segment."needs" <@ $4::text[] AND job."status" IN ('PENDING', 'RUNNING')
+     ORDER BY segment."id" LIMIT 1 FOR UPDATE OF segment SKIP LOCKED
   ), claimed AS (
     UPDATE "Segments" AS segment
-       SET "state" = 'LEASED', "lease_token" = $1, "worker" = $2, "attempts" = "attempts" + 1,
-           "progress" = 0, "claimable_at" = now() + make_interval(secs => $3)
+       SET "state" = 'LEASED', "lease_token" = $1, "worker" = $2, "progress" = 0,
+           "claimable_at" = "clock"() + make_interval(secs => $3),
+           -- Whoever held it and never came back did no attempt that counts.
+           "attempts" = "attempts" + CASE WHEN next.lost THEN 0 ELSE 1 END,
+           "losses" = "losses" + CASE WHEN next.lost THEN 1 ELSE 0 END
       FROM next WHERE segment."id" = next."id"
-    RETURNING segment."id", segment."job_id", segment."kind", segment."start_frame",
-              segment."end_frame", segment."attempts"
+    RETURNING segment.*
   )
   SELECT claimed."id", claimed."job_id", claimed."kind", claimed."start_frame",
-         claimed."end_frame", claimed."attempts", job."user_id", job."video_id", job."params",
-         job."started_at", job."images", video."file", blob."size",
-         encode(blob."sha256", 'hex') AS sha256, video."width", video."height", video."fps",
-         video."frame_count"
+         claimed."end_frame", claimed."images" AS segment_images, claimed."attempts",
+         claimed."losses", claimed."keyframe_frame", claimed."keyframe_pts", claimed."keyframe_dts",
+         job."user_id", job."video_id", job."status", job."params", job."started_at", job."images",
+         video."file", blob."size", encode(blob."sha256", 'hex') AS sha256, video."width",
+         video."height", video."fps", video."frame_count"
     FROM claimed
     JOIN "InferenceJobs" AS job ON job."id" = claimed."job_id"
     JOIN "Videos" AS video ON video."id" = job."video_id"
     JOIN "Blobs" AS blob ON blob."id" = video."file"
 )sql"};
 constexpr Statement kRenewIfLeased{"segments.renew_if_leased", R"sql(
-  UPDATE "Segments"
-     SET "claimable_at" = now() + make_interval(secs => $3), "progress" = $4
-   WHERE "id" = $1 AND "lease_token" = $2
+  UPDATE "Segments" AS segment
+     SET "claimable_at" = "clock"() + make_interval(secs => $3), "progress" = $4
+    FROM "InferenceJobs" AS job
+   WHERE segment."id" = $1 AND segment."lease_token" = $2
+     AND job."id" = segment."job_id" AND job."status" IN ('PENDING', 'RUNNING')
 )sql"};
 constexpr Statement kCompleteIfLeased{"segments.complete_if_leased", R"sql(
   UPDATE "Segments"
@@ -55,35 +73,41 @@ constexpr Statement kCompleteIfLeased{"segments.complete_if_leased", R"sql(
 constexpr Statement kReleaseIfLeased{"segments.release_if_leased", R"sql(
   UPDATE "Segments"
      SET "state" = 'PENDING', "lease_token" = NULL, "error" = $5, "progress" = 0,
-         "claimable_at" = now() + make_interval(secs => $3),
+         "claimable_at" = "clock"() + make_interval(secs => $3),
          "attempts" = "attempts" - CASE WHEN $4::boolean THEN 1 ELSE 0 END
    WHERE "id" = $1 AND "lease_token" = $2
 )sql"};
-constexpr Statement kUnblockAssembly{"segments.unblock_assembly", R"sql(
-  UPDATE "Segments" SET "state" = 'PENDING', "claimable_at" = now()
-   WHERE "job_id" = $1 AND "kind" = 'ASSEMBLY' AND "state" = 'BLOCKED'
+constexpr Statement kUnblockAssemblyIfLast{"segments.unblock_assembly_if_last", R"sql(
+  UPDATE "Segments" SET "state" = 'PENDING', "claimable_at" = "clock"()
+   WHERE "job_id" = $1 AND "state" = 'BLOCKED'
+     AND EXISTS (SELECT FROM "InferenceJobs" WHERE "id" = $1 AND "segments_left" = 0)
+  RETURNING pg_notify('infernode_work', '')
 )sql"};
-constexpr Statement kCancelAll{"segments.cancel_all", R"sql(
-  UPDATE "Segments" SET "state" = 'CANCELLED', "lease_token" = NULL
-   WHERE "job_id" = $1 AND "state" IN ('BLOCKED', 'PENDING', 'LEASED')
-)sql"};
-// The segments let go of them at once: otherwise the sweep, which locks the blob first and then
-// whoever refers to it, could wait in a circle with a deletion that comes from the other side.
-constexpr Statement kForgetOutputs{"segments.forget_outputs", R"sql(
-  UPDATE "Segments" SET "images_blob" = NULL, "frames_blob" = NULL WHERE "job_id" = $1
-)sql"};
-constexpr Statement kExpireOutputs{"segments.expire_outputs", R"sql(
-  UPDATE "Blobs" SET "expires_at" = now()
-   WHERE "id" IN (SELECT "images_blob" FROM "Segments" WHERE "job_id" = $1
-                  UNION ALL SELECT "frames_blob" FROM "Segments" WHERE "job_id" = $1)
+constexpr Statement kFindWaiting{"segments.find_waiting", R"sql(
+  SELECT segment."needs", segment."error",
+         greatest(ceil(extract(epoch FROM segment."claimable_at" - "clock"())), 0)::integer AS seconds,
+         EXISTS (SELECT FROM "Workers" WHERE "offers" @> segment."needs"
+                    AND "heartbeat_at" > "clock"() - make_interval(secs => $2)) AS offered,
+         (SELECT min("paused") FROM "Workers" WHERE "paused" IS NOT NULL
+             AND "heartbeat_at" > "clock"() - make_interval(secs => $2)) AS paused
+    FROM "Segments" AS segment
+   WHERE segment."job_id" = $1 AND segment."state" = 'PENDING'
+     AND NOT EXISTS (SELECT FROM "Segments" WHERE "job_id" = $1 AND "state" = 'LEASED'
+                        AND "claimable_at" > "clock"())
+   ORDER BY segment."position" LIMIT 1
 )sql"};
 constexpr Statement kListFinished{"segments.list_finished", R"sql(
-  SELECT "start_frame", "end_frame", "processed", "skipped", "failed", "outcome", "images_blob",
-         "images_size", "frames_blob", "frames_size"
-    FROM "Segments" WHERE "job_id" = $1 AND "kind" = 'FRAMES' AND "state" = 'DONE'
-   ORDER BY "position"
+  SELECT "position", "processed", "skipped", "failed", "outcome", "images_blob", "images_size",
+         "frames_blob", "frames_size", coalesce("zip_index", '') AS zip_index
+    FROM "Segments"
+   WHERE "job_id" = $1 AND "position" >= $2 AND "kind" = 'FRAMES' AND "state" = 'DONE'
+   ORDER BY "position" LIMIT $3
 )sql"};
-constexpr Statement kFindIndex{"segments.find_index", R"sql(
+constexpr Statement kForgetOutputs{"segments.forget_outputs", R"sql(
+  UPDATE "Segments" SET "images_blob" = NULL, "frames_blob" = NULL
+   WHERE "job_id" = $1 AND "position" >= $2 AND "position" < $3
+)sql"};
+constexpr Statement kFindFormerIndex{"segments.find_former_index", R"sql(
   SELECT segment."zip_index",
          (SELECT coalesce(sum(earlier."images_size"), 0) FROM "Segments" AS earlier
            WHERE earlier."job_id" = $1 AND earlier."position" < segment."position") AS base
@@ -92,131 +116,200 @@ constexpr Statement kFindIndex{"segments.find_index", R"sql(
      AND segment."start_frame" <= $2 AND segment."end_frame" > $2
      AND segment."zip_index" IS NOT NULL
 )sql"};
+constexpr Statement kCancel{"segments.cancel", R"sql(
+  UPDATE "Segments" SET "state" = 'CANCELLED', "lease_token" = NULL WHERE "id" IN (
+    SELECT "id" FROM "Segments"
+     WHERE "job_id" = ANY ($1::uuid[]) AND "state" IN ('BLOCKED', 'PENDING', 'LEASED') LIMIT $2)
+)sql"};
+constexpr Statement kCancelSome{"segments.cancel_some", R"sql(
+  UPDATE "Segments" SET "state" = 'CANCELLED', "lease_token" = NULL WHERE "id" IN (
+    SELECT "id" FROM "Segments"
+     WHERE "job_id" = $1 AND "state" IN ('BLOCKED', 'PENDING', 'LEASED') LIMIT $2)
+)sql"};
+// The segments let go of them at once: otherwise the sweep, which locks the blob first and then
+// whoever refers to it, could wait in a circle with a deletion that comes from the other side.
+constexpr Statement kTakeOutputs{"segments.take_outputs", R"sql(
+  WITH some AS (
+    SELECT "id", "images_blob", "frames_blob" FROM "Segments"
+     WHERE "job_id" = $1 AND ("images_blob" IS NOT NULL OR "frames_blob" IS NOT NULL) LIMIT $2
+  ), freed AS (
+    UPDATE "Segments" AS segment SET "images_blob" = NULL, "frames_blob" = NULL
+      FROM some WHERE segment."id" = some."id"
+    RETURNING some."images_blob", some."frames_blob"
+  )
+  SELECT blob FROM freed, LATERAL (VALUES ("images_blob"), ("frames_blob")) AS each (blob)
+   WHERE blob IS NOT NULL
+)sql"};
+constexpr Statement kDeleteSome{"segments.delete_some", R"sql(
+  DELETE FROM "Segments" WHERE "id" IN (
+    SELECT "id" FROM "Segments" WHERE "job_id" = $1 LIMIT $2)
+)sql"};
 
-template <class Member>
-std::string int_array(const std::vector<SegmentPlan>& segments, Member member) {
-  std::string literal = "{";
-  for (const auto& segment : segments) {
-    literal += (literal.size() > 1 ? "," : "") + std::to_string(segment.*member);
+ClaimedSegment claimed_from_row(const db::Row& row, LeaseToken lease) {
+  ClaimedSegment segment;
+  segment.id = row.get<std::int64_t>("id");
+  segment.lease = lease;
+  segment.job = row.get<JobId>("job_id");
+  segment.user = row.get<UserId>("user_id");
+  segment.video = row.get<VideoId>("video_id");
+  segment.kind = row.get<SegmentKind>("kind");
+  segment.plan.start_frame = row.get<int>("start_frame");
+  segment.plan.end_frame = row.get<int>("end_frame");
+  segment.plan.image_count = row.get<int>("segment_images");
+  if (const auto frame = row.get<std::optional<int>>("keyframe_frame")) {
+    segment.plan.keyframe = media::Keyframe{*frame, row.get<std::int64_t>("keyframe_pts"),
+                                            row.get<std::optional<std::int64_t>>("keyframe_dts")};
   }
-  return literal + "}";
+  segment.attempts = row.get<int>("attempts");
+  segment.losses = row.get<int>("losses");
+  segment.job_status = row.get<JobStatus>("status");
+  segment.params = json::parse(row.get<std::string>("params")).as_object();
+  segment.started_at = row.get<std::optional<Timestamp>>("started_at");
+  segment.job_image_count = row.get<int>("images");
+  segment.file = row.get<BlobId>("file");
+  segment.file_bytes = row.get<std::int64_t>("size");
+  segment.file_sha256 = row.get<std::string>("sha256");
+  segment.width = row.get<int>("width");
+  segment.height = row.get<int>("height");
+  segment.fps = row.get<double>("fps");
+  segment.frame_count = row.get<int>("frame_count");
+  return segment;
+}
+
+FirstWaiting waiting_from_row(const db::Row& row) {
+  return {row.get<std::vector<std::string>>("needs"), row.get<bool>("offered"),
+          row.get<int>("seconds"), row.get<std::optional<std::string>>("error"),
+          row.get<std::optional<std::string>>("paused")};
+}
+
+FinishedSegment finished_from_row(const db::Row& row) {
+  FinishedSegment segment;
+  segment.position = row.get<int>("position");
+  auto& outcome = segment.outcome;
+  outcome.processed = row.get<int>("processed");
+  outcome.skipped = row.get<int>("skipped");
+  outcome.failed = row.get<int>("failed");
+  outcome.details = json::parse(row.get<std::string>("outcome")).as_object();
+  outcome.images_blob = row.get<std::optional<BlobId>>("images_blob");
+  outcome.images_bytes = row.get<std::int64_t>("images_size");
+  outcome.frames_blob = row.get<std::optional<BlobId>>("frames_blob");
+  outcome.frames_bytes = row.get<std::int64_t>("frames_size");
+  outcome.image_index = row.get<std::vector<std::byte>>("zip_index");
+  return segment;
 }
 
 }  // namespace
 
-asio::awaitable<void> insert(db::Connection& connection, JobId job,
-                             std::vector<SegmentPlan> segments) {
-  const std::string starts = int_array(segments, &SegmentPlan::start_frame);
-  const std::string ends = int_array(segments, &SegmentPlan::end_frame);
-  const std::string images = int_array(segments, &SegmentPlan::images);
-  co_await connection.execute(kInsert, job, starts, ends, images);
-}
-
-asio::awaitable<std::optional<ClaimedSegment>> claim(db::Connection& connection, LeaseToken lease,
-                                                     std::string worker, int lease_seconds) {
-  const db::Rows rows = co_await connection.execute(kClaim, lease, worker, lease_seconds);
-  if (rows.empty()) {
-    co_return std::nullopt;
+void insert(db::Transaction& transaction, const std::vector<NewSegments>& jobs) {
+  std::vector<JobId> owners;
+  std::vector<int> positions;
+  std::vector<int> starts;
+  std::vector<int> ends;
+  std::vector<int> images;
+  std::vector<std::optional<int>> frames;
+  std::vector<std::optional<std::int64_t>> pts;
+  std::vector<std::optional<std::int64_t>> dts;
+  std::vector<JobId> ids;
+  std::vector<std::string> needs;
+  std::vector<int> counts;
+  for (const auto& job : jobs) {
+    for (const auto& segment : job.segments) {
+      owners.push_back(job.job);
+      positions.push_back(static_cast<int>(&segment - job.segments.data()));
+      starts.push_back(segment.start_frame);
+      ends.push_back(segment.end_frame);
+      images.push_back(segment.image_count);
+      frames.push_back(segment.keyframe ? std::optional{segment.keyframe->frame} : std::nullopt);
+      pts.push_back(segment.keyframe ? std::optional{segment.keyframe->pts} : std::nullopt);
+      dts.push_back(segment.keyframe ? segment.keyframe->dts : std::nullopt);
+    }
+    ids.push_back(job.job);
+    std::string lines;
+    for (const auto& need : job.needs) {
+      lines += (lines.empty() ? "" : "\n") + need;
+    }
+    needs.push_back(std::move(lines));
+    counts.push_back(static_cast<int>(job.segments.size()));
   }
-  const db::Row row = rows.one();
-  ClaimedSegment segment{.id = row.get<std::int64_t>("id"),
-                         .lease = lease,
-                         .job = row.get<JobId>("job_id"),
-                         .user = row.get<UserId>("user_id"),
-                         .video = row.get<VideoId>("video_id"),
-                         .kind = row.get<std::string_view>("kind") == "FRAMES"
-                                     ? SegmentKind::frames
-                                     : SegmentKind::assembly,
-                         .start_frame = row.get<int>("start_frame"),
-                         .end_frame = row.get<int>("end_frame"),
-                         .attempts = row.get<int>("attempts"),
-                         .params = boost::json::parse(row.get<std::string>("params")),
-                         .started_at = row.get<std::optional<Timestamp>>("started_at"),
-                         .images = row.get<int>("images"),
-                         .file = row.get<BlobId>("file"),
-                         .file_bytes = row.get<std::int64_t>("size"),
-                         .file_sha256 = row.get<std::string>("sha256"),
-                         .width = row.get<int>("width"),
-                         .height = row.get<int>("height"),
-                         .fps = row.get<double>("fps"),
-                         .frame_count = row.get<int>("frame_count")};
-  co_return segment;
+  transaction.queue(kInsert, owners, positions, starts, ends, images, frames, pts, dts, ids, needs,
+                    counts);
 }
 
-asio::awaitable<bool> renew_if_leased(db::Connection& connection, std::int64_t id, LeaseToken lease,
-                                      int lease_seconds, int progress) {
-  const db::Rows rows =
-      co_await connection.execute(kRenewIfLeased, id, lease, lease_seconds, progress);
-  co_return rows.affected() == 1;
+asio::awaitable<std::optional<ClaimedSegment>> claim(db::Executor& executor, LeaseToken lease,
+                                                     std::string worker,
+                                                     std::vector<std::string> offers,
+                                                     int lease_seconds) {
+  const db::Rows rows = co_await executor.execute(kClaim, lease, worker, lease_seconds, offers);
+  co_return rows.optional([lease](const db::Row& row) { return claimed_from_row(row, lease); });
 }
 
-asio::awaitable<bool> complete_if_leased(db::Connection& connection, std::int64_t id,
-                                         LeaseToken lease, SegmentOutcome outcome) {
-  const std::string details = json_text(outcome.details);
+db::Command renew_if_leased(std::int64_t id, LeaseToken lease, int lease_seconds, int progress) {
+  return db::command(kRenewIfLeased, id, lease, lease_seconds, progress);
+}
+
+db::Command complete_if_leased(std::int64_t id, LeaseToken lease, const SegmentOutcome& outcome) {
   std::optional<db::Bytes> index;
-  if (outcome.images) {
-    index = db::Bytes{outcome.zip_index};
+  if (outcome.images_blob) {
+    index = db::Bytes{outcome.image_index};
   }
-  const db::Rows rows = co_await connection.execute(
-      kCompleteIfLeased, id, lease, outcome.processed, outcome.skipped, outcome.failed, details,
-      outcome.images, outcome.images_bytes, outcome.frames, outcome.frames_bytes, index);
-  co_return rows.affected() == 1;
+  return db::command(kCompleteIfLeased, id, lease, outcome.processed, outcome.skipped,
+                     outcome.failed, json_text(outcome.details), outcome.images_blob,
+                     outcome.images_bytes, outcome.frames_blob, outcome.frames_bytes, index);
 }
 
-asio::awaitable<bool> release_if_leased(db::Connection& connection, std::int64_t id,
-                                        LeaseToken lease, int delay_seconds, bool uncounted,
+asio::awaitable<bool> release_if_leased(db::Executor& executor, std::int64_t id, LeaseToken lease,
+                                        int delay_seconds, bool uncounted,
                                         std::optional<std::string> error) {
   const db::Rows rows =
-      co_await connection.execute(kReleaseIfLeased, id, lease, delay_seconds, uncounted, error);
+      co_await executor.execute(kReleaseIfLeased, id, lease, delay_seconds, uncounted, error);
   co_return rows.affected() == 1;
 }
 
-asio::awaitable<void> unblock_assembly(db::Connection& connection, JobId job) {
-  co_await connection.execute(kUnblockAssembly, job);
+void unblock_assembly_if_last(db::Transaction& transaction, JobId job) {
+  transaction.queue(kUnblockAssemblyIfLast, job);
 }
 
-asio::awaitable<void> cancel_all(db::Connection& connection, JobId job) {
-  co_await connection.execute(kCancelAll, job);
+asio::awaitable<std::optional<FirstWaiting>> find_waiting(db::Executor& executor, JobId job,
+                                                          int heartbeat_seconds) {
+  const db::Rows rows = co_await executor.execute(kFindWaiting, job, heartbeat_seconds);
+  co_return rows.optional(waiting_from_row);
 }
 
-asio::awaitable<void> expire_outputs(db::Connection& connection, JobId job) {
-  // Blobs before segments, against the usual order: the caller holds the job, which guards these
-  // segments.
-  co_await connection.execute(kExpireOutputs, job);
-  co_await connection.execute(kForgetOutputs, job);
+asio::awaitable<std::vector<FinishedSegment>> list_finished(db::Executor& executor, JobId job,
+                                                            int position, int limit) {
+  const db::Rows rows = co_await executor.execute(kListFinished, job, position, limit);
+  co_return rows.all(finished_from_row);
 }
 
-asio::awaitable<std::vector<FinishedSegment>> list_finished(db::Connection& connection, JobId job) {
-  const db::Rows rows = co_await connection.execute(kListFinished, job);
-  std::vector<FinishedSegment> segments;
-  for (int i = 0; i < rows.size(); ++i) {
-    const db::Row row = rows[i];
-    FinishedSegment segment;
-    segment.start_frame = row.get<int>("start_frame");
-    segment.end_frame = row.get<int>("end_frame");
-    segment.outcome.processed = row.get<int>("processed");
-    segment.outcome.skipped = row.get<int>("skipped");
-    segment.outcome.failed = row.get<int>("failed");
-    segment.outcome.details = boost::json::parse(row.get<std::string>("outcome")).as_object();
-    segment.outcome.joules = boost::json::value_to<double>(segment.outcome.details.at("joules"));
-    segment.outcome.images = row.get<std::optional<BlobId>>("images_blob");
-    segment.outcome.images_bytes = row.get<std::int64_t>("images_size");
-    segment.outcome.frames = row.get<std::optional<BlobId>>("frames_blob");
-    segment.outcome.frames_bytes = row.get<std::int64_t>("frames_size");
-    segments.push_back(std::move(segment));
-  }
-  co_return segments;
+void forget_outputs(db::Transaction& transaction, JobId job, int from, int to) {
+  transaction.queue(kForgetOutputs, job, from, to);
 }
 
-asio::awaitable<std::optional<IndexPart>> find_index(db::Connection& connection, JobId job,
-                                                     int frame) {
-  const db::Rows rows = co_await connection.execute(kFindIndex, job, frame);
-  if (rows.empty()) {
-    co_return std::nullopt;
-  }
-  IndexPart part{rows.one().get<std::vector<std::byte>>("zip_index"),
-                 rows.one().get<std::int64_t>("base")};
-  co_return part;
+asio::awaitable<std::optional<FormerIndex>> find_former_index(db::Executor& executor, JobId job,
+                                                              int frame) {
+  const db::Rows rows = co_await executor.execute(kFindFormerIndex, job, frame);
+  co_return rows.optional([](const db::Row& row) {
+    return FormerIndex{row.get<std::vector<std::byte>>("zip_index"), row.get<std::int64_t>("base")};
+  });
+}
+
+void cancel(db::Transaction& transaction, const std::vector<JobId>& jobs, int limit) {
+  transaction.queue(kCancel, jobs, limit);
+}
+
+asio::awaitable<int> cancel_some(db::Executor& executor, JobId job, int limit) {
+  const db::Rows rows = co_await executor.execute(kCancelSome, job, limit);
+  co_return static_cast<int>(rows.affected());
+}
+
+asio::awaitable<std::vector<BlobId>> take_outputs(db::Executor& executor, JobId job, int limit) {
+  const db::Rows rows = co_await executor.execute(kTakeOutputs, job, limit);
+  co_return rows.all([](const db::Row& row) { return row.get<BlobId>("blob"); });
+}
+
+asio::awaitable<int> delete_some(db::Executor& executor, JobId job, int limit) {
+  const db::Rows rows = co_await executor.execute(kDeleteSome, job, limit);
+  co_return static_cast<int>(rows.affected());
 }
 
 }  // namespace infernode::segment_dao

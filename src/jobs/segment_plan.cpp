@@ -5,11 +5,10 @@
 namespace infernode {
 namespace {
 
-// What a segment may cost, in units of one decoded frame (about a millisecond): two seconds or so
-// of work, small enough that a crash loses little and large enough that claiming it is free.
-constexpr int kSegmentUnits = 2000;
-constexpr int kImageUnits = 30;  // inference and drawing of one frame
-constexpr int kFrameUnits = 1;   // decoding of one frame
+// What a segment may cost: small enough that a crash loses little, large enough that claiming it is
+// free.
+constexpr double kSegmentMilliseconds = 2000;
+constexpr double kFrameMilliseconds = 1;  // decoding of one frame
 
 }  // namespace
 
@@ -25,14 +24,14 @@ const media::Keyframe* keyframe_before(const std::vector<media::Keyframe>& keyfr
 }
 
 std::vector<SegmentPlan> plan_segments(int start_frame, int end_frame, int frame_step,
-                                       const std::vector<media::Keyframe>& keyframes) {
+                                       const std::vector<media::Keyframe>& keyframes,
+                                       double image_milliseconds) {
   std::vector<SegmentPlan> segments;
   const int total = count_images(start_frame, end_frame, frame_step);
   // 64-bit: a step may be as large as an int.
   const std::int64_t step = frame_step;
-  const auto per_image =
-      static_cast<int>(std::min<std::int64_t>(kImageUnits + kFrameUnits * step, kSegmentUnits));
-  const int usual = std::max(1, kSegmentUnits / per_image);
+  const double per_image = image_milliseconds + kFrameMilliseconds * static_cast<double>(step);
+  const int usual = std::max(1, static_cast<int>(kSegmentMilliseconds / per_image));
   for (int first = 0; first < total;) {
     // A rest of up to one and a half segments is one, rather than one and a crumb.
     int count = 2 * (total - first) <= 3 * usual ? total - first : usual;
@@ -60,7 +59,13 @@ std::vector<SegmentPlan> plan_segments(int start_frame, int end_frame, int frame
       }
       count = std::min(best, total - first);
     }
-    segments.push_back(SegmentPlan{frame_of(first), frame_of(first + count), count});
+    SegmentPlan segment{frame_of(first), frame_of(first + count), count, std::nullopt};
+    // From the beginning it is decoded as it comes, which any container can do.
+    if (const auto* key = keyframe_before(keyframes, segment.start_frame);
+        key != nullptr && key->frame > 0) {
+      segment.keyframe = *key;
+    }
+    segments.push_back(segment);
     first += count;
   }
   return segments;

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "jobs/job.hpp"
+#include "jobs/segment.hpp"
 #include "media/media_info.hpp"
 
 namespace infernode {
@@ -10,10 +10,12 @@ namespace infernode {
 // ceil((end_frame - start_frame) / frame_step): how many frames are selected.
 int count_images(int start_frame, int end_frame, int frame_step);
 
-// Cuts the selected frames into segments of a few seconds of work each, where possible at
-// keyframes, since decoding must begin at one.
+// Cuts the selected frames into segments of about two seconds of work each, where possible at
+// keyframes, since decoding must begin at one; each bears the keyframe that its decoding starts at.
+// `image_milliseconds`: what one image costs beyond decoding.
 std::vector<SegmentPlan> plan_segments(int start_frame, int end_frame, int frame_step,
-                                       const std::vector<media::Keyframe>& keyframes);
+                                       const std::vector<media::Keyframe>& keyframes,
+                                       double image_milliseconds);
 
 // The last keyframe at or before `frame`; nullptr when there is none.
 const media::Keyframe* keyframe_before(const std::vector<media::Keyframe>& keyframes, int frame);

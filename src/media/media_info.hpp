@@ -2,16 +2,18 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace infernode::media {
 
-// A place where decoding can start: the frame's index in presentation order and its presentation
-// time in the stream's time base.
+// A place where decoding can start: the frame's index in presentation order, and when it is shown
+// and decoded, in the stream's time base.
 struct Keyframe {
   int frame = 0;
   std::int64_t pts = 0;
+  std::optional<std::int64_t> dts{};  // not known of videos probed before it was asked for
 };
 
 // What is known of a video once it was probed.

@@ -19,7 +19,7 @@ constexpr std::size_t kMaxFrames = 10'000'000;
 
 struct PacketTimes {
   std::vector<std::int64_t> all;
-  std::vector<std::int64_t> key;
+  std::vector<Keyframe> key;  // without their index
   std::size_t count = 0;
   std::int64_t last_end = 0;
   bool complete = true;  // every packet has a presentation time
@@ -45,7 +45,11 @@ PacketTimes read_packets(Container& container) {
     times.all.push_back(packet->pts);
     times.last_end = std::max(times.last_end, packet->pts + packet->duration);
     if ((packet->flags & AV_PKT_FLAG_KEY) != 0) {
-      times.key.push_back(packet->pts);
+      Keyframe key{0, packet->pts};
+      if (packet->dts != AV_NOPTS_VALUE) {
+        key.dts = packet->dts;
+      }
+      times.key.push_back(key);
     }
   }
   return times;
@@ -81,12 +85,14 @@ void require_whole(const Container& container, const PacketTimes& times) {
 std::vector<Keyframe> spaced_keyframes(PacketTimes& times) {
   std::vector<Keyframe> keyframes;
   std::sort(times.all.begin(), times.all.end());
-  std::sort(times.key.begin(), times.key.end());
-  for (const std::int64_t pts : times.key) {
-    const auto rank = std::lower_bound(times.all.begin(), times.all.end(), pts) - times.all.begin();
+  std::sort(times.key.begin(), times.key.end(),
+            [](const Keyframe& a, const Keyframe& b) { return a.pts < b.pts; });
+  for (const Keyframe& key : times.key) {
+    const auto rank =
+        std::lower_bound(times.all.begin(), times.all.end(), key.pts) - times.all.begin();
     const int frame = static_cast<int>(rank);
     if (keyframes.empty() || frame - keyframes.back().frame >= kKeyframeSpacing) {
-      keyframes.push_back(Keyframe{frame, pts});
+      keyframes.push_back(Keyframe{frame, key.pts, key.dts});
     }
   }
   return keyframes;

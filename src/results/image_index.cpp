@@ -7,8 +7,6 @@
 namespace infernode {
 namespace {
 
-constexpr std::size_t kEntryBytes = 20;
-
 template <class Integer>
 void put(std::vector<std::byte>& out, Integer value) {
   for (std::size_t i = sizeof(Integer); i-- > 0;) {
@@ -36,11 +34,11 @@ void append_to_index(std::vector<std::byte>& index, const IndexedImage& image) {
 }
 
 std::vector<IndexedImage> read_index(std::span<const std::byte> index) {
-  if (index.size() % kEntryBytes != 0) {
+  if (index.size() % kIndexEntryBytes != 0) {
     throw std::runtime_error("a stored image index is damaged");
   }
   std::vector<IndexedImage> images;
-  images.reserve(index.size() / kEntryBytes);
+  images.reserve(index.size() / kIndexEntryBytes);
   while (!index.empty()) {
     IndexedImage image;
     image.frame = static_cast<int>(take<std::uint32_t>(index));

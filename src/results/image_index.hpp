@@ -11,15 +11,16 @@
 
 namespace infernode {
 
-// An annotated image among those of its segment.
+// An annotated image among those of its segment, or in the whole archive.
 struct IndexedImage {
   int frame = 0;
-  std::uint64_t offset = 0;  // of its ZIP header in the segment's images, bytes
+  std::uint64_t offset = 0;  // of its ZIP header from their beginning, bytes
   std::uint32_t size = 0;    // of the JPEG, bytes
   std::uint32_t crc32 = 0;
 };
 
-// 20 bytes an image, big endian.
+// An index is 20 bytes an image, big endian: frame, offset, size, CRC-32.
+constexpr std::size_t kIndexEntryBytes = 20;
 void append_to_index(std::vector<std::byte>& index, const IndexedImage& image);
 // Throws std::runtime_error for bytes that are no index.
 std::vector<IndexedImage> read_index(std::span<const std::byte> index);

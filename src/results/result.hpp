@@ -8,21 +8,24 @@
 
 namespace infernode {
 
-// A result as it is stored: the head of the document, its frames as a blob of JSON text (",{...}"
-// for each), and the ZIP of the images.
+// A result as it is stored: the head of the document, its frames as a blob of JSON text (see
+// frame_stream.hpp), the ZIP of the images, and where in it each image lies (see image_index.hpp).
 struct NewResult {
   JobId job;
   std::string head;
-  std::optional<BlobId> frames;
-  std::optional<BlobId> images;
+  std::optional<BlobId> frames_blob;
+  std::optional<BlobId> images_blob;
+  std::optional<BlobId> index_blob;
 };
 
 struct StoredResult {
   std::string head;
-  std::optional<BlobId> frames;
+  std::optional<BlobId> frames_blob;
   std::int64_t frames_bytes = 0;
-  std::optional<BlobId> images;
+  std::optional<BlobId> images_blob;
   std::int64_t images_bytes = 0;
+  std::optional<BlobId> index_blob;  // none for results made before there was one
+  std::int64_t index_bytes = 0;
 };
 
 }  // namespace infernode

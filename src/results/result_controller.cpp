@@ -4,7 +4,7 @@
 #include <cstring>
 #include <memory>
 
-#include "http/ranges.hpp"
+#include "http/content.hpp"
 #include "results/result_document.hpp"
 
 namespace infernode {
@@ -13,10 +13,6 @@ namespace {
 using http::Request;
 using http::Response;
 using http::asio::awaitable;
-
-JobId job_of(const Request& request) {
-  return JobId::parse(request.path_params.at("id")).value_or(JobId{});
-}
 
 std::vector<std::byte> slice(const std::string& text, std::int64_t offset, std::size_t max_bytes) {
   const auto begin = static_cast<std::size_t>(offset);
@@ -28,39 +24,39 @@ std::vector<std::byte> slice(const std::string& text, std::int64_t offset, std::
 
 // The document is its head, the frames out of their blob without the first comma, and its tail.
 awaitable<Result<Response>> get_result(ResultService& results, Request& request) {
-  const auto result = co_await results.find(request.user(), job_of(request));
+  const auto result = co_await results.find(request.user(), request.id<JobId>());
   if (!result) {
     co_return result.error();
   }
-  const auto frame = std::make_shared<ResultFrame>(frame_of(result->head));
-  const auto head_bytes = static_cast<std::int64_t>(frame->before.size());
+  const auto ends = std::make_shared<DocumentEnds>(document_ends(result->head));
+  const auto head_bytes = static_cast<std::int64_t>(ends->before.size());
   const std::int64_t frames_bytes = std::max<std::int64_t>(result->frames_bytes - 1, 0);
   http::Content content;
-  content.size = head_bytes + frames_bytes + static_cast<std::int64_t>(frame->after.size());
+  content.size = head_bytes + frames_bytes + static_cast<std::int64_t>(ends->after.size());
   content.type = "application/json";
   content.tag = http::entity_tag(result->head);
-  content.read = [&blobs = results.blobs(), frame, blob = result->frames, head_bytes, frames_bytes](
-                     std::int64_t offset,
-                     std::size_t max_bytes) -> awaitable<std::vector<std::byte>> {
+  content.read = [&blobs = results.blobs(), ends, blob = result->frames_blob, head_bytes,
+                  frames_bytes](std::int64_t offset,
+                                std::size_t max_bytes) -> awaitable<std::vector<std::byte>> {
     if (offset < head_bytes) {
-      co_return slice(frame->before, offset, max_bytes);
+      co_return slice(ends->before, offset, max_bytes);
     }
     offset -= head_bytes;
     if (offset < frames_bytes) {
       const auto left = static_cast<std::size_t>(frames_bytes - offset);
       co_return co_await blobs.read(blob.value(), offset + 1, std::min(max_bytes, left));
     }
-    co_return slice(frame->after, offset - frames_bytes, max_bytes);
+    co_return slice(ends->after, offset - frames_bytes, max_bytes);
   };
   co_return http::content_response(request, std::move(content));
 }
 
 awaitable<Result<Response>> get_images(ResultService& results, Request& request) {
-  const auto result = co_await results.find(request.user(), job_of(request));
+  const auto result = co_await results.find(request.user(), request.id<JobId>());
   if (!result) {
     co_return result.error();
   }
-  if (!result->images) {
+  if (!result->images_blob) {
     co_return Error{ErrorCode::not_found, "This job was run without images."};
   }
   http::Content content;
@@ -68,8 +64,8 @@ awaitable<Result<Response>> get_images(ResultService& results, Request& request)
   content.type = "application/zip";
   content.tag = http::entity_tag(result->head);
   content.filename = "images.zip";
-  content.read = [&blobs = results.blobs(), blob = *result->images](std::int64_t offset,
-                                                                    std::size_t max_bytes) {
+  content.read = [&blobs = results.blobs(), blob = *result->images_blob](std::int64_t offset,
+                                                                         std::size_t max_bytes) {
     return blobs.read(blob, offset, max_bytes);
   };
   co_return http::content_response(request, std::move(content));
@@ -82,26 +78,23 @@ awaitable<Result<Response>> get_image(ResultService& results, Request& request) 
   if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size() || frame < 0) {
     co_return Error{ErrorCode::not_found, "There is no image of this frame."};
   }
-  const auto jpeg = co_await results.image(request.user(), job_of(request), frame);
+  const auto jpeg = co_await results.image(request.user(), request.id<JobId>(), frame);
   if (!jpeg) {
     co_return jpeg.error();
   }
-  Response response;
-  response.headers.emplace_back("Content-Type", "image/jpeg");
-  response.body.assign(reinterpret_cast<const char*>(jpeg->data()), jpeg->size());
-  co_return response;
+  co_return http::jpeg_response(*jpeg);
 }
 
 }  // namespace
 
 void add_result_routes(http::Router& router, ResultService& results) {
-  const auto add = [&](const char* path, const char* operation, auto function) {
-    router.add({"GET", path, operation, http::Access::user, http::BodyKind::none,
-                [&results, function](Request& request) { return function(results, request); }});
+  const auto on = [&](const char* operation, auto function) {
+    router.on(operation,
+              [&results, function](Request& request) { return function(results, request); });
   };
-  add("/api/v1/jobs/{id}/result", "getResult", get_result);
-  add("/api/v1/jobs/{id}/images", "getImages", get_images);
-  add("/api/v1/jobs/{id}/images/{frame}", "getImage", get_image);
+  on("getResult", get_result);
+  on("getImages", get_images);
+  on("getImage", get_image);
 }
 
 }  // namespace infernode

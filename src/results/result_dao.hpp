@@ -2,9 +2,8 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <optional>
-#include <string>
 
-#include "db/connection.hpp"
+#include "db/pool.hpp"
 #include "results/result.hpp"
 
 // Statements on "Results", one a function.
@@ -12,9 +11,8 @@ namespace infernode::result_dao {
 
 namespace asio = boost::asio;
 
-asio::awaitable<void> insert(db::Connection& connection, NewResult result);
+void insert(db::Transaction& transaction, const NewResult& result);
 // Through the job, its live dataset and its owner only.
-asio::awaitable<std::optional<StoredResult>> find(db::Connection& connection, UserId user,
-                                                  JobId job);
+asio::awaitable<std::optional<StoredResult>> find(db::Executor& executor, UserId user, JobId job);
 
 }  // namespace infernode::result_dao

@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -9,21 +10,35 @@
 
 namespace infernode {
 
-// What the segments of a job add up to.
+// What the segments of a job add up to. Grows with the number of different labels, machines and
+// models, not with that of segments.
 struct ResultTotals {
   int selected = 0;
   int processed = 0;
   int skipped = 0;
   int failed = 0;
   double joules = 0;
+  double grams = 0;                             // of CO2e
   std::map<std::string, std::int64_t> reasons;  // why frames were skipped or failed
-  std::map<std::string, std::int64_t> labels;   // objects found, by label
-  std::string energy_method;
-  std::string runtime;
+  std::map<std::string, std::int64_t> tally;    // the pipeline's counters
+  // All that took part, each once.
+  std::set<std::string> energy_methods;
+  std::map<std::string, double> grids;  // source -> grams of CO2e per kWh
+  std::set<std::string> models;         // SHA-256 of each file
+  std::set<std::string> runtimes;
+  std::set<std::string> providers;
+  std::set<std::string> processors;
+  std::set<std::string> builds;
 
-  // Adds one segment's outcome (the object that a runner sends, with `energy_method`).
-  void add(int segment_processed, int segment_skipped, int segment_failed, double segment_joules,
-           const boost::json::object& details);
+  // Adds one segment: `details` are what its runner said (run_segment_task), with energy_method,
+  // joules, grams, grid_g_per_kwh and grid_source. Of a segment finished before those were
+  // recorded, `grid` and `model_sha256` stand in.
+  void add(int segment_processed, int segment_skipped, int segment_failed,
+           const boost::json::object& details, const energy::GridIntensity& grid,
+           const std::string& model_sha256);
+
+  boost::json::object to_json() const;
+  static ResultTotals from_json(const boost::json::object& object);
 };
 
 struct ResultFacts {
@@ -35,21 +50,19 @@ struct ResultFacts {
   double fps = 0;
   int frame_count = 0;
   double seconds = 0;  // from start to end
-  std::string model_sha256;
   std::string video_sha256;
-  std::string build;
-  energy::GridIntensity grid;
 };
 
-// The result document without its frames, which are stored beside it.
-boost::json::object result_head(const ResultFacts& facts, const ResultTotals& totals);
+// The result document without its frames, which are stored beside it. `summary` is the pipeline's.
+boost::json::object result_head(const ResultFacts& facts, const ResultTotals& totals,
+                                boost::json::object summary);
 
-// The texts that stand before and after the frames (each ",{...}", the first comma left out) to
-// make the whole document of the head.
-struct ResultFrame {
+// The texts that stand before and after the frames (see frame_stream.hpp; the first comma left out)
+// to make the whole document of the head.
+struct DocumentEnds {
   std::string before;
   std::string after;
 };
-ResultFrame frame_of(const std::string& head);
+DocumentEnds document_ends(const std::string& head);
 
 }  // namespace infernode

@@ -3,25 +3,91 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "results/image_index.hpp"
+#include "results/result_dao.hpp"
 
 namespace infernode {
 
-asio::awaitable<void> ResultService::add(db::Connection& transaction, NewResult result) {
-  co_await results_.add(transaction, std::move(result));
+void ResultService::add(db::Transaction& transaction, const NewResult& result,
+                        std::int64_t frames_bytes, std::int64_t images_bytes,
+                        std::int64_t index_bytes) {
+  for (const auto& [blob, bytes] : {std::pair{result.frames_blob, frames_bytes},
+                                    {result.images_blob, images_bytes},
+                                    {result.index_blob, index_bytes}}) {
+    if (blob) {
+      blobs_.adopt(transaction, *blob, bytes, std::nullopt);
+    }
+  }
+  result_dao::insert(transaction, result);
 }
 
 asio::awaitable<Result<StoredResult>> ResultService::find(UserId user, JobId job) {
+  auto result = co_await result_dao::find(database_, user, job);
+  if (result) {
+    co_return std::move(*result);
+  }
   const auto found = co_await jobs_.find(user, job);
   if (!found) {
     co_return found.error();
   }
-  auto result = co_await results_.find(user, job);
-  if (!result) {
-    co_return Error{ErrorCode::conflict,
-                    "The job has no result: its status is " + found->status + "."};
+  co_return Error{ErrorCode::conflict, "The job has no result: its status is " +
+                                           std::string{to_text(found->status)} + "."};
+}
+
+asio::awaitable<std::vector<std::byte>> ResultService::read_all(BlobId blob, std::int64_t offset,
+                                                                std::size_t bytes) {
+  std::vector<std::byte> all;
+  while (all.size() < bytes) {
+    const auto piece = co_await blobs_.read(blob, offset + static_cast<std::int64_t>(all.size()),
+                                            bytes - all.size());
+    if (piece.empty()) {
+      throw std::runtime_error("stored content is shorter than its index says");
+    }
+    all.insert(all.end(), piece.begin(), piece.end());
   }
-  co_return std::move(*result);
+  co_return all;
+}
+
+// The index is sorted by frame: a search in it reads a few entries, whatever its length.
+asio::awaitable<std::optional<IndexedImage>> ResultService::find_image(StoredResult result,
+                                                                       JobId job, int frame) {
+  if (!result.index_blob) {
+    const auto part = co_await jobs_.find_former_index(job, frame);
+    const auto images = part ? read_index(part->image_index) : std::vector<IndexedImage>{};
+    const auto found = std::find_if(images.begin(), images.end(),
+                                    [&](const auto& image) { return image.frame == frame; });
+    if (found == images.end()) {
+      co_return std::nullopt;
+    }
+    auto image = *found;
+    image.offset += static_cast<std::uint64_t>(part->base);
+    co_return image;
+  }
+  constexpr std::int64_t kWindow = 512;  // entries that are read together
+  std::int64_t first = 0;
+  std::int64_t last = result.index_bytes / static_cast<std::int64_t>(kIndexEntryBytes);
+  while (first < last) {
+    // The middle of what is left, or all of it once that is little.
+    const std::int64_t count = std::min(kWindow, last - first);
+    const std::int64_t begin = last - first <= kWindow ? first : first + (last - first - count) / 2;
+    const auto bytes =
+        co_await read_all(*result.index_blob, begin * static_cast<std::int64_t>(kIndexEntryBytes),
+                          static_cast<std::size_t>(count) * kIndexEntryBytes);
+    const auto images = read_index(bytes);
+    const auto found = std::lower_bound(
+        images.begin(), images.end(), frame,
+        [](const IndexedImage& image, int wanted) { return image.frame < wanted; });
+    if (found != images.end() && found->frame == frame) {
+      co_return *found;
+    }
+    if (found == images.begin()) {
+      last = begin;
+    } else if (found == images.end()) {
+      first = begin + count;
+    } else {
+      co_return std::nullopt;
+    }
+  }
+  co_return std::nullopt;
 }
 
 asio::awaitable<Result<std::vector<std::byte>>> ResultService::image(UserId user, JobId job,
@@ -31,28 +97,17 @@ asio::awaitable<Result<std::vector<std::byte>>> ResultService::image(UserId user
     co_return result.error();
   }
   const Error absent{ErrorCode::not_found, "There is no image of this frame."};
-  const auto part = co_await jobs_.find_image_index(job, frame);
-  if (!part || !result->images) {
+  if (!result->images_blob) {
     co_return absent;
   }
-  const auto images = read_index(part->zip_index);
-  const auto found = std::find_if(images.begin(), images.end(),
-                                  [&](const auto& image) { return image.frame == frame; });
-  if (found == images.end()) {
+  const auto found = co_await find_image(*result, job, frame);
+  if (!found) {
     co_return absent;
   }
-  const auto entry = zip_entry(*found, static_cast<std::uint64_t>(part->base));
-  const auto begin = static_cast<std::int64_t>(entry.offset + media::zip_header_size(entry));
-  std::vector<std::byte> jpeg;
-  while (jpeg.size() < entry.size) {
-    const auto bytes = co_await blobs_.read(
-        *result->images, begin + static_cast<std::int64_t>(jpeg.size()), entry.size - jpeg.size());
-    if (bytes.empty()) {
-      throw std::runtime_error("a stored image is shorter than its index says");
-    }
-    jpeg.insert(jpeg.end(), bytes.begin(), bytes.end());
-  }
-  co_return jpeg;
+  const auto entry = zip_entry(*found, 0);
+  co_return co_await read_all(
+      *result->images_blob, static_cast<std::int64_t>(entry.offset + media::zip_header_size(entry)),
+      entry.size);
 }
 
 }  // namespace infernode

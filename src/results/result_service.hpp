@@ -5,20 +5,23 @@
 
 #include "blobs/blob_store.hpp"
 #include "core/error.hpp"
+#include "db/pool.hpp"
 #include "jobs/job_service.hpp"
+#include "results/image_index.hpp"
 #include "results/result.hpp"
-#include "results/result_repository.hpp"
 
 namespace infernode {
 
 // Results of completed jobs. Everything it is given must outlive it.
 class ResultService {
 public:
-  ResultService(ResultRepository& results, JobService& jobs, BlobStore& blobs)
-      : results_{results}, jobs_{jobs}, blobs_{blobs} {}
+  ResultService(db::Pool& database, JobService& jobs, BlobStore& blobs)
+      : database_{database}, jobs_{jobs}, blobs_{blobs} {}
 
-  // In the transaction that completes the job.
-  asio::awaitable<void> add(db::Connection& transaction, NewResult result);
+  // In the transaction that completes the job: the result, and what it consists of is adopted.
+  // Sizes in bytes.
+  void add(db::Transaction& transaction, const NewResult& result, std::int64_t frames_bytes,
+           std::int64_t images_bytes, std::int64_t index_bytes);
   // conflict until the job is COMPLETED.
   asio::awaitable<Result<StoredResult>> find(UserId user, JobId job);
   // The annotated image of one frame, a JPEG. not_found for a frame that was not processed.
@@ -26,7 +29,14 @@ public:
   BlobStore& blobs() const { return blobs_; }
 
 private:
-  ResultRepository& results_;
+  // Where a frame's image lies in the ZIP; nullopt when there is none.
+  asio::awaitable<std::optional<IndexedImage>> find_image(StoredResult result, JobId job,
+                                                          int frame);
+  // Exactly so many bytes. Throws std::runtime_error when there are fewer.
+  asio::awaitable<std::vector<std::byte>> read_all(BlobId blob, std::int64_t offset,
+                                                   std::size_t bytes);
+
+  db::Pool& database_;
   JobService& jobs_;
   BlobStore& blobs_;
 };

@@ -10,9 +10,9 @@ namespace infernode::runner {
 // byte order, since both ends are the same binary on the same machine.
 //
 //   worker -> runner   task   JSON: what to do
-//                      data   bytes of the video, in answer to `read`; none at its end
+//                      data   bytes in answer to `read`; none at the source's end
 //   runner -> worker   ready  JSON: the model is loaded
-//                      read   ReadRequest: bytes of the video are wanted
+//                      read   ReadRequest: bytes of a source are wanted
 //                      frame  FrameHeader, then the frame's JSON, then its JPEG (or nothing)
 //                      done   JSON: the task's outcome
 //                      error  JSON {fault, detail}: the task failed; the runner waits for the next
@@ -26,7 +26,7 @@ struct MessageHeader {
 struct ReadRequest {
   std::int64_t offset;
   std::uint32_t max_bytes;
-  std::uint32_t padding = 0;
+  std::uint32_t source;  // 0: the video of the task; others as a pipeline numbers them
 };
 
 struct FrameHeader {

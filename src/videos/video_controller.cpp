@@ -1,9 +1,9 @@
 #include "videos/video_controller.hpp"
 
 #include "core/json.hpp"
-#include "http/idempotency.hpp"
-#include "http/ranges.hpp"
-#include "videos/video_upload.hpp"
+#include "http/content.hpp"
+#include "idempotency/request_key.hpp"
+#include "videos/uploads/multipart_upload.hpp"
 
 namespace infernode {
 namespace {
@@ -29,22 +29,12 @@ json::object video_json(const Video& video) {
           {"updated_at", rfc3339(video.updated_at)}};
 }
 
-VideoId video_of(const Request& request) {
-  return VideoId::parse(request.path_params.at("id")).value_or(VideoId{});
-}
-
-DatasetId dataset_of(const Request& request) {
-  return DatasetId::parse(request.path_params.at("id")).value_or(DatasetId{});
-}
-
-awaitable<Result<Response>> upload(VideoService& videos, IdempotencyService& once,
+awaitable<Result<Response>> upload(VideoIngest& ingest, IdempotencyService& once,
                                    std::int64_t max_bytes, Request& request) {
-  VideoAnswer created = [](const Video& video) {
-    return Answer{201, json_text(video_json(video))};
-  };
-  auto answer = co_await receive_video(videos, once, dataset_of(request), request, max_bytes,
+  VideoAnswer created = [](const Video& video) { return json_answer(201, video_json(video)); };
+  auto answer = co_await receive_video(ingest, once, request.id<DatasetId>(), request, max_bytes,
                                        std::move(created));
-  co_return http::answer_response(std::move(answer));
+  co_return answer_response(std::move(answer));
 }
 
 awaitable<Result<Response>> list(VideoService& videos, Request& request) {
@@ -52,7 +42,7 @@ awaitable<Result<Response>> list(VideoService& videos, Request& request) {
   if (!page) {
     co_return page.error();
   }
-  const auto rows = co_await videos.list(request.user(), dataset_of(request), *page);
+  const auto rows = co_await videos.list(request.user(), request.id<DatasetId>(), *page);
   if (!rows) {
     co_return rows.error();
   }
@@ -63,7 +53,7 @@ awaitable<Result<Response>> list(VideoService& videos, Request& request) {
 }
 
 awaitable<Result<Response>> get(VideoService& videos, Request& request) {
-  const auto video = co_await videos.find(request.user(), video_of(request));
+  const auto video = co_await videos.find(request.user(), request.id<VideoId>());
   if (!video) {
     co_return video.error();
   }
@@ -71,7 +61,7 @@ awaitable<Result<Response>> get(VideoService& videos, Request& request) {
 }
 
 awaitable<Result<Response>> content(VideoService& videos, Request& request) {
-  const auto video = co_await videos.find(request.user(), video_of(request));
+  const auto video = co_await videos.find(request.user(), request.id<VideoId>());
   if (!video) {
     co_return video.error();
   }
@@ -88,43 +78,39 @@ awaitable<Result<Response>> content(VideoService& videos, Request& request) {
 }
 
 awaitable<Result<Response>> thumbnail(VideoService& videos, Request& request) {
-  const auto jpeg = co_await videos.thumbnail(request.user(), video_of(request));
+  const auto jpeg = co_await videos.thumbnail(request.user(), request.id<VideoId>());
   if (!jpeg) {
     co_return jpeg.error();
   }
-  Response response;
-  response.headers.emplace_back("Content-Type", "image/jpeg");
-  response.body.assign(reinterpret_cast<const char*>(jpeg->data()), jpeg->size());
-  co_return response;
+  co_return http::jpeg_response(*jpeg);
 }
 
 awaitable<Result<Response>> remove(VideoService& videos, Request& request) {
-  const auto removed = co_await videos.remove(request.user(), video_of(request));
+  const auto removed = co_await videos.remove(request.user(), request.id<VideoId>());
   if (!removed) {
     co_return removed.error();
   }
-  Response response;
-  response.status = 204;
-  co_return response;
+  co_return http::no_content();
 }
 
 }  // namespace
 
-void add_video_routes(http::Router& router, VideoService& videos, IdempotencyService& once,
+void add_video_routes(OnceRoutes& routes, VideoService& videos, VideoIngest& ingest,
                       std::int64_t upload_max_bytes) {
-  const auto add = [&](const char* method, const char* path, const char* operation, auto function) {
-    router.add({method, path, operation, http::Access::user, http::BodyKind::none,
-                [&videos, function](Request& request) { return function(videos, request); }});
+  const auto on = [&](const char* operation, auto function) {
+    routes.router().on(operation,
+                       [&videos, function](Request& request) { return function(videos, request); });
   };
-  router.add({"POST", "/api/v1/datasets/{id}/videos", "uploadVideo", http::Access::user,
-              http::BodyKind::stream, [&videos, &once, upload_max_bytes](Request& request) {
-                return upload(videos, once, upload_max_bytes, request);
-              }});
-  add("GET", "/api/v1/datasets/{id}/videos", "listVideos", list);
-  add("GET", "/api/v1/videos/{id}", "getVideo", get);
-  add("DELETE", "/api/v1/videos/{id}", "deleteVideo", remove);
-  add("GET", "/api/v1/videos/{id}/content", "getVideoContent", content);
-  add("GET", "/api/v1/videos/{id}/thumbnail", "getVideoThumbnail", thumbnail);
+  // Not by OnceRoutes: the bytes come before the transaction.
+  routes.router().on("uploadVideo",
+                     [&ingest, &once = routes.once(), upload_max_bytes](Request& request) {
+                       return upload(ingest, once, upload_max_bytes, request);
+                     });
+  on("listVideos", list);
+  on("getVideo", get);
+  on("deleteVideo", remove);
+  on("getVideoContent", content);
+  on("getVideoThumbnail", thumbnail);
 }
 
 }  // namespace infernode

@@ -1,5 +1,7 @@
 #include "videos/video_service.hpp"
 
+#include "videos/video_dao.hpp"
+
 namespace infernode {
 namespace {
 
@@ -7,70 +9,45 @@ Error not_found() {
   return {ErrorCode::not_found, "There is no such video."};
 }
 
+Error busy() {
+  return {ErrorCode::conflict,
+          "A job of this video is waiting or running; abort it or wait for its end."};
+}
+
 }  // namespace
 
-VideoService::VideoService(VideoRepository& videos, DatasetService& datasets,
-                           CreditService& credits, BlobStore& blobs, Prober probe)
-    : videos_{videos},
-      datasets_{datasets},
-      credits_{credits},
-      blobs_{blobs},
-      probe_{std::move(probe)} {}
-
-asio::awaitable<Result<void>> VideoService::check_upload(UserId user, DatasetId dataset) {
-  const auto found = co_await datasets_.find(user, dataset);
-  if (!found) {
-    co_return found.error();
-  }
-  co_return Result<void>{};
-}
-
-asio::awaitable<Result<media::MediaInfo>> VideoService::probe(BlobId file, std::int64_t size) {
-  return probe_(file, size);
-}
-
-asio::awaitable<Result<Video>> VideoService::add(db::Connection& transaction, NewVideo upload) {
-  const VideoId id = VideoId::random();
-  const UserId user = upload.user;
-  const BlobId file = upload.file;
-  const std::int64_t size = upload.size;
-  const auto sha256 = upload.sha256;
-  const int frames = upload.info.frame_count;
-  // The dataset's row is locked before the user's, as everywhere.
-  const auto added = co_await videos_.add(transaction, id, std::move(upload));
-  if (!added) {
-    co_return Error{ErrorCode::not_found, "There is no such dataset."};
-  }
-  const auto charged = co_await credits_.charge_upload(transaction, user, id,
-                                                       credits_.prices().upload_per_frame * frames,
-                                                       std::to_string(frames) + " frames");
-  if (!charged) {
-    co_return charged.error();
-  }
-  co_await blobs_.adopt(transaction, file, size, sha256);
-  auto video = co_await videos_.find(transaction, user, id);
-  co_return std::move(video.value());
-}
-
 asio::awaitable<Result<std::vector<VideoFrames>>> VideoService::frames(
-    db::Connection& transaction, UserId user, std::variant<DatasetId, std::vector<VideoId>> which) {
-  if (const auto* dataset = std::get_if<DatasetId>(&which)) {
-    const auto found = co_await datasets_.find(transaction, user, *dataset);
+    db::Executor& executor, UserId user, std::variant<DatasetId, std::vector<VideoId>> which,
+    bool lock) {
+  std::optional<DatasetId> dataset;
+  std::optional<std::vector<VideoId>> ids;
+  int limit = kMaxVideos + 1;
+  if (const auto* of = std::get_if<DatasetId>(&which)) {
+    dataset = *of;
+  } else {
+    ids = std::get<std::vector<VideoId>>(std::move(which));
+    limit = static_cast<int>(ids->size());
+  }
+  std::vector<VideoFrames> videos;
+  if (lock) {
+    videos = co_await video_dao::lock_frames(executor, user, dataset, ids, limit);
+  } else {
+    videos = co_await video_dao::list_frames(executor, user, dataset, ids, limit);
+  }
+  if (ids && videos.size() != ids->size()) {
+    co_return not_found();
+  }
+  if (dataset && videos.empty()) {
+    const auto found = co_await datasets_.find(executor, user, *dataset);
     if (!found) {
       co_return found.error();
     }
-    co_return co_await videos_.list_frames(transaction, user, *dataset, kMaxVideos + 1);
-  }
-  const auto& ids = std::get<std::vector<VideoId>>(which);
-  auto videos = co_await videos_.list_frames(transaction, user, ids);
-  if (videos.size() != ids.size()) {
-    co_return not_found();
   }
   co_return videos;
 }
 
 asio::awaitable<Result<Video>> VideoService::find(UserId user, VideoId id) {
-  auto video = co_await videos_.find(user, id);
+  auto video = co_await video_dao::find(database_, user, id);
   if (!video) {
     co_return not_found();
   }
@@ -83,11 +60,11 @@ asio::awaitable<Result<std::vector<Video>>> VideoService::list(UserId user, Data
   if (!found) {
     co_return found.error();
   }
-  co_return co_await videos_.list(user, dataset, page);
+  co_return co_await video_dao::list(database_, user, dataset, page.after, page.limit + 1);
 }
 
 asio::awaitable<Result<std::vector<std::byte>>> VideoService::thumbnail(UserId user, VideoId id) {
-  auto jpeg = co_await videos_.thumbnail(user, id);
+  auto jpeg = co_await video_dao::thumbnail(database_, user, id);
   if (!jpeg) {
     co_return not_found();
   }
@@ -95,19 +72,30 @@ asio::awaitable<Result<std::vector<std::byte>>> VideoService::thumbnail(UserId u
 }
 
 asio::awaitable<Result<void>> VideoService::remove(UserId user, VideoId id) {
-  const auto removal = co_await videos_.remove(user, id);
-  if (removal == VideoRepository::Removal::not_found) {
+  {
+    // Looked at before anything is cleared away, and again with the video locked.
+    const auto present = co_await video_dao::find(database_, user, id);
+    if (!present) {
+      co_return not_found();
+    }
+    const bool active = co_await video_dao::has_active_jobs(database_, id);
+    if (active) {
+      co_return busy();
+    }
+  }
+  co_await clear_(id);
+  auto transaction = co_await database_.begin();
+  const bool found = co_await video_dao::lock(transaction, user, id);
+  if (!found) {
     co_return not_found();
   }
-  if (removal == VideoRepository::Removal::busy) {
-    co_return Error{ErrorCode::conflict,
-                    "A job of this video is waiting or running; abort it or wait for its end."};
+  const bool active = co_await video_dao::has_active_jobs(transaction, id);
+  if (active) {
+    co_return busy();
   }
+  video_dao::remove(transaction, id);
+  co_await transaction.commit();
   co_return Result<void>{};
-}
-
-asio::awaitable<std::vector<media::Keyframe>> VideoService::keyframes(VideoId id) {
-  co_return co_await videos_.keyframes(id);
 }
 
 }  // namespace infernode

@@ -1,75 +1,51 @@
 #include "worker/worker.hpp"
 
-#include <fmt/format.h>
-
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <cstring>
 
-#include "core/clock.hpp"
 #include "core/log.hpp"
-#include "energy/meter.hpp"
-#include "jobs/job_params.hpp"
-#include "jobs/segment_plan.hpp"
-#include "results/image_index.hpp"
-#include "runner/detect_task.hpp"
-#include "worker/assembler.hpp"
+#include "results/result_recorder.hpp"
 
 namespace infernode {
 namespace {
 
-namespace json = boost::json;
-
 constexpr std::chrono::seconds kPollInterval{5};
 constexpr std::chrono::seconds kHeartbeatInterval{1};
-constexpr std::chrono::seconds kDatabaseRetry{2};
+constexpr std::chrono::seconds kDatabaseRetry{1};
+constexpr int kInfrastructureDelaySeconds = 1;  // before a segment given back can be claimed
 
-std::vector<std::byte> bytes_of(const std::string& text) {
-  std::vector<std::byte> bytes(text.size());
-  std::memcpy(bytes.data(), text.data(), text.size());
-  return bytes;
-}
-
-// What a segment stores while it is worked on.
-struct Outputs {
-  explicit Outputs(BlobStore& blobs) : images{blobs}, frames{blobs} {}
-
-  BlobWriter images;
-  BlobWriter frames;
-  std::vector<std::byte> index;
-
-  asio::awaitable<void> add(RunnerFrame frame) {
-    if (!frame.jpeg.empty()) {
-      IndexedImage image;
-      image.frame = frame.frame;
-      image.offset = static_cast<std::uint64_t>(images.size());
-      image.size = static_cast<std::uint32_t>(frame.jpeg.size());
-      image.crc32 = media::crc32_of(frame.jpeg);
-      append_to_index(index, image);
-      auto header = media::zip_local_header(zip_entry(image, 0));
-      co_await images.write(std::move(header));
-      co_await images.write(std::move(frame.jpeg));
-    }
-    auto text = bytes_of("," + frame.json);
-    co_await frames.write(std::move(text));
+// A staged blob as a sink of the recorder.
+class BlobSink : public ByteSink {
+public:
+  explicit BlobSink(BlobStore& blobs) : writer_{blobs} {}
+  asio::awaitable<void> write(std::vector<std::byte> bytes) override {
+    co_await writer_.write(std::move(bytes));
   }
+  asio::awaitable<std::optional<BlobId>> finish() {
+    co_await writer_.finish();
+    co_return writer_.id();
+  }
+
+private:
+  BlobWriter writer_;
 };
 
 }  // namespace
 
 // Shared by the work on a segment and its heartbeat, which may outlast it by a moment.
-struct Worker::Progress {
-  explicit Progress(const asio::any_io_executor& executor) : timer{executor} {}
+struct Worker::Lease {
+  explicit Lease(const asio::any_io_executor& executor) : timer{executor} {}
 
   asio::steady_timer timer;
   int images = 0;
   bool ended = false;
-  bool lease_lost = false;
+  bool lost = false;
+  std::shared_ptr<runner::RunnerProcess> runner;  // works on this segment, while it does
 };
 
-Worker::Worker(asio::any_io_executor executor, WorkerRooms rooms, WorkerSettings settings)
-    : executor_{executor}, rooms_{rooms}, settings_{std::move(settings)}, idle_{executor} {}
+Worker::Worker(asio::any_io_executor executor, WorkerServices services, WorkerSettings settings)
+    : executor_{executor}, services_{services}, settings_{std::move(settings)}, idle_{executor} {}
 
 void Worker::wake() {
   woken_ = true;
@@ -84,109 +60,162 @@ void Worker::stop() {
   }
 }
 
-asio::awaitable<void> Worker::wait_for_work() {
-  try {
-    prepare_spare();
-  } catch (const std::exception& error) {
-    log::warn("no spare runner: {}", error.what());  // the next segment starts one of its own
-  }
+asio::awaitable<void> Worker::rest(std::chrono::steady_clock::duration time) {
   if (!woken_ && !stopping_) {
     boost::system::error_code ignored;
-    idle_.expires_after(kPollInterval);
+    idle_.expires_after(time);
     co_await idle_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   }
 }
 
 asio::awaitable<void> Worker::run() {
   while (!stopping_) {
-    std::optional<ClaimedSegment> segment;
+    bool worked = false;
     bool failed = false;
+    woken_ = false;
     try {
-      woken_ = false;
-      segment = co_await rooms_.queue.claim(settings_.name);
-      if (segment) {
-        co_await work_off(*segment);
-      }
+      worked = co_await work_once();
     } catch (const std::exception& error) {
-      // The database is away, or something we did not foresee: the lease ends, and the segment is
-      // tried again.
-      log::error("worker {}: {}", settings_.name, error.what());
+      log::error("worker {}: {}", settings_.info.name, error.what());
       failed = true;
     }
-    if (failed && !stopping_) {
-      boost::system::error_code ignored;
-      idle_.expires_after(kDatabaseRetry);
-      co_await idle_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    } else if (!segment) {
-      co_await wait_for_work();
+    if (failed) {
+      co_await rest(kDatabaseRetry);
+    } else if (!worked) {
+      try {
+        prepare_spare();
+      } catch (const std::exception& error) {
+        log::warn("no spare runner: {}", error.what());  // the next segment starts one of its own
+      }
+      co_await rest(kPollInterval);
     }
   }
   current_ = Runner{};
   spare_ = Runner{};
+  try {
+    co_await services_.segments.sign_off(settings_.info.id);
+  } catch (const std::exception& error) {
+    log::debug("worker {}: {}", settings_.info.name, error.what());
+  }
+}
+
+asio::awaitable<bool> Worker::work_once() {
+  if (const auto& full = services_.blobs.disk_full()) {
+    // Nothing that is worked off could be kept; the disk's service says when there is room again.
+    co_await services_.segments.report(settings_.info, *full);
+    co_return false;
+  }
+  auto segment = co_await services_.segments.claim(settings_.info);
+  if (!segment) {
+    co_await services_.segments.report(settings_.info, std::nullopt);
+    co_return false;
+  }
+  co_await work_off(std::move(*segment));
+  co_return true;
+}
+
+runner::RunnerOptions Worker::usual_options() const {
+  if (last_options_) {
+    return *last_options_;
+  }
+  // Nobody has asked for anything yet: the first default model that there is.
+  runner::RunnerOptions options{settings_.model_folder, {}, "auto", settings_.threads};
+  for (const auto& pipeline : services_.pipelines.all()) {
+    if (const auto* model = services_.models.default_of(pipeline->name())) {
+      options.models.push_back(model->name);
+      break;
+    }
+  }
+  return options;
 }
 
 void Worker::prepare_spare() {
-  if (spare_.process || rooms_.models.empty() || stopping_) {
+  if (stopping_ || (spare_.process && spare_.process->usable())) {
     return;
   }
-  const runner::RunnerOptions options{settings_.model_folder, rooms_.models.front().name, "auto",
-                                      settings_.threads};
-  spare_ = Runner{std::make_unique<RunnerProcess>(executor_, options), options.model,
-                  options.device, UserId{}};
+  auto options = usual_options();
+  auto process = std::make_shared<runner::RunnerProcess>(executor_, options);
+  spare_ = Runner{std::move(process), std::move(options), UserId{}};
 }
 
-RunnerProcess& Worker::take_runner(UserId user, const std::string& model,
-                                   const std::string& device) {
-  if (current_.process && current_.user == user && current_.model == model &&
-      current_.device == device) {
-    return *current_.process;
+std::shared_ptr<runner::RunnerProcess> Worker::take_runner(UserId user,
+                                                           runner::RunnerOptions options) {
+  last_options_ = options;
+  if (current_.process && current_.process->usable() && current_.user == user &&
+      current_.options == options) {
+    return current_.process;
   }
   current_ = Runner{};
-  if (spare_.process && spare_.model == model && spare_.device == device) {
-    current_ = std::move(spare_);
-    spare_ = Runner{};
+  if (spare_.process && spare_.process->usable() && spare_.options == options) {
+    current_ = std::exchange(spare_, Runner{});
   } else {
-    const runner::RunnerOptions options{settings_.model_folder, model, device, settings_.threads};
-    current_.process = std::make_unique<RunnerProcess>(executor_, options);
-    current_.model = model;
-    current_.device = device;
+    current_.process = std::make_shared<runner::RunnerProcess>(executor_, options);
+    current_.options = std::move(options);
   }
   current_.user = user;
-  return *current_.process;
+  return current_.process;
 }
 
 asio::awaitable<void> Worker::work_off(ClaimedSegment segment) {
-  const auto progress = std::make_shared<Progress>(executor_);
-  asio::co_spawn(executor_, heartbeat(segment, progress), [](const std::exception_ptr&) {});
+  const auto lease = std::make_shared<Lease>(executor_);
+  // renew() throws nothing.
+  asio::co_spawn(executor_, renew(segment, lease), [](const std::exception_ptr&) {});
   struct End {
-    Progress& progress;
+    Lease& lease;
     ~End() {
-      progress.ended = true;
-      progress.timer.cancel();
+      lease.ended = true;
+      lease.runner.reset();
+      lease.timer.cancel();
     }
-  } const end{*progress};
-  if (segment.kind == SegmentKind::frames) {
-    co_await work_off_frames(std::move(segment), progress);
-  } else {
-    co_await assemble(std::move(segment));
+  } const end{*lease};
+  std::exception_ptr failure;
+  try {
+    if (segment.kind == SegmentKind::frames) {
+      co_await work_off_frames(segment, lease);
+    } else {
+      const auto* model = segment.params.if_contains("model");
+      const auto* known =
+          model == nullptr ? nullptr : services_.models.find(std::string_view{model->as_string()});
+      FormerSegments former{settings_.energy.grid, known == nullptr ? "" : known->sha256};
+      std::function<bool()> stopping = [this, lease] { return stopping_ || lease->lost; };
+      const bool done =
+          co_await services_.assembler.run(segment, std::move(former), std::move(stopping));
+      if (!done && stopping_) {
+        co_await services_.segments.give_back(segment, 0);
+      }
+    }
+    co_return;
+  } catch (const std::exception&) {
+    failure = std::current_exception();
   }
+  // The machines failed, not the segment. Should giving it back fail too, its lease ends.
+  current_ = Runner{};
+  if (!lease->lost) {
+    try {
+      co_await services_.segments.give_back(segment, kInfrastructureDelaySeconds);
+    } catch (const std::exception& error) {
+      log::warn("worker {}: a segment could not be given back: {}", settings_.info.name,
+                error.what());
+    }
+  }
+  std::rethrow_exception(failure);
 }
 
-asio::awaitable<void> Worker::heartbeat(ClaimedSegment segment,
-                                        std::shared_ptr<Progress> progress) {
-  while (!progress->ended) {
+asio::awaitable<void> Worker::renew(ClaimedSegment segment, std::shared_ptr<Lease> lease) {
+  while (!lease->ended) {
     boost::system::error_code ignored;
-    progress->timer.expires_after(kHeartbeatInterval);
-    co_await progress->timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    if (progress->ended) {
+    lease->timer.expires_after(kHeartbeatInterval);
+    co_await lease->timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    if (lease->ended) {
       co_return;
     }
     try {
-      const bool held = co_await rooms_.queue.renew(segment, progress->images);
-      if (!held && !progress->ended) {
-        progress->lease_lost = true;
-        if (segment.kind == SegmentKind::frames && current_.process) {
-          current_.process->kill();
+      const bool held = co_await services_.segments.renew(settings_.info, segment, lease->images);
+      if (!held && !lease->ended) {
+        lease->lost = true;
+        // Only the runner that works on this very segment, and only while it does.
+        if (lease->runner) {
+          lease->runner->kill();
         }
         co_return;
       }
@@ -197,104 +226,85 @@ asio::awaitable<void> Worker::heartbeat(ClaimedSegment segment,
 }
 
 asio::awaitable<void> Worker::work_off_frames(ClaimedSegment segment,
-                                              std::shared_ptr<Progress> progress) {
+                                              std::shared_ptr<Lease> lease) {
   std::string failure;
   bool permanent = false;
   try {
-    const auto outcome = co_await run_frames(segment, progress);
-    const bool kept = co_await rooms_.queue.complete(segment, outcome);
-    if (!kept) {
-      for (const auto& blob : {outcome.images, outcome.frames}) {
-        if (blob) {
-          co_await rooms_.blobs.discard(*blob);
-        }
-      }
-    }
+    auto outcome = co_await record_frames(segment, lease);
+    lease->runner.reset();
+    co_await complete(segment, std::move(outcome), lease);
     co_return;
-  } catch (const TaskFailed& error) {
+  } catch (const runner::TaskFailed& error) {
     failure = error.what();
-    permanent = error.fault() != "internal";
-  } catch (const RunnerCrashed& error) {
+    permanent = error.fault() != runner::Fault::internal;
+  } catch (const runner::RunnerCrashed& error) {
     failure = error.what();
-  } catch (...) {
-    current_ = Runner{};
-    throw;
   }
   // The runner may be in the middle of something: the next segment gets a new one. What this one
   // stored expires by itself.
+  lease->runner.reset();
   current_ = Runner{};
   if (stopping_) {
-    co_await rooms_.queue.give_back(segment);
-  } else if (!progress->lease_lost) {
+    co_await services_.segments.give_back(segment, 0);
+  } else if (!lease->lost) {
     log::warn("job {}, frames {} to {}, attempt {}: {}", segment.job.to_string(),
-              segment.start_frame, segment.end_frame, segment.attempts, failure);
-    co_await rooms_.queue.fail(segment, failure, permanent);
+              segment.plan.start_frame, segment.plan.end_frame, segment.attempts, failure);
+    co_await services_.segments.fail(segment, failure, permanent);
   }
 }
 
-asio::awaitable<SegmentOutcome> Worker::run_frames(ClaimedSegment segment,
-                                                   std::shared_ptr<Progress> progress) {
-  const auto text_at = [&](const char* key) {
-    return json::value_to<std::string>(segment.params.at(key));
-  };
-  const auto* model = find_model(rooms_.models, text_at("model"));
-  if (model == nullptr) {
-    throw TaskFailed("internal", "This worker does not have the model " + text_at("model") + ".");
+asio::awaitable<SegmentOutcome> Worker::record_frames(ClaimedSegment segment,
+                                                      std::shared_ptr<Lease> lease) {
+  const auto pipeline = services_.pipelines.of(segment.params);
+  if (!pipeline) {
+    throw runner::TaskFailed(runner::Fault::internal, pipeline.error().detail);
   }
-  const auto keyframes = co_await rooms_.videos.keyframes(segment.video);
-  const auto* keyframe = keyframe_before(keyframes, segment.start_frame);
-  runner::DetectTask task;
-  task.video_bytes = segment.file_bytes;
-  task.start_frame = segment.start_frame;
-  task.end_frame = segment.end_frame;
-  task.frame_step = json::value_to<int>(segment.params.at("frame_step"));
-  // From the beginning it is decoded as it comes, which any container can do.
-  if (keyframe != nullptr && keyframe->frame > 0) {
-    task.keyframe = *keyframe;
-  }
-  task.confidence = json::value_to<double>(segment.params.at("confidence"));
-  task.classes = class_ids(segment.params, *model);
-  task.images = segment.params.at("images").as_bool();
-  task.image_quality = json::value_to<int>(segment.params.at("image_quality"));
-
-  RunnerProcess& runner = take_runner(segment.user, model->name, text_at("device"));
-  Outputs outputs{rooms_.blobs};
-  VideoReader read = [this, file = segment.file](std::int64_t offset, std::size_t max_bytes) {
-    return rooms_.blobs.read(file, offset, max_bytes);
+  runner::RunnerOptions options{settings_.model_folder, (*pipeline)->models(segment.params),
+                                common_params(segment.params).device, settings_.threads};
+  const auto runner = take_runner(segment.user, std::move(options));
+  lease->runner = runner;
+  BlobSink images{services_.blobs};
+  BlobSink frames{services_.blobs};
+  ResultRecorder recorder{images, frames};
+  runner::SourceReader read = [this, file = segment.file](std::uint32_t /*source*/,
+                                                          std::int64_t offset,
+                                                          std::size_t max_bytes) {
+    return services_.blobs.read(file, offset, max_bytes);
   };
-  FrameSink sink = [&outputs, progress](RunnerFrame frame) -> asio::awaitable<void> {
-    co_await outputs.add(std::move(frame));
-    ++progress->images;
-  };
-  const energy::Meter meter{settings_.watts_per_core};
-  auto request = runner::detect_task_to_json(task);
-  auto details = co_await runner.run(std::move(request), std::move(read), std::move(sink));
-  co_await outputs.images.finish();
-  co_await outputs.frames.finish();
-
-  const auto energy = meter.read(json::value_to<double>(details.at("cpu_seconds")));
-  details.emplace("energy_method", energy.method);
-  details.emplace("joules", energy.joules);
-  SegmentOutcome outcome;
-  outcome.processed = json::value_to<int>(details.at("processed"));
-  outcome.skipped = json::value_to<int>(details.at("skipped"));
-  outcome.failed = json::value_to<int>(details.at("failed"));
-  outcome.joules = energy.joules;
-  outcome.details = std::move(details);
-  outcome.images = outputs.images.id();
-  outcome.images_bytes = outputs.images.size();
-  outcome.frames = outputs.frames.id();
-  outcome.frames_bytes = outputs.frames.size();
-  outcome.zip_index = std::move(outputs.index);
+  SegmentWork work{segment.params, segment.plan, segment.file_bytes};
+  std::function<void()> on_frame = [lease] { ++lease->images; };
+  auto outcome = co_await run_segment(*runner, std::move(work), std::move(read), recorder,
+                                      settings_.energy, std::move(on_frame));
+  outcome.images_blob = co_await images.finish();
+  outcome.frames_blob = co_await frames.finish();
   co_return outcome;
 }
 
-asio::awaitable<void> Worker::assemble(ClaimedSegment segment) {
-  const auto* model =
-      find_model(rooms_.models, json::value_to<std::string>(segment.params.at("model")));
-  const std::string sha256 = model == nullptr ? std::string{} : model->sha256;
-  const AssemblyRooms rooms{rooms_.queue, rooms_.results, rooms_.blobs};
-  co_await assemble_result(rooms, std::move(segment), sha256, settings_.grid);
+// Finished work is not thrown away because the database is away for a moment: as long as the lease
+// may still hold, it is tried again.
+asio::awaitable<void> Worker::complete(ClaimedSegment segment, SegmentOutcome outcome,
+                                       std::shared_ptr<Lease> lease) {
+  for (;;) {
+    try {
+      const bool kept = co_await services_.segments.complete(segment, outcome);
+      if (!kept) {
+        // Adopted blobs, of a commit whose answer was lost, are left alone by this.
+        for (const auto& blob : {outcome.images_blob, outcome.frames_blob}) {
+          if (blob) {
+            co_await services_.blobs.discard(*blob);
+          }
+        }
+      }
+      co_return;
+    } catch (const Unavailable& error) {
+      if (lease->lost || stopping_) {
+        throw;
+      }
+      log::warn("a finished segment could not be stored yet: {}", error.what());
+    }
+    asio::steady_timer timer{executor_, kDatabaseRetry};
+    co_await timer.async_wait(asio::use_awaitable);
+  }
 }
 
 }  // namespace infernode

@@ -4,41 +4,45 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <memory>
+#include <optional>
 #include <string>
-#include <vector>
 
 #include "blobs/blob_store.hpp"
-#include "energy/grid.hpp"
 #include "inference/model_catalogue.hpp"
-#include "jobs/segment_queue.hpp"
-#include "results/result_service.hpp"
-#include "videos/video_service.hpp"
-#include "worker/runner_process.hpp"
+#include "jobs/segment_service.hpp"
+#include "pipelines/pipeline.hpp"
+#include "results/assembler.hpp"
+#include "runner/host/runner_process.hpp"
+#include "worker/segment_run.hpp"
 
 namespace infernode {
 
 struct WorkerSettings {
-  std::string name;  // "host:pid:1"
+  WorkerInfo info;
   std::string model_folder;
   int threads = 0;  // inference threads; 0: one per core
-  double watts_per_core = 3.5;
-  energy::GridIntensity grid;
+  EnergySettings energy;
 };
 
 // Everything a worker works with; all of it must outlive the worker.
-struct WorkerRooms {
-  SegmentQueue& queue;
-  VideoService& videos;
-  ResultService& results;
+struct WorkerServices {
+  SegmentService& segments;
+  Assembler& assembler;
   BlobStore& blobs;
-  const std::vector<inference::Model>& models;
+  const PipelineCatalogue& pipelines;
+  const inference::ModelCatalogue& models;
 };
 
 // Claims one segment after the other and works it off in a runner. A runner serves one user only;
-// one more waits with its model loaded, so that a new user's first frame need not wait for that.
+// one more, like the one used last, waits with its models loaded, so that a new user's first frame
+// need not wait for that.
+//
+// What the task or its runner did wrong costs the segment an attempt. What the machines do (the
+// database away, its disk full, this process ended) costs none: the segment is given back, or its
+// lease ends.
 class Worker {
 public:
-  Worker(asio::any_io_executor executor, WorkerRooms rooms, WorkerSettings settings);
+  Worker(asio::any_io_executor executor, WorkerServices services, WorkerSettings settings);
 
   // Works until stop(). Looks for work when woken, and every 5 s in case a wake-up was lost.
   asio::awaitable<void> run();
@@ -47,34 +51,37 @@ public:
   void stop();
 
 private:
-  struct Progress;
-
-  asio::awaitable<void> wait_for_work();
-  asio::awaitable<void> work_off(ClaimedSegment segment);
-  asio::awaitable<void> work_off_frames(ClaimedSegment segment, std::shared_ptr<Progress> progress);
-  asio::awaitable<SegmentOutcome> run_frames(ClaimedSegment segment,
-                                             std::shared_ptr<Progress> progress);
-  asio::awaitable<void> heartbeat(ClaimedSegment segment, std::shared_ptr<Progress> progress);
-  asio::awaitable<void> assemble(ClaimedSegment segment);
-  // The runner for a user's segment: the one of the segment before, the spare one, or a new one.
-  RunnerProcess& take_runner(UserId user, const std::string& model, const std::string& device);
-  void prepare_spare();
-
+  struct Lease;
   struct Runner {
-    std::unique_ptr<RunnerProcess> process;
-    std::string model;
-    std::string device;
+    std::shared_ptr<runner::RunnerProcess> process;
+    runner::RunnerOptions options;
     UserId user{};
   };
 
+  // One claim and what follows; false when there was nothing to do.
+  asio::awaitable<bool> work_once();
+  asio::awaitable<void> work_off(ClaimedSegment segment);
+  asio::awaitable<void> work_off_frames(ClaimedSegment segment, std::shared_ptr<Lease> lease);
+  asio::awaitable<SegmentOutcome> record_frames(ClaimedSegment segment,
+                                                std::shared_ptr<Lease> lease);
+  asio::awaitable<void> complete(ClaimedSegment segment, SegmentOutcome outcome,
+                                 std::shared_ptr<Lease> lease);
+  asio::awaitable<void> renew(ClaimedSegment segment, std::shared_ptr<Lease> lease);
+  asio::awaitable<void> rest(std::chrono::steady_clock::duration time);
+  // The runner for a user's segment: the one of the segment before, the spare one, or a new one.
+  std::shared_ptr<runner::RunnerProcess> take_runner(UserId user, runner::RunnerOptions options);
+  void prepare_spare();
+  runner::RunnerOptions usual_options() const;
+
   asio::any_io_executor executor_;
-  WorkerRooms rooms_;
+  WorkerServices services_;
   WorkerSettings settings_;
   asio::steady_timer idle_;
   bool woken_ = false;
   bool stopping_ = false;
   Runner current_;
   Runner spare_;
+  std::optional<runner::RunnerOptions> last_options_;
 };
 
 }  // namespace infernode

@@ -12,7 +12,7 @@
 #include "core/digest.hpp"
 #include "core/json.hpp"
 #include "core/process.hpp"
-#include "support/test_server.hpp"
+#include "testing/test_server.hpp"
 
 namespace infernode::test {
 namespace {

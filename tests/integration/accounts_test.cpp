@@ -10,7 +10,7 @@
 
 #include "core/id.hpp"
 #include "core/json.hpp"
-#include "support/test_server.hpp"
+#include "testing/test_server.hpp"
 
 namespace infernode::test {
 namespace {

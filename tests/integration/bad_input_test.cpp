@@ -14,8 +14,8 @@
 #include <thread>
 
 #include "media/zip_writer.hpp"
-#include "support/file_source.hpp"
-#include "support/test_server.hpp"
+#include "testing/file_source.hpp"
+#include "testing/test_server.hpp"
 
 namespace infernode::test {
 namespace {

@@ -14,7 +14,7 @@
 
 #include "core/json.hpp"
 #include "core/process.hpp"
-#include "support/test_server.hpp"
+#include "testing/test_server.hpp"
 
 namespace infernode::test {
 namespace {

@@ -1,0 +1,22 @@
+# Writes a CTest file with a test for each suite of a test binary:
+#   cmake -DBINARY=... -DOUT=... -DPREFIX=integration. -DTIMEOUT=600 -DLABEL=integration -P
+execute_process(COMMAND "${BINARY}" --gtest_list_tests OUTPUT_VARIABLE listed RESULT_VARIABLE failed)
+if(failed)
+  message(FATAL_ERROR "${BINARY} does not list its tests")
+endif()
+string(REPLACE "\n" ";" lines "${listed}")
+set(text "")
+foreach(line IN LISTS lines)
+  # A suite stands at the beginning of its line and ends with a dot; its tests are indented.
+  if(line MATCHES "^([A-Za-z0-9_]+)\\.")
+    set(suite "${CMAKE_MATCH_1}")
+    string(APPEND text "add_test(\"${PREFIX}${suite}\" \"${BINARY}\" --gtest_filter=${suite}.*)\n")
+    set(properties "LABELS ${LABEL} TIMEOUT ${TIMEOUT}")
+    # A thousand clients want the machine for themselves.
+    if(suite STREQUAL "Crowd")
+      string(APPEND properties " PROCESSORS 2")
+    endif()
+    string(APPEND text "set_tests_properties(\"${PREFIX}${suite}\" PROPERTIES ${properties})\n")
+  endif()
+endforeach()
+file(WRITE "${OUT}" "${text}")

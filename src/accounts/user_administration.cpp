@@ -1,0 +1,45 @@
+#include "accounts/user_administration.hpp"
+
+#include "accounts/account_service.hpp"
+#include "accounts/user_dao.hpp"
+#include "accounts/user_repository.hpp"
+
+namespace infernode {
+
+asio::awaitable<std::vector<User>> UserAdministration::list(std::optional<std::string> part,
+                                                            PageRequest page) {
+  co_return co_await user_dao::list(database_, std::move(part), page.after, page.limit + 1);
+}
+
+asio::awaitable<Result<User>> UserAdministration::update(std::optional<UserId> admin, UserId id,
+                                                         UserChange change) {
+  if (admin && *admin == id) {
+    co_return Error{ErrorCode::conflict,
+                    "Administrators do not change their own role or disable themselves; another "
+                    "one does."};
+  }
+  AuditedAct act{.admin = admin, .action = "user.update", .user = id};
+  if (change.role) {
+    act.details.emplace("role", to_text(*change.role));
+  }
+  if (change.disabled) {
+    act.details.emplace("disabled", *change.disabled);
+  }
+  auto transaction = co_await database_.begin();
+  auto updated = co_await user_repository::update(transaction, id, std::move(change));
+  if (updated.result == user_repository::Update::not_found) {
+    co_return Error{ErrorCode::not_found, "There is no such user."};
+  }
+  if (updated.result == user_repository::Update::last_admin) {
+    co_return Error{ErrorCode::conflict, "Nobody would be administrator any more."};
+  }
+  audit_.record(transaction, act);
+  co_await transaction.commit();
+  co_return std::move(*updated.user);
+}
+
+asio::awaitable<std::optional<User>> UserAdministration::find_by_email(std::string email) {
+  co_return co_await user_dao::find_by_email(database_, normalised_email(std::move(email)));
+}
+
+}  // namespace infernode

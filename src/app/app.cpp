@@ -1,0 +1,168 @@
+#include "app/app.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/ip/host_name.hpp>
+
+#include "accounts/account_controller.hpp"
+#include "audit/audit_controller.hpp"
+#include "core/embedded.hpp"
+#include "core/log.hpp"
+#include "credits/credit_controller.hpp"
+#include "datasets/dataset_controller.hpp"
+#include "db/listener.hpp"
+#include "idempotency/once_routes.hpp"
+#include "inference/onnx_session.hpp"
+#include "jobs/job_controller.hpp"
+#include "results/result_controller.hpp"
+#include "videos/video_controller.hpp"
+
+namespace infernode::app {
+namespace {
+
+constexpr std::chrono::minutes kKeepInterval{2};
+
+// Probing a large file takes a while, and the upload must not expire meanwhile.
+Prober make_prober(runner::VideoProber& prober, BlobStore& blobs) {
+  return [&prober, &blobs](BlobId file,
+                           std::int64_t size) -> asio::awaitable<Result<media::MediaInfo>> {
+    const auto kept_at = std::make_shared<std::chrono::steady_clock::time_point>();
+    runner::SourceReader read =
+        [&blobs, file, kept_at](std::uint32_t /*source*/, std::int64_t offset,
+                                std::size_t max_bytes) -> asio::awaitable<std::vector<std::byte>> {
+      const auto now = std::chrono::steady_clock::now();
+      if (now - *kept_at > kKeepInterval) {
+        *kept_at = now;
+        co_await blobs.keep(file);
+      }
+      co_return co_await blobs.read(file, offset, max_bytes);
+    };
+    co_return co_await prober.probe(size, std::move(read));
+  };
+}
+
+ThrottleSettings throttle_settings(const Config& config) {
+  return {config.login_failures_per_account, config.login_failures_per_address,
+          config.registrations_per_address, config.login_window_seconds};
+}
+
+}  // namespace
+
+energy::GridIntensity grid_intensity(const Config& config) {
+  if (config.grid_grams_per_kwh) {
+    return {*config.grid_grams_per_kwh, "configured"};
+  }
+  const auto built_in = energy::built_in_intensity(config.grid_country);
+  if (!built_in) {
+    throw std::runtime_error(
+        fmt::format("INFERNODE_GRID_COUNTRY={}: there is no built-in figure for it; set "
+                    "INFERNODE_GRID_GRAMS_PER_KWH to your own",
+                    config.grid_country));
+  }
+  return *built_in;
+}
+
+App::App(const Config& settings, const std::string& database_conninfo,
+         std::vector<db::Migration> known_migrations)
+    : config{settings},
+      migrations{std::move(known_migrations)},
+      conninfo{database_conninfo},
+      supervisor{context},
+      database{context.get_executor(), conninfo, settings.db_pool_size},
+      models{inference::load_catalogue(inference::model_folder(settings.model_dir))},
+      grid{grid_intensity(settings)},
+      chunks{database},
+      blobs{database, chunks},
+      audit{database},
+      idempotency{database},
+      throttle{database, throttle_settings(settings)},
+      credits{database, audit,
+              PriceList{settings.price_upload_frame, settings.price_inference_image}},
+      datasets{database, audit,
+               [this](db::Transaction& transaction, DatasetId dataset) {
+                 return jobs.abort_all(transaction, dataset);
+               }},
+      prober{context.get_executor()},
+      ingest{datasets, credits, blobs, make_prober(prober, blobs)},
+      videos{database, datasets, blobs,
+             [this](VideoId video) { return clearing.delete_segments_of(video); }},
+      jobs{database, videos, credits, pipelines, models, settings.max_open_jobs},
+      clearing{database, blobs, settings.segment_keep_seconds},
+      segments{database, credits, blobs, settings.lease_seconds},
+      results{database, jobs, blobs},
+      assembler{segments, results, blobs, pipelines} {
+  if (models.empty()) {
+    log::warn("there is no model in {}, so no job can be accepted; './run' installs one",
+              inference::model_folder(settings.model_dir).string());
+  }
+}
+
+App::~App() {
+  database.close();
+  blocking.join();
+}
+
+void App::add_workers(int count) {
+  if (count == 0) {
+    return;
+  }
+  boost::system::error_code ignored;
+  const std::string host = asio::ip::host_name(ignored);
+  WorkerSettings worker;
+  worker.info.host = host;
+  worker.info.version = std::string{build_version()};
+  worker.info.devices = inference::usable_devices();
+  for (const auto& model : models.models()) {
+    worker.info.models.push_back(model.name);
+  }
+  worker.model_folder = inference::model_folder(config.model_dir).string();
+  worker.threads = config.worker_threads;
+  worker.energy = EnergySettings{config.watts_per_core, grid};
+  for (int i = 0; i < count; ++i) {
+    worker.info.id = WorkerId::random();
+    worker.info.name = fmt::format("{}:{}:{}", host, getpid(), i + 1);
+    const WorkerServices services{segments, assembler, blobs, pipelines, models};
+    workers.push_back(std::make_unique<Worker>(context.get_executor(), services, worker));
+    ++running_workers;
+    supervisor.require(worker.info.name,
+                       [this, own = workers.back().get()]() -> asio::awaitable<void> {
+                         co_await own->run();
+                         --running_workers;
+                       });
+  }
+  supervisor.keep("listening for work", [this] {
+    return db::listen(conninfo, {"infernode_work"}, [this](const db::Notification&) {
+      for (auto& each : workers) {
+        each->wake();
+      }
+    });
+  });
+}
+
+void App::stop_workers() {
+  for (auto& worker : workers) {
+    worker->stop();
+  }
+}
+
+Api::Api(App& app, const std::filesystem::path& keys_dir)
+    : signer{load_keys(keys_dir, std::chrono::seconds{app.config.jwt_ttl_seconds})},
+      hasher{app.blocking, app.config.bcrypt_cost, app.config.hash_queue},
+      accounts{app.database, signer, hasher, app.throttle, app.config.jwt_ttl_seconds},
+      administration{app.database, app.audit},
+      document{embedded_file("api/openapi.yaml")},
+      router{document, make_authenticator(accounts)} {
+  OnceRoutes once{router, app.idempotency};
+  add_account_routes(router, accounts, administration, signer);
+  add_audit_routes(router, app.audit);
+  add_credit_routes(once, app.credits);
+  add_dataset_routes(once, app.datasets);
+  add_video_routes(once, app.videos, app.ingest, app.config.upload_max_bytes);
+  add_job_routes(once, app.jobs, app.pipelines.to_json(app.models));
+  add_result_routes(router, app.results);
+  add_pages(router, app, document);
+}
+
+}  // namespace infernode::app

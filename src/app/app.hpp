@@ -1,0 +1,107 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "accounts/account_service.hpp"
+#include "accounts/login_throttle.hpp"
+#include "accounts/user_administration.hpp"
+#include "app/supervisor.hpp"
+#include "audit/audit_service.hpp"
+#include "blobs/blob_store.hpp"
+#include "blobs/postgres_chunks.hpp"
+#include "core/config.hpp"
+#include "credits/credit_service.hpp"
+#include "datasets/dataset_service.hpp"
+#include "db/migrations.hpp"
+#include "db/pool.hpp"
+#include "energy/grid.hpp"
+#include "http/openapi.hpp"
+#include "http/router.hpp"
+#include "idempotency/idempotency_service.hpp"
+#include "inference/model_catalogue.hpp"
+#include "jobs/job_clearing.hpp"
+#include "jobs/job_service.hpp"
+#include "jobs/segment_service.hpp"
+#include "pipelines/pipeline.hpp"
+#include "results/assembler.hpp"
+#include "results/result_service.hpp"
+#include "runner/host/prober.hpp"
+#include "videos/video_ingest.hpp"
+#include "videos/video_service.hpp"
+#include "worker/worker.hpp"
+
+namespace infernode::app {
+
+// The composition root: every part of the program, wired together. Members are declared in the
+// order in which they need each other.
+struct App {
+  // Throws std::runtime_error when models or the grid's figure cannot be had.
+  App(const Config& settings, const std::string& conninfo,
+      std::vector<db::Migration> known_migrations);
+  ~App();
+  App(const App&) = delete;
+  App& operator=(const App&) = delete;
+
+  // `count` workers that start to work when the context runs, and the listener that wakes them.
+  void add_workers(int count);
+  void stop_workers();
+
+  Config config;
+  std::vector<db::Migration> migrations;
+  std::string conninfo;
+  asio::io_context context{1};
+  asio::thread_pool blocking{2};  // bcrypt, files
+  Supervisor supervisor;
+  db::Pool database;
+  PipelineCatalogue pipelines;
+  inference::ModelCatalogue models;
+  energy::GridIntensity grid;
+  PostgresChunks chunks;
+  BlobStore blobs;
+  AuditService audit;
+  IdempotencyService idempotency;
+  LoginThrottle throttle;
+  CreditService credits;
+  DatasetService datasets;
+  runner::VideoProber prober;
+  VideoIngest ingest;
+  VideoService videos;
+  JobService jobs;
+  JobClearing clearing;
+  SegmentService segments;
+  ResultService results;
+  Assembler assembler;
+  std::vector<std::unique_ptr<Worker>> workers;
+  int running_workers = 0;
+};
+
+// What answers requests. Everything must outlive the router.
+struct Api {
+  Api(App& app, const std::filesystem::path& keys_dir);
+
+  TokenSigner signer;
+  PasswordHasher hasher;
+  AccountService accounts;
+  UserAdministration administration;
+  http::ApiDocument document;
+  http::Router router;
+};
+
+// What every process does behind its work: the pulse of the database, the sweeps, room on a disk
+// that was full.
+void start_services(App& app);
+// What a server does besides: it reads the keys again.
+void start_key_reload(App& app, Api& api);
+
+// Pages outside of the API document's paths, and the state of the server. `document` must outlive
+// the router.
+void add_pages(http::Router& router, App& app, const http::ApiDocument& document);
+
+// The configured grid intensity. Throws std::runtime_error for a country without a figure.
+energy::GridIntensity grid_intensity(const Config& config);
+
+}  // namespace infernode::app

@@ -1,0 +1,87 @@
+// Pages outside of the API, and the state of the server for whoever watches it.
+#include "app/app.hpp"
+#include "core/embedded.hpp"
+#include "http/problem.hpp"
+
+namespace infernode::app {
+namespace {
+
+using http::Request;
+using http::Response;
+
+Error not_ready(const std::string& why) {
+  return {ErrorCode::unavailable, why};
+}
+
+asio::awaitable<Result<Response>> readiness(App& app) {
+  std::optional<std::string> fault;
+  std::optional<std::string> paused;
+  try {
+    {
+      const auto connection = co_await app.database.acquire();
+      co_await db::require_current_schema(*connection, app.migrations);
+    }
+    paused = co_await app.segments.find_pause();
+  } catch (const db::MigrationError&) {
+    fault = "The database's schema is not the one this server needs.";
+  } catch (const Unavailable&) {
+    fault = "The database cannot be reached.";
+  }
+  if (fault) {
+    co_return not_ready(*fault);
+  }
+  if (app.blobs.disk_full() || paused) {
+    co_return not_ready("The database's disk is full: nothing can be stored, and jobs wait.");
+  }
+  co_return http::json_response(200, boost::json::object{{"status", "ready"}});
+}
+
+Response file_response(std::string_view type, std::string_view content) {
+  Response response;
+  response.headers.emplace_back("Content-Type", type);
+  response.headers.emplace_back("Content-Security-Policy",
+                                "default-src 'none'; style-src 'unsafe-inline'");
+  response.body = std::string{content};
+  return response;
+}
+
+std::string_view type_of(std::string_view file) {
+  for (const auto& [ending, type] : {std::pair{".html", "text/html; charset=utf-8"},
+                                     {".css", "text/css; charset=utf-8"},
+                                     {".js", "text/javascript; charset=utf-8"},
+                                     {".svg", "image/svg+xml"},
+                                     {".json", "application/json"}}) {
+    if (file.ends_with(ending)) {
+      return type;
+    }
+  }
+  return "application/octet-stream";
+}
+
+// A file of the folder web/ in the binary; the folder itself is its index.html.
+asio::awaitable<Result<Response>> web_file(Request& request) {
+  const std::string& wanted = request.path_params.at("file");
+  const std::string file = wanted.empty() ? "index.html" : wanted;
+  for (const auto& entry : embedded_folder("web")) {
+    if (entry.path == "web/" + file) {
+      co_return file_response(type_of(file), entry.content);
+    }
+  }
+  co_return http::nothing_here();
+}
+
+}  // namespace
+
+void add_pages(http::Router& router, App& app, const http::ApiDocument& document) {
+  router.files("/", web_file);
+  router.page("/openapi.json", [&document](Request&) -> asio::awaitable<Result<Response>> {
+    co_return file_response("application/json", document.text());
+  });
+  router.on("getHealth", [](Request&) -> asio::awaitable<Result<Response>> {
+    co_return http::json_response(
+        200, boost::json::object{{"status", "alive"}, {"version", build_version()}});
+  });
+  router.on("getReadiness", [&app](Request&) { return readiness(app); });
+}
+
+}  // namespace infernode::app

@@ -1,0 +1,76 @@
+// What goes on behind the requests, each under its name (see Supervisor).
+#include "app/app.hpp"
+#include "core/blocking.hpp"
+#include "core/log.hpp"
+#include "db/pulse.hpp"
+
+namespace infernode::app {
+namespace {
+
+constexpr std::chrono::seconds kRoomInterval{5};
+
+asio::awaitable<void> sweep_blobs(App& app) {
+  const std::int64_t blobs = co_await app.blobs.sweep();
+  if (blobs > 0) {
+    log::info("{} expired blobs were swept", blobs);
+  }
+}
+
+asio::awaitable<void> sweep_keys(App& app) {
+  const std::int64_t keys = co_await app.idempotency.sweep();
+  if (keys > 0) {
+    log::info("{} expired idempotency keys were swept", keys);
+  }
+}
+
+asio::awaitable<void> sweep_segments(App& app) {
+  const std::int64_t segments = co_await app.clearing.delete_segments();
+  if (segments > 0) {
+    log::info("{} segments of ended jobs were swept", segments);
+  }
+}
+
+asio::awaitable<void> try_room(App& app) {
+  if (app.blobs.disk_full()) {
+    co_await app.blobs.try_room();
+    log::info("the database's disk has room again");
+    for (auto& worker : app.workers) {
+      worker->wake();
+    }
+  }
+}
+
+asio::awaitable<void> reload_keys(App& app, Api& api) {
+  auto loading = [folder = app.config.keys_dir,
+                  life = std::chrono::seconds{app.config.jwt_ttl_seconds}] {
+    return load_keys(folder, life);
+  };
+  auto ring = co_await run_blocking(app.blocking, std::move(loading));
+  api.signer.replace_keys(std::move(ring));
+}
+
+}  // namespace
+
+void start_services(App& app) {
+  auto& supervisor = app.supervisor;
+  const std::chrono::seconds sweeping{app.config.sweep_seconds};
+  supervisor.keep("the database's pulse",
+                  [&app] { return db::watch_pulse(app.conninfo, app.database); });
+  supervisor.repeat("freeing what ended jobs stored", std::chrono::seconds{1},
+                    [&app]() -> asio::awaitable<void> { co_await app.clearing.free_outputs(); });
+  supervisor.repeat("sweeping blobs", sweeping, [&app] { return sweep_blobs(app); });
+  supervisor.repeat("sweeping idempotency keys", sweeping, [&app] { return sweep_keys(app); });
+  supervisor.repeat("sweeping counts of logins", sweeping,
+                    [&app]() -> asio::awaitable<void> { co_await app.throttle.sweep(); });
+  supervisor.repeat("sweeping segments", sweeping, [&app] { return sweep_segments(app); });
+  supervisor.repeat("sweeping workers", sweeping,
+                    [&app]() -> asio::awaitable<void> { co_await app.segments.sweep_workers(); });
+  supervisor.repeat("room on the disk", kRoomInterval, [&app] { return try_room(app); });
+}
+
+void start_key_reload(App& app, Api& api) {
+  app.supervisor.repeat("the keys were left as they are", kKeyPublishedBefore / 3,
+                        [&app, &api] { return reload_keys(app, api); });
+}
+
+}  // namespace infernode::app

@@ -1,0 +1,51 @@
+#include "blobs/chunk_dao.hpp"
+
+namespace infernode::chunk_dao {
+namespace {
+
+using db::Statement;
+
+constexpr Statement kInsert{"chunks.insert", R"sql(
+  INSERT INTO "Chunks" ("id", "bytes") VALUES ($1, $2)
+)sql"};
+// Stored EXTERNAL, a slice is read without the rest of its chunk. LATERAL keeps the planner from
+// reading the whole table for a few ids.
+constexpr Statement kRead{"chunks.read", R"sql(
+  SELECT coalesce(string_agg(chunk.bytes, '' ORDER BY slice.position), '') AS bytes
+    FROM unnest($1::uuid[], $2::integer[], $3::integer[])
+           WITH ORDINALITY AS slice (id, skip, size, position)
+   CROSS JOIN LATERAL (
+     SELECT substring("bytes" FROM slice.skip + 1 FOR slice.size) AS bytes
+       FROM "Chunks" WHERE "id" = slice.id OFFSET 0) AS chunk
+)sql",
+                          true};
+constexpr Statement kRemove{"chunks.remove", R"sql(
+  DELETE FROM "Chunks" WHERE "id" = ANY ($1::uuid[])
+)sql"};
+
+}  // namespace
+
+asio::awaitable<void> insert(db::Executor& executor, ChunkId id, std::vector<std::byte> bytes) {
+  const db::Bytes content{bytes};
+  co_await executor.execute(kInsert, id, content);
+}
+
+asio::awaitable<std::vector<std::byte>> read(db::Executor& executor,
+                                             std::vector<ChunkSlice> slices) {
+  std::vector<ChunkId> ids;
+  std::vector<std::int32_t> skips;
+  std::vector<std::int32_t> sizes;
+  for (const auto& slice : slices) {
+    ids.push_back(slice.chunk);
+    skips.push_back(slice.skip);
+    sizes.push_back(slice.size);
+  }
+  const db::Rows rows = co_await executor.execute(kRead, ids, skips, sizes);
+  co_return db::binary(rows.one(), "bytes");
+}
+
+asio::awaitable<void> remove(db::Executor& executor, std::vector<ChunkId> ids) {
+  co_await executor.execute(kRemove, ids);
+}
+
+}  // namespace infernode::chunk_dao

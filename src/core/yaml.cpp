@@ -1,0 +1,63 @@
+#include "core/yaml.hpp"
+
+#include <yaml-cpp/yaml.h>
+
+#include <charconv>
+#include <string>
+
+namespace infernode {
+namespace {
+
+namespace json = boost::json;
+
+// YAML 1.2 core schema for plain scalars; quoted ones are strings.
+json::value scalar(const YAML::Node& node) {
+  const std::string text = node.Scalar();
+  if (node.Tag() == "!") {
+    return json::value(text);
+  }
+  if (text == "true" || text == "false") {
+    return text == "true";
+  }
+  if (text == "null" || text == "~" || text.empty()) {
+    return nullptr;
+  }
+  std::int64_t integer = 0;
+  const char* end = text.data() + text.size();
+  if (const auto parsed = std::from_chars(text.data(), end, integer);
+      parsed.ec == std::errc{} && parsed.ptr == end) {
+    return integer;
+  }
+  double number = 0;
+  if (const auto parsed = std::from_chars(text.data(), end, number);
+      parsed.ec == std::errc{} && parsed.ptr == end) {
+    return number;
+  }
+  return json::value(text);
+}
+
+json::value to_json(const YAML::Node& node) {
+  if (node.IsMap()) {
+    json::object object;
+    for (const auto& entry : node) {
+      object.emplace(entry.first.as<std::string>(), to_json(entry.second));
+    }
+    return object;
+  }
+  if (node.IsSequence()) {
+    json::array array;
+    for (const auto& entry : node) {
+      array.push_back(to_json(entry));
+    }
+    return array;
+  }
+  return node.IsScalar() ? scalar(node) : json::value{nullptr};
+}
+
+}  // namespace
+
+json::value parse_yaml(std::string_view yaml) {
+  return to_json(YAML::Load(std::string{yaml}));
+}
+
+}  // namespace infernode

@@ -1,0 +1,47 @@
+// Goal: joules and grams say what was used, and how that is known.
+// Method: worked examples; a made-up powercap folder.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "energy/grid.hpp"
+#include "energy/meter.hpp"
+
+namespace infernode::energy {
+namespace {
+
+TEST(Grid, TurnsJoulesIntoGrams) {
+  // One kilowatt-hour at 365.477 g/kWh.
+  EXPECT_DOUBLE_EQ(grams_of(3.6e6, *built_in_intensity("DEU")), 365.477);
+  EXPECT_EQ(built_in_intensity("WORLD")->grams_per_kwh, 475);
+  EXPECT_FALSE(built_in_intensity("XXX"));
+}
+
+TEST(Meter, EstimatesWithoutCountersAndSaysSo) {
+  const Meter meter{3.5, "/nonexistent"};
+  const Energy energy = meter.read(2);
+  EXPECT_DOUBLE_EQ(energy.joules, 7);
+  EXPECT_EQ(energy.method, "cpu_time_x_3.5_w");
+}
+
+TEST(Meter, SharesMeasuredEnergyByCpuTime) {
+  const auto folder =
+      std::filesystem::temp_directory_path() / ("infernode-rapl-" + std::to_string(getpid()));
+  const auto package = folder / "intel-rapl:0";
+  std::filesystem::create_directories(package);
+  std::filesystem::create_directories(folder / "intel-rapl:0:0");
+  std::ofstream{package / "max_energy_range_uj"} << 10'000'000;
+  std::ofstream{package / "energy_uj"} << 9'000'000;
+  const Meter meter{3.5, folder};
+  std::ofstream{package / "energy_uj"} << 1'000'000;  // the counter has wrapped: 2 J were used
+  // The work used more CPU time than the whole machine was seen to use: all of it is its own.
+  const Energy energy = meter.read(1e6);
+  EXPECT_DOUBLE_EQ(energy.joules, 2);
+  EXPECT_EQ(energy.method, "rapl");
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace infernode::energy

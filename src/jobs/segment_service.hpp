@@ -1,0 +1,79 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "blobs/blob_store.hpp"
+#include "credits/credit_service.hpp"
+#include "db/pool.hpp"
+#include "jobs/assembly.hpp"
+#include "jobs/segment.hpp"
+#include "jobs/worker_info.hpp"
+
+namespace infernode {
+
+// The queue as workers see it. A claim is a lease: it ends unless renewed, and whoever lost it
+// changes nothing any more. Everything it is given must outlive it.
+class SegmentService {
+public:
+  // Attempts that the segment itself brought to nothing. What the machines do counts for none.
+  static constexpr int kMaxAttempts = 3;
+  // Workers that held a segment and never came back; such a one may well be what ends them.
+  static constexpr int kMaxLosses = 10;
+
+  SegmentService(db::Pool& database, CreditService& credits, BlobStore& blobs, int lease_seconds)
+      : database_{database}, credits_{credits}, blobs_{blobs}, lease_seconds_{lease_seconds} {}
+
+  // The next segment that this worker can work on; nullopt when there is none.
+  asio::awaitable<std::optional<ClaimedSegment>> claim(WorkerInfo worker);
+  // Heartbeat of a worker that works. False when the lease is lost or the job has ended: stop.
+  asio::awaitable<bool> renew(WorkerInfo worker, ClaimedSegment segment, int progress);
+  // Heartbeat of a worker that does not; `paused`: why it takes no work.
+  asio::awaitable<void> report(WorkerInfo worker, std::optional<std::string> paused);
+  asio::awaitable<void> sign_off(WorkerId worker);
+
+  // A finished segment of frames: its outputs are kept and counted. False when the lease is lost or
+  // the job has ended; nothing is kept then. May be tried again after Unavailable: what was
+  // committed all the same is found, and false says so.
+  asio::awaitable<bool> complete(ClaimedSegment segment, SegmentOutcome outcome);
+  // An attempt that failed: tried again later (after 2 s, then 8 s), or, when it was the last one
+  // or another would not help (`permanent`), the job FAILS with `reason` and everything is
+  // refunded.
+  asio::awaitable<void> fail(ClaimedSegment segment, std::string reason, bool permanent);
+  // Gives a segment back as if it had never been claimed; it can be claimed after `delay_seconds`.
+  asio::awaitable<void> give_back(ClaimedSegment segment, int delay_seconds);
+
+  // Assembling a result, in the lease of the job's ASSEMBLY segment.
+
+  // What was assembled so far; begins when nothing was.
+  asio::awaitable<Assembly> begin_assembly(ClaimedSegment segment);
+  // Up to `limit` finished segments of frames from `position` on, in order.
+  asio::awaitable<std::vector<FinishedSegment>> list_finished(JobId job, int position, int limit);
+  // One step: the parts of `segments` become those of the assembly's blobs, and `after` is how far
+  // it has come then, in one transaction that does not touch the job. False when the lease is lost.
+  asio::awaitable<bool> advance_assembly(ClaimedSegment segment,
+                                         std::vector<FinishedSegment> segments, Assembly before,
+                                         Assembly after);
+  // Ends the job with its result. `store` writes the result in the same transaction. Images that
+  // were not processed are refunded. False when the lease is lost or the job has ended.
+  using StoreResult = std::function<void(db::Transaction&)>;
+  asio::awaitable<bool> complete_job(ClaimedSegment segment, int processed, StoreResult store);
+
+  // Why workers take no work; nullopt when none says so.
+  asio::awaitable<std::optional<std::string>> find_pause();
+  // Forgets workers that were not heard of for a while.
+  asio::awaitable<std::int64_t> sweep_workers();
+
+private:
+  asio::awaitable<void> fail_job(ClaimedSegment segment, std::string reason);
+
+  db::Pool& database_;
+  CreditService& credits_;
+  BlobStore& blobs_;
+  int lease_seconds_;
+};
+
+}  // namespace infernode

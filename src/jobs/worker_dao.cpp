@@ -1,0 +1,49 @@
+#include "jobs/worker_dao.hpp"
+
+namespace infernode::worker_dao {
+namespace {
+
+using db::Statement;
+
+constexpr Statement kUpsert{"workers.upsert", R"sql(
+  INSERT INTO "Workers" ("id", "name", "host", "version", "devices", "models", "offers",
+                         "segment_id", "paused")
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+  ON CONFLICT ("id") DO UPDATE
+     SET "heartbeat_at" = "clock"(), "segment_id" = excluded."segment_id",
+         "paused" = excluded."paused"
+)sql"};
+constexpr Statement kRemove{"workers.remove", R"sql(
+  DELETE FROM "Workers" WHERE "id" = $1
+)sql"};
+constexpr Statement kDeleteSilent{"workers.delete_silent", R"sql(
+  DELETE FROM "Workers" WHERE "heartbeat_at" < "clock"() - make_interval(secs => $1)
+)sql"};
+constexpr Statement kFindPause{"workers.find_pause", R"sql(
+  SELECT min("paused") AS paused FROM "Workers"
+   WHERE "heartbeat_at" > "clock"() - make_interval(secs => $1)
+)sql"};
+
+}  // namespace
+
+db::Command upsert(const WorkerInfo& worker, std::optional<std::int64_t> segment,
+                   std::optional<std::string> paused) {
+  return db::command(kUpsert, worker.id, worker.name, worker.host, worker.version, worker.devices,
+                     worker.models, worker.offers(), segment, paused);
+}
+
+asio::awaitable<void> remove(db::Executor& executor, WorkerId id) {
+  co_await executor.execute(kRemove, id);
+}
+
+asio::awaitable<std::int64_t> delete_silent(db::Executor& executor, int seconds) {
+  const db::Rows rows = co_await executor.execute(kDeleteSilent, seconds);
+  co_return rows.affected();
+}
+
+asio::awaitable<std::optional<std::string>> find_pause(db::Executor& executor, int seconds) {
+  const db::Rows rows = co_await executor.execute(kFindPause, seconds);
+  co_return rows.one().get<std::optional<std::string>>("paused");
+}
+
+}  // namespace infernode::worker_dao

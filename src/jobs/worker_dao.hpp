@@ -1,0 +1,26 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "db/pool.hpp"
+#include "jobs/worker_info.hpp"
+
+// Statements on "Workers", one a function.
+namespace infernode::worker_dao {
+
+namespace asio = boost::asio;
+
+// Adds the worker or, when the sweep took it for gone, adds it again.
+db::Command upsert(const WorkerInfo& worker, std::optional<std::int64_t> segment,
+                   std::optional<std::string> paused);
+asio::awaitable<void> remove(db::Executor& executor, WorkerId id);
+// Those not heard of for `seconds`; returns how many.
+asio::awaitable<std::int64_t> delete_silent(db::Executor& executor, int seconds);
+// Why workers take no work, as one of those heard of within `seconds` says.
+asio::awaitable<std::optional<std::string>> find_pause(db::Executor& executor, int seconds);
+
+}  // namespace infernode::worker_dao

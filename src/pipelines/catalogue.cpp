@@ -1,0 +1,11 @@
+// Names every pipeline: the one place that adding one has to touch outside of its own folder.
+#include "pipelines/detect/detect.hpp"
+#include "pipelines/pipeline.hpp"
+
+namespace infernode {
+
+PipelineCatalogue::PipelineCatalogue() {
+  pipelines_.push_back(detect::make_pipeline());
+}
+
+}  // namespace infernode

@@ -1,0 +1,153 @@
+// Goal: the pipeline says what it takes and what it found, its pictures look as they should, and
+// the real model finds people. Method: tables; a golden picture; one real frame through the real
+// model.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+
+#include "core/embedded.hpp"
+#include "http/openapi.hpp"
+#include "media/frame_reader.hpp"
+#include "pipelines/detect/detect.hpp"
+#include "pipelines/detect/detector.hpp"
+#include "pipelines/detect/drawing.hpp"
+#include "testing/file_source.hpp"
+
+namespace infernode::detect {
+namespace {
+
+inference::ModelCatalogue catalogue() {
+  inference::Model model;
+  model.name = "m";
+  model.pipeline = "detect";
+  model.labels = {"person", "car"};
+  return inference::ModelCatalogue{{model}};
+}
+
+TEST(DetectParams, FillsDefaultsInFromTheSchema) {
+  const auto pipeline = make_pipeline();
+  const auto params = pipeline->resolve({{"pipeline", "detect"}}, {120}, catalogue());
+  ASSERT_TRUE(params);
+  EXPECT_EQ(params->at("end_frame").as_int64(), 120);
+  EXPECT_EQ(params->at("model").as_string(), "m");
+  EXPECT_EQ(params->at("confidence").as_double(), 0.3);
+  EXPECT_EQ(params->size(), pipeline->params_schema().at("properties").as_object().size());
+  EXPECT_EQ(pipeline->models(*params), std::vector<std::string>{"m"});
+}
+
+TEST(DetectParams, NamesTheKeyThatIsWrong) {
+  using boost::json::object;
+  const std::vector<std::pair<object, std::string>> cases{
+      {{{"pipeline", "detect"}, {"start_frame", 120}}, "/params/start_frame"},
+      {{{"pipeline", "detect"}, {"end_frame", 121}}, "/params/end_frame"},
+      {{{"pipeline", "detect"}, {"start_frame", 5}, {"end_frame", 5}}, "/params/end_frame"},
+      {{{"pipeline", "detect"}, {"model", "other"}}, "/params/model"},
+      {{{"pipeline", "detect"}, {"classes", {"person", "unicorn"}}}, "/params/classes/1"}};
+  const auto pipeline = make_pipeline();
+  for (const auto& [given, pointer] : cases) {
+    ASSERT_TRUE(pipeline->check(given));
+    const auto params = pipeline->resolve(given, {120}, catalogue());
+    ASSERT_FALSE(params) << pointer;
+    EXPECT_EQ(params.error().fields.at(0).pointer, pointer);
+  }
+  const auto checked = pipeline->check({{"pipeline", "detect"}, {"confidence", 2}, {"mode", 1}});
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().fields.size(), 2U);
+  EXPECT_TRUE(checked.error().fields.at(0).pointer.starts_with("/params/"));
+}
+
+TEST(DetectParams, TheDocumentShowsTheSchemaThatIsChecked) {
+  const http::ApiDocument document{embedded_file("api/openapi.yaml")};
+  const auto shown = boost::json::parse(document.text());
+  EXPECT_EQ(shown.at_pointer("/components/schemas/DetectParams"), make_pipeline()->params_schema());
+}
+
+TEST(Pipelines, AreChosenByName) {
+  const PipelineCatalogue pipelines;
+  ASSERT_TRUE(pipelines.of({{"pipeline", "detect"}}));
+  for (const boost::json::object& params :
+       {boost::json::object{{"pipeline", "pose"}}, {{"pipeline", 1}}, {}}) {
+    const auto found = pipelines.of(params);
+    ASSERT_FALSE(found);
+    EXPECT_EQ(found.error().fields.at(0).pointer, "/params/pipeline");
+  }
+}
+
+TEST(Detect, SumsLabelsUp) {
+  const auto summary = make_pipeline()->summary({{"car", 2}, {"person", 5}});
+  EXPECT_EQ(summary.at("objects").as_int64(), 7);
+  EXPECT_EQ(summary.at("labels").at("person").as_int64(), 5);
+}
+
+// Compared with a picture that somebody has looked at. `INFERNODE_WRITE_GOLDEN=1` writes it anew.
+void expect_golden(const media::Image& image, const std::string& name) {
+  const std::string file = INFERNODE_SOURCE_DIR "/src/pipelines/detect/golden/" + name;
+  const std::string head = fmt::format("P6\n{} {}\n255\n", image.width, image.height);
+  if (std::getenv("INFERNODE_WRITE_GOLDEN") != nullptr) {
+    std::ofstream out{file, std::ios::binary};
+    out << head;
+    out.write(reinterpret_cast<const char*>(image.pixels.data()),
+              static_cast<std::streamsize>(image.pixels.size()));
+  }
+  std::ifstream in{file, std::ios::binary};
+  const std::string golden{std::istreambuf_iterator<char>{in}, {}};
+  ASSERT_EQ(golden.size(), head.size() + image.pixels.size()) << file;
+  ASSERT_EQ(golden.substr(0, head.size()), head);
+  // Versions of OpenCV smooth letters a little differently.
+  int different = 0;
+  for (std::size_t i = 0; i < image.pixels.size(); ++i) {
+    const auto expected = static_cast<unsigned char>(golden[head.size() + i]);
+    different += std::abs(static_cast<int>(image.pixels[i]) - expected) > 24 ? 1 : 0;
+  }
+  EXPECT_LT(different, static_cast<int>(image.pixels.size() / 200)) << name;
+}
+
+media::Image grey(int width, int height) {
+  return {width, height,
+          std::vector<std::uint8_t>(static_cast<std::size_t>(width) * height * 3, 40)};
+}
+
+TEST(Drawing, LooksAsItShould) {
+  auto image = grey(160, 120);
+  draw_detections(image, {{0, 0.87, 20, 30, 60, 70}, {1, 0.41, 90, 10, 65, 50}}, {"person", "car"});
+  expect_golden(image, "two-boxes.ppm");
+}
+
+// The sanitizers see what is written beside it.
+TEST(Drawing, StaysInsideTheImage) {
+  for (const auto& [width, height] : {std::pair{8, 8}, std::pair{60, 400}}) {
+    auto image = grey(width, height);
+    const double w = width;
+    const double h = height;
+    draw_detections(image, {{0, 0.9, 0, 0, w, h}, {1, 0.4, w - 1, h - 1, 1, 1}}, {"person", "car"});
+    // The frame of the large box lies on the image's edge.
+    EXPECT_NE(image.pixels[static_cast<std::size_t>(height / 2) * width * 3], 40);
+  }
+}
+
+TEST(Detector, FindsPeopleInARealFrameTheSameEveryTime) {
+  const inference::RunnerModels models{INFERNODE_MODELS, {"centernet"}, inference::Device::cpu};
+  Detector detector{models.at("centernet"), 0.3, {}};
+  EXPECT_EQ(models.at("centernet").model.sha256.size(), 64U);
+  EXPECT_THROW(static_cast<void>(models.at("other")), std::runtime_error);
+  test::MemorySource source{test::read_file(INFERNODE_SOURCE_DIR "/examples/street.mp4")};
+  media::FrameReader reader{source, std::nullopt};
+  const auto frame = reader.next();
+  ASSERT_TRUE(frame);
+  const auto first = detector.detect(*frame->picture);
+  const auto people = std::count_if(first.begin(), first.end(),
+                                    [](const auto& found) { return found.class_id == 0; });
+  EXPECT_GE(people, 4);
+  const auto again = detector.detect(*frame->picture);
+  ASSERT_EQ(first.size(), again.size());
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    EXPECT_EQ(first[i].confidence, again[i].confidence);
+    EXPECT_EQ(first[i].x, again[i].x);
+  }
+}
+
+}  // namespace
+}  // namespace infernode::detect

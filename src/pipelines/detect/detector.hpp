@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "inference/decoders/boxes.hpp"
+#include "inference/runner_models.hpp"
+#include "media/image.hpp"
+
+namespace infernode::detect {
+
+// Finds objects in frames, one at a time; several may use one loaded model at once.
+class Detector {
+public:
+  // `loaded` must outlive it. `classes`: the ids to keep, all if empty.
+  Detector(const inference::LoadedModel& loaded, double confidence, std::vector<int> classes);
+
+  std::vector<inference::Detection> detect(const AVFrame& frame);
+  const std::vector<std::string>& labels() const { return loaded_.model.labels; }
+
+private:
+  const inference::LoadedModel& loaded_;
+  double confidence_;
+  std::vector<int> classes_;
+  media::FrameConverter converter_;
+  media::Image image_;
+  std::vector<float> input_;
+};
+
+}  // namespace infernode::detect

@@ -1,0 +1,173 @@
+#include "pipelines/pipeline.hpp"
+
+#include <fmt/format.h>
+
+#include "core/embedded.hpp"
+#include "core/yaml.hpp"
+
+namespace infernode {
+namespace {
+
+namespace json = boost::json;
+
+template <class T>
+T value_or(const json::object& object, const char* key, T fallback) {
+  const auto* value = object.if_contains(key);
+  return value == nullptr ? fallback : json::value_to<T>(*value);
+}
+
+bool has_property(const json::value& schema, const char* key) {
+  return schema.at("properties").as_object().contains(key);
+}
+
+// Every key of the schema, given or with its default, in the schema's order. A model and an end are
+// filled in by what is known.
+json::object with_defaults(const json::value& schema, const json::object& given,
+                           const std::string& model, int frame_count) {
+  json::object params;
+  for (const auto& [key, rules] : schema.at("properties").as_object()) {
+    if (const auto* value = given.if_contains(key)) {
+      params.emplace(key, *value);
+    } else if (const auto* fallback = rules.as_object().if_contains("default")) {
+      params.emplace(key, *fallback);
+    } else if (key == "model") {
+      params.emplace(key, model);
+    } else if (key == "end_frame") {
+      params.emplace(key, frame_count);
+    }
+  }
+  return params;
+}
+
+Result<void> check_frames(const CommonParams& params, int frame_count) {
+  const std::string count = fmt::format("the video has {} frames", frame_count);
+  if (params.start_frame >= frame_count) {
+    return invalid_param("start_frame", count);
+  }
+  if (params.end_frame > frame_count) {
+    return invalid_param("end_frame", count);
+  }
+  if (params.end_frame <= params.start_frame) {
+    return invalid_param("end_frame", "must lie behind start_frame");
+  }
+  return {};
+}
+
+}  // namespace
+
+Error invalid_param(const std::string& key, const std::string& detail) {
+  Error error{ErrorCode::invalid, fmt::format("{}: {}", key, detail)};
+  error.fields.push_back(FieldError{"/params/" + key, detail});
+  return error;
+}
+
+CommonParams common_params(const json::object& params) {
+  CommonParams common;
+  common.start_frame = value_or(params, "start_frame", common.start_frame);
+  common.end_frame = value_or(params, "end_frame", common.end_frame);
+  common.frame_step = value_or(params, "frame_step", common.frame_step);
+  common.wants_images = value_or(params, "images", common.wants_images);
+  common.image_quality = value_or(params, "image_quality", common.image_quality);
+  common.device = value_or(params, "device", common.device);
+  return common;
+}
+
+Pipeline::Pipeline(std::string name, std::string description)
+    : name_{std::move(name)},
+      description_{std::move(description)},
+      schema_{parse_yaml(embedded_file("api/pipelines/" + name_ + ".yaml"))} {}
+
+Result<void> Pipeline::check(const json::object& given) const {
+  auto errors = schema_.check(given);
+  if (errors.empty()) {
+    return {};
+  }
+  for (auto& error : errors) {
+    error.pointer = "/params" + error.pointer;
+  }
+  Error error{ErrorCode::invalid, "The params do not fit: " + joined_details(errors)};
+  error.fields = std::move(errors);
+  return error;
+}
+
+Result<json::object> Pipeline::resolve(const json::object& given, const VideoFacts& video,
+                                       const inference::ModelCatalogue& models) const {
+  const inference::Model* model = nullptr;
+  if (has_property(params_schema(), "model")) {
+    const auto* wanted = given.if_contains("model");
+    model = wanted == nullptr ? models.default_of(name_)
+                              : models.find(std::string_view{wanted->as_string()});
+    if (wanted == nullptr && model == nullptr) {
+      return invalid_param("pipeline",
+                           "this installation has no model for it, or several of which "
+                           "none is the default; name one as 'model'");
+    }
+    if (model == nullptr || model->pipeline != name_) {
+      return invalid_param("model", "this pipeline has no such model; GET /pipelines lists them");
+    }
+  }
+  auto params =
+      with_defaults(params_schema(), given, model == nullptr ? "" : model->name, video.frame_count);
+  const auto frames = check_frames(common_params(params), video.frame_count);
+  if (!frames) {
+    return frames.error();
+  }
+  const auto own = check_resolved(params, model);
+  if (!own) {
+    return own.error();
+  }
+  return params;
+}
+
+std::vector<std::string> Pipeline::models(const json::object& params) const {
+  const auto* model = params.if_contains("model");
+  return model == nullptr ? std::vector<std::string>{}
+                          : std::vector<std::string>{json::value_to<std::string>(*model)};
+}
+
+const Pipeline* PipelineCatalogue::find(std::string_view name) const {
+  for (const auto& pipeline : pipelines_) {
+    if (pipeline->name() == name) {
+      return pipeline.get();
+    }
+  }
+  return nullptr;
+}
+
+Result<const Pipeline*> PipelineCatalogue::of(const json::object& params) const {
+  const auto* name = params.if_contains("pipeline");
+  if (name == nullptr || !name->is_string()) {
+    return invalid_param("pipeline", name == nullptr ? "is missing" : "must be a text");
+  }
+  if (const auto* pipeline = find(std::string_view{name->as_string()})) {
+    return pipeline;
+  }
+  std::vector<std::string> names;
+  for (const auto& pipeline : pipelines_) {
+    names.push_back(pipeline->name());
+  }
+  return invalid_param(
+      "pipeline", fmt::format("there is no such pipeline; there is {}", fmt::join(names, ", ")));
+}
+
+json::object PipelineCatalogue::to_json(const inference::ModelCatalogue& models) const {
+  json::array items;
+  for (const auto& pipeline : pipelines_) {
+    json::array list;
+    for (const auto& model : models.models()) {
+      if (model.pipeline == pipeline->name()) {
+        list.push_back(json::object{{"name", model.name},
+                                    {"description", model.description},
+                                    {"sha256", model.sha256},
+                                    {"labels", json::value_from(model.labels)}});
+      }
+    }
+    items.push_back(json::object{{"name", pipeline->name()},
+                                 {"description", pipeline->description()},
+                                 {"params", pipeline->params_schema()},
+                                 {"models", std::move(list)}});
+  }
+  return {{"items", std::move(items)}};
+}
+
+}  // namespace infernode

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <boost/json.hpp>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/error.hpp"
+#include "core/json_schema.hpp"
+#include "inference/model_catalogue.hpp"
+
+namespace infernode {
+
+namespace inference {
+class RunnerModels;
+}
+class FrameTask;
+
+// What resolving params needs to know of a video.
+struct VideoFacts {
+  int frame_count = 0;
+};
+
+// One thing that can be done with a video's frames: one object a kind, without state.
+// docs/extending.md walks through adding one.
+class Pipeline {
+public:
+  // `name` is also that of the file api/pipelines/NAME.yaml, which says what the params are.
+  Pipeline(std::string name, std::string description);
+  virtual ~Pipeline() = default;
+  Pipeline(const Pipeline&) = delete;
+  Pipeline& operator=(const Pipeline&) = delete;
+
+  const std::string& name() const { return name_; }
+  const std::string& description() const { return description_; }
+  const boost::json::value& params_schema() const { return schema_.source(); }
+
+  // Checks params against the schema; `invalid`, with pointers below /params.
+  Result<void> check(const boost::json::object& given) const;
+  // Checked params with every default filled in, in the order of the schema, for a video.
+  // `invalid`, naming the key, for what contradicts itself, the video or the models.
+  Result<boost::json::object> resolve(const boost::json::object& given, const VideoFacts& video,
+                                      const inference::ModelCatalogue& models) const;
+
+  // The rest takes resolved params.
+
+  // Names of the models that a runner must have loaded; none for a pipeline without.
+  std::vector<std::string> models(const boost::json::object& params) const;
+  // What one image costs beyond decoding, in milliseconds of one core; segments are cut by it.
+  virtual double image_milliseconds(const boost::json::object& params) const = 0;
+  // In the runner, where `models` are loaded; they must outlive the task. Throws std::exception.
+  virtual std::unique_ptr<FrameTask> open(const boost::json::object& params,
+                                          const inference::RunnerModels& models) const = 0;
+  // The summary in the result, out of the counters of all frames.
+  virtual boost::json::object summary(const boost::json::object& tally) const = 0;
+
+protected:
+  // What only this pipeline knows to check: the defaults are filled in already. `model` is the one
+  // that the params name, nullptr for a pipeline whose schema has no model.
+  virtual Result<void> check_resolved(const boost::json::object& params,
+                                      const inference::Model* model) const = 0;
+
+private:
+  std::string name_;
+  std::string description_;
+  JsonSchema schema_;
+};
+
+// All pipelines of this program.
+class PipelineCatalogue {
+public:
+  PipelineCatalogue();
+
+  const std::vector<std::unique_ptr<Pipeline>>& all() const { return pipelines_; }
+  // nullptr when there is none of that name.
+  const Pipeline* find(std::string_view name) const;
+  // The one that params name. `invalid`, naming /params/pipeline, when there is none.
+  Result<const Pipeline*> of(const boost::json::object& params) const;
+  // As JSON, each with its schema and models: GET /pipelines.
+  boost::json::object to_json(const inference::ModelCatalogue& models) const;
+
+private:
+  std::vector<std::unique_ptr<Pipeline>> pipelines_;
+};
+
+// `invalid`, naming a key of the params.
+Error invalid_param(const std::string& key, const std::string& detail);
+
+// What every pipeline's resolved params say, where its schema has the keys.
+struct CommonParams {
+  int start_frame = 0;
+  int end_frame = 0;  // exclusive
+  int frame_step = 1;
+  bool wants_images = true;
+  int image_quality = 85;  // of JPEGs, 1..100
+  std::string device = "auto";
+};
+CommonParams common_params(const boost::json::object& params);
+
+}  // namespace infernode

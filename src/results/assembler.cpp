@@ -1,0 +1,140 @@
+#include "results/assembler.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "core/json.hpp"
+#include "core/log.hpp"
+#include "media/zip_writer.hpp"
+#include "results/image_index.hpp"
+#include "results/result_document.hpp"
+
+namespace infernode {
+namespace {
+
+constexpr int kStepSegments = 250;  // some tens of milliseconds
+
+void add_bytes(std::vector<std::byte>& all, const std::vector<std::byte>& more) {
+  all.insert(all.end(), more.begin(), more.end());
+}
+
+}  // namespace
+
+asio::awaitable<std::int64_t> Assembler::append(BlobId blob, std::int64_t size,
+                                                std::vector<std::byte> bytes) {
+  for (std::size_t at = 0; at < bytes.size();) {
+    const std::size_t count = std::min(BlobStore::kChunkBytes, bytes.size() - at);
+    const auto begin = bytes.begin() + static_cast<std::ptrdiff_t>(at);
+    std::vector<std::byte> chunk(begin, begin + static_cast<std::ptrdiff_t>(count));
+    co_await blobs_.append(blob, size, std::move(chunk), BlobStore::Life::goes_on);
+    size += static_cast<std::int64_t>(count);
+    at += count;
+  }
+  co_return size;
+}
+
+asio::awaitable<bool> Assembler::run(ClaimedSegment segment, FormerSegments former,
+                                     std::function<bool()> stopping) {
+  auto assembly = co_await segments_.begin_assembly(segment);
+  auto totals = ResultTotals::from_json(assembly.totals);
+  for (;;) {
+    if (stopping()) {
+      co_return false;
+    }
+    const auto step =
+        co_await segments_.list_finished(segment.job, assembly.position, kStepSegments);
+    if (step.empty()) {
+      break;
+    }
+    auto after = assembly;
+    after.position = step.back().position + 1;
+    std::vector<std::byte> directory;
+    std::vector<std::byte> index;
+    for (const auto& [position, outcome] : step) {
+      totals.add(outcome.processed, outcome.skipped, outcome.failed, outcome.details, former.grid,
+                 former.model_sha256);
+      if (outcome.images_blob) {
+        for (auto image : read_index(outcome.image_index)) {
+          image.offset += static_cast<std::uint64_t>(after.images_bytes);
+          add_bytes(directory, media::zip_directory_record(zip_entry(image, 0)));
+          append_to_index(index, image);
+          ++after.entries;
+        }
+        after.images_bytes += outcome.images_bytes;
+      }
+      after.frames_bytes += outcome.frames_blob ? outcome.frames_bytes : 0;
+    }
+    after.directory_bytes =
+        co_await append(after.directory_blob, after.directory_bytes, std::move(directory));
+    after.index_bytes = co_await append(after.index_blob, after.index_bytes, std::move(index));
+    after.totals = totals.to_json();
+    const bool held = co_await segments_.advance_assembly(segment, step, assembly, after);
+    if (!held) {
+      co_return false;
+    }
+    assembly = std::move(after);
+  }
+  co_return co_await finish(std::move(segment), std::move(assembly));
+}
+
+asio::awaitable<bool> Assembler::finish(ClaimedSegment segment, Assembly assembly) {
+  const auto totals = ResultTotals::from_json(assembly.totals);
+  if (totals.processed == 0) {
+    co_await segments_.fail(segment, "Not one of the selected frames could be decoded.", true);
+    co_return false;
+  }
+  const auto pipeline = pipelines_.of(segment.params);
+  if (!pipeline) {
+    co_await segments_.fail(segment, pipeline.error().detail, true);
+    co_return false;
+  }
+  const bool has_images = assembly.entries > 0;
+  std::int64_t directory_bytes = assembly.directory_bytes;
+  if (has_images) {
+    auto end = media::zip_end(static_cast<std::uint64_t>(assembly.entries),
+                              static_cast<std::uint64_t>(assembly.images_bytes),
+                              static_cast<std::uint64_t>(directory_bytes));
+    directory_bytes = co_await append(assembly.directory_blob, directory_bytes, std::move(end));
+  }
+  ResultFacts facts;
+  facts.job_id = segment.job.to_string();
+  facts.video_id = segment.video.to_string();
+  facts.params = segment.params;
+  facts.width = segment.width;
+  facts.height = segment.height;
+  facts.fps = segment.fps;
+  facts.frame_count = segment.frame_count;
+  if (segment.started_at) {
+    const auto now = std::chrono::system_clock::now();
+    facts.seconds = std::chrono::duration<double>(now - *segment.started_at).count();
+  }
+  facts.video_sha256 = segment.file_sha256;
+  boost::json::object tally;
+  for (const auto& [name, count] : totals.tally) {
+    tally.emplace(name, count);
+  }
+  NewResult result;
+  result.job = segment.job;
+  result.head = json_text(result_head(facts, totals, (*pipeline)->summary(tally)));
+  result.frames_blob = assembly.frames_blob;
+  if (has_images) {
+    result.images_blob = assembly.images_blob;
+    result.index_blob = assembly.index_blob;
+  }
+  SegmentService::StoreResult store = [&](db::Transaction& transaction) {
+    if (has_images) {
+      blobs_.splice(transaction,
+                    {{assembly.directory_blob, assembly.images_blob, assembly.images_bytes}});
+    }
+    results_.add(transaction, result, assembly.frames_bytes,
+                 assembly.images_bytes + directory_bytes, assembly.index_bytes);
+  };
+  const bool completed = co_await segments_.complete_job(segment, totals.processed, store);
+  if (completed) {
+    log::info("job {} completed: {} images in {:.1f} s", facts.job_id, totals.processed,
+              facts.seconds);
+  }
+  co_return completed;
+}
+
+}  // namespace infernode

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/json.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "runner/fault.hpp"
+#include "runner/options.hpp"
+
+namespace infernode::runner {
+
+namespace asio = boost::asio;
+
+// The runner died, gave no sign of life for too long and was killed, or sent what makes no sense.
+class RunnerCrashed : public std::runtime_error {
+public:
+  using std::runtime_error::runtime_error;
+};
+
+// The runner says that its task cannot be done.
+class TaskFailed : public std::runtime_error {
+public:
+  TaskFailed(Fault fault, const std::string& detail) : std::runtime_error{detail}, fault_{fault} {}
+  Fault fault() const { return fault_; }
+
+private:
+  Fault fault_;
+};
+
+// What a task sends on its way: a frame's JSON and image, or a probe's thumbnail.
+struct RunnerFrame {
+  int frame = 0;
+  std::string json;
+  std::vector<std::byte> jpeg;
+};
+
+// Gives up to `max_bytes` of a source (0: the task's video) from `offset` on; empty at its end.
+using SourceReader = std::function<asio::awaitable<std::vector<std::byte>>(
+    std::uint32_t source, std::int64_t offset, std::size_t max_bytes)>;
+using FrameSink = std::function<asio::awaitable<void>(RunnerFrame frame)>;
+
+// A runner: this binary, started again as a child that has a socket and nothing else.
+class RunnerProcess {
+public:
+  // Throws std::system_error.
+  RunnerProcess(asio::any_io_executor executor, const RunnerOptions& options);
+  // Kills the child.
+  ~RunnerProcess();
+  RunnerProcess(const RunnerProcess&) = delete;
+  RunnerProcess& operator=(const RunnerProcess&) = delete;
+
+  // Runs one task to its end and returns the outcome. Throws RunnerCrashed or TaskFailed, and what
+  // `read` and `sink` throw; after anything but TaskFailed the runner is of no more use.
+  asio::awaitable<boost::json::object> run(boost::json::object task, SourceReader read,
+                                           FrameSink sink);
+  // Ends the child at once; a run() under way throws RunnerCrashed.
+  void kill();
+  // False once it has died, or something went wrong in a run().
+  bool usable() const;
+
+private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace infernode::runner

@@ -1,0 +1,221 @@
+#include "videos/uploads/multipart_upload.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <exception>
+
+#include "core/json.hpp"
+#include "http/multipart.hpp"
+#include "idempotency/request_key.hpp"
+
+namespace infernode {
+namespace {
+
+using Event = http::MultipartParser::Event;
+
+constexpr std::size_t kMaxNameBytes = 255;
+// Room for the form around the file.
+constexpr std::int64_t kFormBytes = 64 * 1024;
+
+struct Form {
+  explicit Form(BlobStore& blobs) : file{blobs} {}
+
+  BlobWriter file;
+  Sha256 sha;
+  bool has_file = false;
+  std::string filename;
+  bool has_name = false;
+  std::string name;
+};
+
+Error field_error(ErrorCode code, const std::string& pointer, const std::string& detail) {
+  Error error{code, detail};
+  error.fields.push_back(FieldError{pointer, detail});
+  return error;
+}
+
+Error too_large(std::int64_t max_bytes) {
+  return field_error(ErrorCode::too_large, "/file",
+                     fmt::format("A video may have {} bytes at most.", max_bytes));
+}
+
+// Reads one part to its end.
+asio::awaitable<Result<void>> receive_part(http::MultipartReader& reader, Form& form,
+                                           std::int64_t max_bytes) {
+  const http::PartHeader header = reader.header();
+  const bool is_file = header.name == "file";
+  if (!is_file && header.name != "name") {
+    const std::string name{is_utf8(header.name) ? utf8_prefix(header.name, 100) : "?"};
+    co_return field_error(ErrorCode::invalid, "/" + name, "The form has the fields file and name.");
+  }
+  if (is_file && form.has_file) {
+    co_return field_error(ErrorCode::invalid, "/file", "The form takes one file.");
+  }
+  if (!is_file && form.has_name) {
+    co_return field_error(ErrorCode::invalid, "/name", "The form takes one name.");
+  }
+  if (is_file) {
+    form.has_file = true;
+    form.filename = header.filename;
+  } else {
+    form.has_name = true;
+  }
+  for (;;) {
+    const auto event = co_await reader.next();
+    if (!event) {
+      co_return event.error();
+    }
+    if (*event == Event::part_end) {
+      co_return Result<void>{};
+    }
+    auto bytes = reader.take_data();
+    if (is_file) {
+      form.sha.update(bytes);
+      co_await form.file.write(std::move(bytes));
+      if (form.file.size() > max_bytes) {
+        co_return too_large(max_bytes);
+      }
+    } else {
+      form.name.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+      if (form.name.size() > kMaxNameBytes) {
+        co_return field_error(ErrorCode::invalid, "/name", "A name has 255 bytes at most.");
+      }
+    }
+  }
+}
+
+asio::awaitable<Result<void>> receive_form(http::Request& request, const std::string& boundary,
+                                           Form& form, std::int64_t max_bytes) {
+  http::MultipartReader reader{*request.stream, boundary};
+  for (;;) {
+    const auto event = co_await reader.next();
+    if (!event) {
+      co_return event.error();
+    }
+    if (*event == Event::end) {
+      break;
+    }
+    const auto part = co_await receive_part(reader, form, max_bytes);
+    if (!part) {
+      co_return part.error();
+    }
+  }
+  if (!form.has_file) {
+    co_return field_error(ErrorCode::invalid, "/file", "The form has no field file.");
+  }
+  if (form.file.size() == 0) {
+    co_return field_error(ErrorCode::invalid, "/file", "The file is empty.");
+  }
+  if (form.name.empty()) {
+    form.name = utf8_prefix(form.filename, kMaxNameBytes);
+  }
+  if (form.name.empty() || has_control_character(form.name) || !is_utf8(form.name)) {
+    co_return field_error(ErrorCode::invalid, "/name",
+                          "A name is UTF-8 text without control characters.");
+  }
+  co_return Result<void>{};
+}
+
+struct Received {
+  Answer answer;
+  bool adopted = false;  // the staged file became the video's
+};
+
+asio::awaitable<Result<Received>> receive_and_add(VideoIngest& ingest, IdempotencyService& once,
+                                                  DatasetId dataset, http::Request& request,
+                                                  const std::string& boundary, Form& form,
+                                                  std::int64_t max_bytes,
+                                                  const VideoAnswer& answer_of, bool repeated) {
+  const auto received = co_await receive_form(request, boundary, form, max_bytes);
+  if (!received) {
+    co_return received.error();
+  }
+  co_await form.file.finish();
+  NewVideo upload;
+  upload.user = request.user();
+  upload.dataset = dataset;
+  upload.file = form.file.id().value();
+  upload.name = form.name;
+  upload.size = form.file.size();
+  upload.sha256 = form.sha.finish();
+  auto key = idempotency_key(request, form.name + "\n" + hex(upload.sha256));
+  if (!repeated) {
+    auto info = co_await ingest.probe(upload.file, upload.size);
+    if (!info) {
+      co_return info.error();
+    }
+    upload.info = std::move(*info);
+  }
+  bool adopted = false;
+  IdempotencyService::Effect effect =
+      [&](db::Transaction& transaction) -> asio::awaitable<Result<Answer>> {
+    if (repeated) {
+      // The key is claimed with this, which ends here and gives the first answer.
+      co_await transaction.execute_all({});
+      throw Unavailable("the answer to a repeated upload expired meanwhile");
+    }
+    auto video = co_await ingest.accept(transaction, upload);
+    if (!video) {
+      co_return video.error();
+    }
+    adopted = true;
+    co_return answer_of(*video);
+  };
+  auto answer = co_await once.act(request.user(), std::move(key), std::move(effect));
+  if (!answer) {
+    co_return answer.error();
+  }
+  co_return Received{std::move(*answer), adopted};
+}
+
+}  // namespace
+
+asio::awaitable<Result<Answer>> receive_video(VideoIngest& ingest, IdempotencyService& once,
+                                              DatasetId dataset, http::Request& request,
+                                              std::int64_t max_bytes, VideoAnswer answer) {
+  const auto boundary = http::multipart_boundary(request.header("content-type"));
+  if (!boundary) {
+    co_return Error{ErrorCode::unsupported_media,
+                    "A video is uploaded as multipart/form-data with the field file."};
+  }
+  const auto announced = request.stream->content_length();
+  if (announced && *announced > static_cast<std::uint64_t>(max_bytes + kFormBytes)) {
+    co_return too_large(max_bytes);
+  }
+  // What was answered once is answered again, also when the dataset is gone by now.
+  bool repeated = false;
+  if (auto key = idempotency_key(request, "")) {
+    repeated = co_await once.knows(request.user(), std::move(*key));
+  }
+  if (!repeated) {
+    const auto allowed = co_await ingest.check(request.user(), dataset);
+    if (!allowed) {
+      co_return allowed.error();
+    }
+  }
+  Form form{ingest.blobs()};
+  std::exception_ptr failure;
+  Result<Received> received = Error{ErrorCode::malformed, ""};
+  try {
+    received = co_await receive_and_add(ingest, once, dataset, request, *boundary, form, max_bytes,
+                                        answer, repeated);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  const bool adopted = received && received->adopted;
+  if ((failure || !adopted) && form.file.id()) {
+    // Should even this fail, the staged blob expires by itself. Adopted ones are left alone, so an
+    // answer that was lost after the commit loses nothing.
+    co_await ingest.blobs().discard(*form.file.id());
+  }
+  if (failure) {
+    std::rethrow_exception(failure);
+  }
+  if (!received) {
+    co_return received.error();
+  }
+  co_return std::move(received->answer);
+}
+
+}  // namespace infernode

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <functional>
+
+#include "blobs/blob_store.hpp"
+#include "core/error.hpp"
+#include "credits/credit_service.hpp"
+#include "datasets/dataset_service.hpp"
+#include "db/pool.hpp"
+#include "videos/video.hpp"
+
+namespace infernode {
+
+// Finds out what is in a stored file of `size` bytes. unsupported_media: no video; invalid: a video
+// that is damaged or cannot be decoded.
+using Prober =
+    std::function<asio::awaitable<Result<media::MediaInfo>>(BlobId file, std::int64_t size)>;
+
+// The way by which every video comes in, whatever carried its bytes here: they are staged as a
+// blob, probed, paid for and adopted. Everything it is given must outlive it.
+class VideoIngest {
+public:
+  VideoIngest(DatasetService& datasets, CreditService& credits, BlobStore& blobs, Prober probe)
+      : datasets_{datasets}, credits_{credits}, blobs_{blobs}, probe_{std::move(probe)} {}
+
+  // Whether the user may bring videos into the dataset: not_found otherwise.
+  asio::awaitable<Result<void>> check(UserId user, DatasetId dataset);
+  // What is in a staged file.
+  asio::awaitable<Result<media::MediaInfo>> probe(BlobId file, std::int64_t size);
+  // In the caller's transaction: makes a video of a staged and probed file and charges for its
+  // frames. Discarding the file after an Error is the caller's.
+  asio::awaitable<Result<Video>> accept(db::Transaction& transaction, NewVideo video);
+
+  BlobStore& blobs() const { return blobs_; }
+
+private:
+  DatasetService& datasets_;
+  CreditService& credits_;
+  BlobStore& blobs_;
+  Prober probe_;
+};
+
+}  // namespace infernode

@@ -1,0 +1,141 @@
+#include "worker/segment_run.hpp"
+
+#include <fmt/format.h>
+
+#include "energy/meter.hpp"
+#include "pipelines/pipeline.hpp"
+
+namespace infernode {
+namespace {
+
+namespace json = boost::json;
+using runner::RunnerCrashed;
+
+json::object task_of(const SegmentWork& work) {
+  json::value keyframe;
+  if (const auto& key = work.plan.keyframe) {
+    json::value dts;
+    if (key->dts) {
+      dts = *key->dts;
+    }
+    keyframe = json::object{{"frame", key->frame}, {"pts", key->pts}, {"dts", dts}};
+  }
+  return {{"op", "segment"},
+          {"video_bytes", work.video_bytes},
+          {"start_frame", work.plan.start_frame},
+          {"end_frame", work.plan.end_frame},
+          {"keyframe", keyframe},
+          {"params", work.params}};
+}
+
+// The runner reads untrusted bytes, so what it says is looked at before anything follows from it.
+int count_at(const json::object& details, const char* key, int most) {
+  const auto* value = details.if_contains(key);
+  if (value == nullptr || !value->is_number()) {
+    throw RunnerCrashed(fmt::format("the runner's outcome has no number {}", key));
+  }
+  boost::system::error_code error;
+  const auto number = value->to_number<std::int64_t>(error);
+  if (error || number < 0 || number > most) {
+    throw RunnerCrashed(fmt::format("the runner's outcome has an impossible {}", key));
+  }
+  return static_cast<int>(number);
+}
+
+void require_text(const json::object& details, const char* key) {
+  const auto* value = details.if_contains(key);
+  if (value == nullptr || !value->is_string()) {
+    throw RunnerCrashed(fmt::format("the runner's outcome has no text {}", key));
+  }
+}
+
+void require_counters(const json::object& details, const char* key) {
+  const auto* value = details.if_contains(key);
+  const auto* counters = value == nullptr ? nullptr : value->if_object();
+  if (counters == nullptr) {
+    throw RunnerCrashed(fmt::format("the runner's outcome has no counters {}", key));
+  }
+  for (const auto& [name, count] : *counters) {
+    if (!count.is_int64() || count.as_int64() < 0) {
+      throw RunnerCrashed(fmt::format("the runner's outcome has an impossible counter in {}", key));
+    }
+  }
+}
+
+void require_models(const json::object& details) {
+  const auto* value = details.if_contains("models");
+  const auto* models = value == nullptr ? nullptr : value->if_array();
+  if (models == nullptr) {
+    throw RunnerCrashed("the runner's outcome does not say which models took part");
+  }
+  for (const auto& model : *models) {
+    const auto* object = model.if_object();
+    if (object == nullptr) {
+      throw RunnerCrashed("the runner's outcome names a model that is none");
+    }
+    require_text(*object, "name");
+    require_text(*object, "sha256");
+  }
+}
+
+}  // namespace
+
+asio::awaitable<SegmentOutcome> run_segment(runner::RunnerProcess& runner, SegmentWork work,
+                                            runner::SourceReader read, ResultRecorder& recorder,
+                                            EnergySettings energy, std::function<void()> on_frame) {
+  const auto common = common_params(work.params);
+  std::int64_t next = work.plan.start_frame;  // no frame before it may come any more
+  runner::FrameSink sink = [&](runner::RunnerFrame frame) -> asio::awaitable<void> {
+    const std::int64_t from_start = std::int64_t{frame.frame} - work.plan.start_frame;
+    if (frame.frame < next || frame.frame >= work.plan.end_frame ||
+        from_start % common.frame_step != 0) {
+      throw RunnerCrashed(
+          fmt::format("the runner sent frame {}, which is not its turn", frame.frame));
+    }
+    next = std::int64_t{frame.frame} + 1;
+    co_await recorder.add(frame.frame, std::move(frame.json), std::move(frame.jpeg));
+    on_frame();
+  };
+  const energy::Meter meter{energy.watts_per_core};
+  auto task = task_of(work);
+  auto details = co_await runner.run(std::move(task), std::move(read), sink);
+
+  SegmentOutcome outcome;
+  const int images = work.plan.image_count;
+  outcome.processed = count_at(details, "processed", images);
+  outcome.skipped = count_at(details, "skipped", images);
+  outcome.failed = count_at(details, "failed", images);
+  if (outcome.processed != recorder.frames() ||
+      outcome.processed + outcome.skipped + outcome.failed != images) {
+    throw RunnerCrashed("the runner's outcome does not add up to its segment");
+  }
+  for (const char* key : {"provider", "runtime", "processor", "build"}) {
+    require_text(details, key);
+  }
+  require_counters(details, "tally");
+  require_counters(details, "reasons");
+  require_models(details);
+  const auto* cpu_seconds = details.if_contains("cpu_seconds");
+  if (cpu_seconds == nullptr || !cpu_seconds->is_number()) {
+    throw RunnerCrashed("the runner's outcome does not say what it used");
+  }
+  auto used = meter.read(cpu_seconds->to_number<double>());
+  // What a graphics card draws is not known here, and no guess passes for a measurement.
+  if (details.at("provider").as_string() != "cpu") {
+    used.method += " (without " + json::value_to<std::string>(details.at("provider")) + ")";
+  }
+  outcome.joules = used.joules;
+  outcome.grams = energy::grams_of(used.joules, energy.grid);
+  details.emplace("energy_method", used.method);
+  details.emplace("joules", used.joules);
+  details.emplace("grams", outcome.grams);
+  details.emplace("grid_g_per_kwh", energy.grid.grams_per_kwh);
+  details.emplace("grid_source", energy.grid.source);
+  outcome.details = std::move(details);
+  outcome.image_index = recorder.image_index();
+  outcome.images_bytes = recorder.images_bytes();
+  outcome.frames_bytes = recorder.frames_bytes();
+  co_return outcome;
+}
+
+}  // namespace infernode

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/json.hpp>
+#include <functional>
+
+#include "energy/grid.hpp"
+#include "jobs/segment.hpp"
+#include "results/result_recorder.hpp"
+#include "runner/host/runner_process.hpp"
+
+namespace infernode {
+
+// What one run of a runner is to do.
+struct SegmentWork {
+  boost::json::object params;  // resolved
+  SegmentPlan plan;
+  std::int64_t video_bytes = 0;
+};
+
+// How this machine's energy is told.
+struct EnergySettings {
+  double watts_per_core = 3.5;
+  energy::GridIntensity grid;
+};
+
+// Has a runner work off a segment and records what comes. `on_frame` hears of each frame that was
+// recorded. The outcome has no blobs: what was recorded, and where, the caller knows. Throws
+// runner::TaskFailed, runner::RunnerCrashed (also when what comes does not fit the segment), and
+// what `read` and the recorder's sinks throw. Everything must outlive it.
+asio::awaitable<SegmentOutcome> run_segment(runner::RunnerProcess& runner, SegmentWork work,
+                                            runner::SourceReader read, ResultRecorder& recorder,
+                                            EnergySettings energy, std::function<void()> on_frame);
+
+}  // namespace infernode
