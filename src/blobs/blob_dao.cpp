@@ -50,8 +50,8 @@ constexpr Statement kMarkExpired{"blobs.mark_expired", R"sql(
 constexpr Statement kMarkStaged{"blobs.mark_staged", R"sql(
   UPDATE "Blobs" SET "expires_at" = '-infinity' WHERE "id" = $1 AND "expires_at" > '-infinity'
 )sql"};
-constexpr Statement kListPartsFrom{"blobs.list_parts_from", R"sql(
-  SELECT "blob_id", "start", "chunk" FROM "BlobParts" WHERE "blob_id" = $1 AND "start" >= $2 LIMIT $3
+constexpr Statement kMoveTail{"blobs.move_tail", R"sql(
+  UPDATE "BlobParts" SET "blob_id" = $3 WHERE "blob_id" = $1 AND "start" >= $2
 )sql"};
 constexpr Statement kListMarkedParts{"blobs.list_marked_parts", R"sql(
   SELECT part."blob_id", part."start", part."chunk"
@@ -147,12 +147,6 @@ asio::awaitable<void> mark_staged(db::Executor& executor, BlobId blob) {
   co_await executor.execute(kMarkStaged, blob);
 }
 
-asio::awaitable<std::vector<OwnedPart>> list_parts_from(db::Executor& executor, BlobId blob,
-                                                        std::int64_t start, int limit) {
-  const db::Rows rows = co_await executor.execute(kListPartsFrom, blob, start, limit);
-  co_return rows.all(owned_from_row);
-}
-
 asio::awaitable<std::vector<OwnedPart>> list_marked_parts(db::Executor& executor,
                                                           std::optional<BlobId> only, int limit) {
   const db::Rows rows = co_await executor.execute(kListMarkedParts, only, limit);
@@ -204,6 +198,10 @@ void splice(db::Transaction& transaction, const std::vector<Splice>& splices) {
   }
   transaction.queue(kMoveParts, sources, targets, bases);
   transaction.queue(kMoveFormer, sources, targets, bases);
+}
+
+void move_tail(db::Transaction& transaction, BlobId blob, std::int64_t start, BlobId to) {
+  transaction.queue(kMoveTail, blob, start, to);
 }
 
 void remove(db::Transaction& transaction, const std::vector<BlobId>& blobs) {

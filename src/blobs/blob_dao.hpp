@@ -44,9 +44,6 @@ struct OwnedPart {
   std::int64_t start = 0;
   ChunkId chunk;
 };
-// Up to `limit` parts that begin at or behind `start`.
-asio::awaitable<std::vector<OwnedPart>> list_parts_from(db::Executor& executor, BlobId blob,
-                                                        std::int64_t start, int limit);
 // Up to `limit` parts of marked blobs (or of this one).
 asio::awaitable<std::vector<OwnedPart>> list_marked_parts(db::Executor& executor,
                                                           std::optional<BlobId> only, int limit);
@@ -67,6 +64,8 @@ struct Splice {
   std::int64_t base = 0;
 };
 void splice(db::Transaction& transaction, const std::vector<Splice>& splices);
+// The parts of `blob` that begin at or behind `start` become those of `to`, where they are.
+void move_tail(db::Transaction& transaction, BlobId blob, std::int64_t start, BlobId to);
 // Blobs that have no parts (any more).
 void remove(db::Transaction& transaction, const std::vector<BlobId>& blobs);
 // Staged or not, they may be swept from now on.

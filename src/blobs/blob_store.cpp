@@ -52,14 +52,11 @@ asio::awaitable<void> BlobStore::append(BlobId blob, std::int64_t start,
   co_await noting_full_disk(std::move(storing));
 }
 
-asio::awaitable<void> BlobStore::truncate(BlobId blob, std::int64_t size) {
-  for (;;) {
-    auto parts = co_await blob_dao::list_parts_from(database_, blob, size, kChunkBatch);
-    if (parts.empty()) {
-      co_return;
-    }
-    co_await erase(std::move(parts));
-  }
+void BlobStore::truncate(db::Transaction& transaction, BlobId blob, std::int64_t size) {
+  // A blob that has expired already, for what is taken back.
+  const BlobId waste = BlobId::random();
+  transaction.queue(blob_dao::insert_staged(waste, 0));
+  blob_dao::move_tail(transaction, blob, size, waste);
 }
 
 asio::awaitable<void> BlobStore::erase(std::vector<blob_dao::OwnedPart> parts) {

@@ -67,8 +67,9 @@ public:
     std::int64_t base = 0;
   };
   void splice(db::Transaction& transaction, const std::vector<Splice>& splices);
-  // Takes back what was appended from `size` on, at a chunk's beginning.
-  asio::awaitable<void> truncate(BlobId blob, std::int64_t size);
+  // In the caller's transaction, takes back what was appended from `size` on, at a chunk's
+  // beginning; the sweep deletes it.
+  void truncate(db::Transaction& transaction, BlobId blob, std::int64_t size);
 
   // Why nothing can be stored; nullopt when, as far as this process has seen, it can.
   const std::optional<std::string>& disk_full() const { return disk_full_; }

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 #include <libpq-fe.h>
+#include <poll.h>
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -83,9 +85,9 @@ asio::awaitable<std::string> with_address(asio::any_io_executor executor, std::s
   }
   asio::ip::tcp::resolver resolver{executor};
   boost::system::error_code error;
-  const auto found =
-      co_await resolver.async_resolve(host.name, host.port.empty() ? "5432" : host.port,
-                                      asio::redirect_error(asio::use_awaitable, error));
+  const std::string port = host.port.empty() ? "5432" : host.port;
+  const auto found = co_await resolver.async_resolve(
+      host.name, port, asio::redirect_error(asio::use_awaitable, error));
   if (error || found.empty()) {
     throw ConnectionLost(
         fmt::format("the database's host {} is not known: {}", host.name, error.message()));
@@ -132,9 +134,9 @@ asio::awaitable<void> Connection::connect() {
       socket_.release();
     }
     socket_.assign(PQsocket(connection_.get()));
-    co_await wait(
-        status == PGRES_POLLING_READING ? descriptor_base::wait_read : descriptor_base::wait_write,
-        "connecting");
+    const auto what =
+        status == PGRES_POLLING_READING ? descriptor_base::wait_read : descriptor_base::wait_write;
+    co_await wait(what, "connecting");
     status = PQconnectPoll(connection_.get());
   }
   end_limit();
@@ -180,6 +182,23 @@ asio::awaitable<void> Connection::wait(descriptor_base::wait_type what, std::str
   lose(doing);
 }
 
+asio::awaitable<bool> Connection::wait_for_either() {
+  using namespace asio::experimental::awaitable_operators;  // NOLINT(google-build-using-namespace)
+  boost::system::error_code read_error;
+  boost::system::error_code write_error;
+  auto reading = socket_.async_wait(descriptor_base::wait_read,
+                                    asio::redirect_error(asio::use_awaitable, read_error));
+  auto writing = socket_.async_wait(descriptor_base::wait_write,
+                                    asio::redirect_error(asio::use_awaitable, write_error));
+  const auto first = co_await (std::move(reading) || std::move(writing));
+  const bool readable = first.index() == 0;
+  if (lost_ || (overdue_ && *overdue_) || (readable ? read_error : write_error)) {
+    lost_ = true;
+    throw ConnectionLost("the database gave no answer in time while sending");
+  }
+  co_return readable;
+}
+
 void Connection::abandon() {
   lost_ = true;
   if (socket_.is_open()) {
@@ -203,7 +222,12 @@ bool Connection::usable() {
   if (busy_ || lost_) {
     return false;
   }
-  lost_ = PQconsumeInput(connection_.get()) == 0 || PQstatus(connection_.get()) != CONNECTION_OK;
+  // A server that goes away says so and closes; what it said may be read before the end is.
+  pollfd socket{PQsocket(connection_.get()), POLLIN | POLLRDHUP, 0};
+  const bool closed =
+      poll(&socket, 1, 0) > 0 && (socket.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0;
+  lost_ = closed || PQconsumeInput(connection_.get()) == 0 ||
+          PQstatus(connection_.get()) != CONNECTION_OK;
   return !lost_;
 }
 
@@ -220,7 +244,11 @@ asio::awaitable<void> Connection::flush() {
     if (pending < 0) {
       lose("sending");
     }
-    co_await wait(descriptor_base::wait_write, "sending");
+    // The server may stop reading until it has got rid of results, so those are taken in meanwhile.
+    const bool readable = co_await wait_for_either();
+    if (readable && PQconsumeInput(connection_.get()) == 0) {
+      lose("sending");
+    }
   }
 }
 

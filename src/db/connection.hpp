@@ -66,6 +66,8 @@ private:
   asio::awaitable<void> connect();
   // Waits for the socket; throws ConnectionLost when the limit has passed or it was abandoned.
   asio::awaitable<void> wait(asio::posix::descriptor_base::wait_type what, std::string_view doing);
+  // Waits until it can be read from (true) or written to; throws as wait() does.
+  asio::awaitable<bool> wait_for_either();
   asio::awaitable<void> flush();
   // nullptr where libpq gives none: between the results of two statements.
   asio::awaitable<std::shared_ptr<const pg_result>> next_result(const char* label);

@@ -42,8 +42,7 @@ public:
 
   // Sends all commands at once (libpq's pipeline mode) and waits for all results, in order: one
   // round trip. Outside a transaction they are one by themselves: after an error none of them has
-  // happened. Either the commands' values or their results should be small, since nothing is
-  // received while sending.
+  // happened.
   virtual asio::awaitable<std::vector<Rows>> execute_all(std::vector<Command> commands) = 0;
 
 protected:

@@ -35,8 +35,8 @@ asio::awaitable<void> listen(std::string conninfo, std::vector<std::string> chan
       log::warn("listening for notifications: {}; trying again in {} s", error.what(),
                 delay_seconds);
     }
-    asio::steady_timer timer{co_await asio::this_coro::executor,
-                             std::chrono::seconds{delay_seconds}};
+    asio::steady_timer timer{co_await asio::this_coro::executor};
+    timer.expires_after(std::chrono::seconds{delay_seconds});
     co_await timer.async_wait(asio::use_awaitable);
   }
 }

@@ -177,7 +177,8 @@ asio::awaitable<void> Transaction::commit() {
   // A check that throws must find the transaction open.
   for (const auto& entry : queued_) {
     if (entry.check) {
-      co_await send_with({});
+      co_await send_with(std::move(commands));
+      commands = {};
       break;
     }
   }

@@ -129,13 +129,13 @@ constexpr Statement kCancelSome{"segments.cancel_some", R"sql(
 // The segments let go of them at once: otherwise the sweep, which locks the blob first and then
 // whoever refers to it, could wait in a circle with a deletion that comes from the other side.
 constexpr Statement kTakeOutputs{"segments.take_outputs", R"sql(
-  WITH some AS (
+  WITH chosen AS (
     SELECT "id", "images_blob", "frames_blob" FROM "Segments"
      WHERE "job_id" = $1 AND ("images_blob" IS NOT NULL OR "frames_blob" IS NOT NULL) LIMIT $2
   ), freed AS (
     UPDATE "Segments" AS segment SET "images_blob" = NULL, "frames_blob" = NULL
-      FROM some WHERE segment."id" = some."id"
-    RETURNING some."images_blob", some."frames_blob"
+      FROM chosen WHERE segment."id" = chosen."id"
+    RETURNING chosen."images_blob", chosen."frames_blob"
   )
   SELECT blob FROM freed, LATERAL (VALUES ("images_blob"), ("frames_blob")) AS each (blob)
    WHERE blob IS NOT NULL

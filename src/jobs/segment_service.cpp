@@ -114,13 +114,27 @@ asio::awaitable<void> SegmentService::give_back(ClaimedSegment segment, int dela
   }
 }
 
-asio::awaitable<Assembly> SegmentService::begin_assembly(ClaimedSegment segment) {
-  auto found = co_await assembly_dao::find(database_, segment.job);
+asio::awaitable<bool> SegmentService::hold(db::Transaction& transaction,
+                                           const ClaimedSegment& segment) {
+  std::vector<db::Command> commands;
+  commands.push_back(segment_dao::renew_if_leased(segment.id, segment.lease, lease_seconds_, 0));
+  const auto results = co_await transaction.execute_all(std::move(commands));
+  co_return results.front().affected() == 1;
+}
+
+asio::awaitable<std::optional<Assembly>> SegmentService::begin_assembly(ClaimedSegment segment) {
+  auto transaction = co_await database_.begin();
+  const bool held = co_await hold(transaction, segment);
+  if (!held) {
+    co_return std::nullopt;
+  }
+  auto found = co_await assembly_dao::find(transaction, segment.job);
   if (found) {
     // What a step wrote that did not come to its end.
-    co_await blobs_.truncate(found->directory_blob, found->directory_bytes);
-    co_await blobs_.truncate(found->index_blob, found->index_bytes);
-    co_return std::move(*found);
+    blobs_.truncate(transaction, found->directory_blob, found->directory_bytes);
+    blobs_.truncate(transaction, found->index_blob, found->index_bytes);
+    co_await transaction.commit();
+    co_return found;
   }
   Assembly assembly;
   assembly.job = segment.job;
@@ -128,7 +142,6 @@ asio::awaitable<Assembly> SegmentService::begin_assembly(ClaimedSegment segment)
   assembly.frames_blob = BlobId::random();
   assembly.directory_blob = BlobId::random();
   assembly.index_blob = BlobId::random();
-  auto transaction = co_await database_.begin();
   for (const BlobId blob :
        {assembly.images_blob, assembly.frames_blob, assembly.directory_blob, assembly.index_blob}) {
     blobs_.stage(transaction, blob);
@@ -161,11 +174,8 @@ asio::awaitable<bool> SegmentService::advance_assembly(ClaimedSegment segment,
     }
   }
   auto transaction = co_await database_.begin();
-  std::vector<db::Command> commands;
-  // Locks the segment, and so fences the step.
-  commands.push_back(segment_dao::renew_if_leased(segment.id, segment.lease, lease_seconds_, 0));
-  const auto results = co_await transaction.execute_all(std::move(commands));
-  if (results.front().affected() != 1) {
+  const bool held = co_await hold(transaction, segment);
+  if (!held) {
     co_return false;
   }
   segment_dao::forget_outputs(transaction, segment.job, before.position, after.position);

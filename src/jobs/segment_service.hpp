@@ -48,8 +48,8 @@ public:
 
   // Assembling a result, in the lease of the job's ASSEMBLY segment.
 
-  // What was assembled so far; begins when nothing was.
-  asio::awaitable<Assembly> begin_assembly(ClaimedSegment segment);
+  // What was assembled so far; begins when nothing was. nullopt when the lease is lost.
+  asio::awaitable<std::optional<Assembly>> begin_assembly(ClaimedSegment segment);
   // Up to `limit` finished segments of frames from `position` on, in order.
   asio::awaitable<std::vector<FinishedSegment>> list_finished(JobId job, int position, int limit);
   // One step: the parts of `segments` become those of the assembly's blobs, and `after` is how far
@@ -68,6 +68,9 @@ public:
   asio::awaitable<std::int64_t> sweep_workers();
 
 private:
+  // Locks the segment until the transaction ends, which fences what it does; false when the lease
+  // is lost.
+  asio::awaitable<bool> hold(db::Transaction& transaction, const ClaimedSegment& segment);
   asio::awaitable<void> fail_job(ClaimedSegment segment, std::string reason);
 
   db::Pool& database_;

@@ -35,7 +35,11 @@ asio::awaitable<std::int64_t> Assembler::append(BlobId blob, std::int64_t size,
 
 asio::awaitable<bool> Assembler::run(ClaimedSegment segment, FormerSegments former,
                                      std::function<bool()> stopping) {
-  auto assembly = co_await segments_.begin_assembly(segment);
+  auto begun = co_await segments_.begin_assembly(segment);
+  if (!begun) {
+    co_return false;
+  }
+  auto assembly = std::move(*begun);
   auto totals = ResultTotals::from_json(assembly.totals);
   for (;;) {
     if (stopping()) {

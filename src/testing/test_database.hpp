@@ -3,6 +3,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -18,6 +19,8 @@ class TestDatabase {
 public:
   // `connections`: of the pool.
   explicit TestDatabase(int connections = 8);
+  // Of a gzipped dump (plain SQL) instead of the template, migrated to the schema of today.
+  explicit TestDatabase(const std::filesystem::path& dump, int connections = 8);
   ~TestDatabase();
   TestDatabase(const TestDatabase&) = delete;
   TestDatabase& operator=(const TestDatabase&) = delete;

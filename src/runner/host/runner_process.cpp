@@ -199,9 +199,17 @@ RunnerProcess::RunnerProcess(asio::any_io_executor executor, const RunnerOptions
   state_->socket.assign(asio::local::stream_protocol{}, ends[0]);
 }
 
+RunnerProcess::RunnerProcess(asio::any_io_executor executor, Connected other_end)
+    : state_{std::make_shared<State>(std::move(executor))} {
+  state_->socket.assign(asio::local::stream_protocol{}, other_end.socket);
+}
+
 RunnerProcess::~RunnerProcess() {
   state_->watchdog.cancel();
   kill();
+  if (state_->child < 0) {
+    return;
+  }
   // Reaping may take a moment while the kernel gives back the child's memory.
   const auto reap = [child = state_->child] { waitpid(child, nullptr, 0); };
   try {
@@ -241,7 +249,8 @@ asio::awaitable<boost::json::object> RunnerProcess::run(boost::json::object task
     state.ready = true;
   }
   const std::string request = json_text(task);
-  co_await state.send(MessageType::task, std::as_bytes(std::span{request.data(), request.size()}));
+  const std::span text{request.data(), request.size()};
+  co_await state.send(MessageType::task, std::as_bytes(text));
   for (;;) {
     state.watch();
     const MessageHeader header = co_await state.receive_header();

@@ -51,6 +51,11 @@ class RunnerProcess {
 public:
   // Throws std::system_error.
   RunnerProcess(asio::any_io_executor executor, const RunnerOptions& options);
+  // Whoever is at the other end of a stream socket, which it owns from now on.
+  struct Connected {
+    int socket;
+  };
+  RunnerProcess(asio::any_io_executor executor, Connected other_end);
   // Kills the child.
   ~RunnerProcess();
   RunnerProcess(const RunnerProcess&) = delete;

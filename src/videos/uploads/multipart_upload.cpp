@@ -152,7 +152,8 @@ asio::awaitable<Result<Received>> receive_and_add(VideoIngest& ingest, Idempoten
       [&](db::Transaction& transaction) -> asio::awaitable<Result<Answer>> {
     if (repeated) {
       // The key is claimed with this, which ends here and gives the first answer.
-      co_await transaction.execute_all({});
+      std::vector<db::Command> nothing;
+      co_await transaction.execute_all(std::move(nothing));
       throw Unavailable("the answer to a repeated upload expired meanwhile");
     }
     auto video = co_await ingest.accept(transaction, upload);

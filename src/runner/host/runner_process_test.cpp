@@ -1,0 +1,136 @@
+// Goal: a runner answers for its task alone, is known when it is of no more use, and has no rights that
+// it does not need.
+// Method: real runners; /proc says what they have.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "runner/host/prober.hpp"
+#include "runner/host/runner_process.hpp"
+#include "testing/file_source.hpp"
+#include "testing/test_server.hpp"
+
+namespace infernode::runner {
+namespace {
+
+namespace json = boost::json;
+
+class Runner : public testing::Test {
+protected:
+  // Runs a task over the example clip; returns what was thrown, in words.
+  std::string run(RunnerProcess& runner, json::object task) {
+    std::string thrown;
+    const auto bytes = test::read_file(test::kClip.string());
+    const auto body = [&]() -> asio::awaitable<void> {
+      SourceReader read = [&](std::uint32_t, std::int64_t offset,
+                              std::size_t most) -> asio::awaitable<std::vector<std::byte>> {
+        const auto begin = std::min<std::size_t>(static_cast<std::size_t>(offset), bytes.size());
+        const auto end = std::min(begin + most, bytes.size());
+        co_return std::vector<std::byte>(bytes.begin() + static_cast<std::ptrdiff_t>(begin),
+                                         bytes.begin() + static_cast<std::ptrdiff_t>(end));
+      };
+      FrameSink sink = [&](RunnerFrame) -> asio::awaitable<void> {
+        ++frames_;
+        co_return;
+      };
+      try {
+        co_await runner.run(std::move(task), std::move(read), std::move(sink));
+      } catch (const TaskFailed& error) {
+        thrown = "task: " + std::string{error.what()};
+      } catch (const RunnerCrashed& error) {
+        thrown = "crash: " + std::string{error.what()};
+      }
+    };
+    asio::co_spawn(context_, body(), [](const std::exception_ptr& error) { EXPECT_FALSE(error); });
+    context_.restart();
+    context_.run();
+    return thrown;
+  }
+  json::object probe() const {
+    return {{"op", "probe"},
+            {"video_bytes", static_cast<std::int64_t>(std::filesystem::file_size(test::kClip))}};
+  }
+  static std::string status_of(pid_t pid, const std::string& name) {
+    std::ifstream in{"/proc/" + std::to_string(pid) + "/status"};
+    for (std::string line; std::getline(in, line);) {
+      if (line.starts_with(name + ":")) {
+        return line.substr(name.size() + 2);
+      }
+    }
+    return "";
+  }
+  static pid_t newest_child() {
+    pid_t newest = 0;
+    for (const auto& entry : std::filesystem::directory_iterator{"/proc"}) {
+      const std::string name = entry.path().filename();
+      if (name.find_first_not_of("0123456789") == std::string::npos &&
+          status_of(std::stoi(name), "PPid") == std::to_string(getpid()) &&
+          !status_of(std::stoi(name), "State").starts_with("Z")) {
+        newest = std::max(newest, std::stoi(name));
+      }
+    }
+    return newest;
+  }
+
+  asio::io_context context_{1};
+  int frames_ = 0;
+};
+
+TEST_F(Runner, AnswersAfterATaskThatFailed) {
+  RunnerProcess runner{context_.get_executor(), RunnerOptions{}};
+  EXPECT_EQ(run(runner, {{"op", "segment"}, {"params", {{"pipeline", "none"}}}}).substr(0, 5),
+            "task:");
+  EXPECT_TRUE(runner.usable());
+  EXPECT_EQ(run(runner, {{"op", "segment"}}).substr(0, 5), "task:");
+  EXPECT_EQ(run(runner, probe()), "");
+  EXPECT_EQ(frames_, 1);
+  EXPECT_TRUE(runner.usable());
+}
+
+// A5: a dead runner is not handed out again.
+TEST_F(Runner, ADeadOneIsKnownToBeOfNoUse) {
+  RunnerProcess runner{context_.get_executor(), RunnerOptions{}};
+  EXPECT_EQ(run(runner, probe()), "");
+  runner.kill();
+  for (int i = 0; i < 200 && runner.usable(); ++i) {
+    usleep(10'000);
+  }
+  EXPECT_FALSE(runner.usable());
+  EXPECT_EQ(run(runner, probe()).substr(0, 6), "crash:");
+}
+
+TEST_F(Runner, AMissingModelIsSaid) {
+  RunnerProcess runner{context_.get_executor(),
+                       RunnerOptions{INFERNODE_MODELS, {"none"}, "cpu", 1}};
+  EXPECT_EQ(run(runner, probe()), "task: there is no model none");
+}
+
+TEST_F(Runner, HasNoRightsThatItDoesNotNeed) {
+  RunnerProcess runner{context_.get_executor(), RunnerOptions{}};
+  EXPECT_EQ(run(runner, probe()), "");
+  const pid_t pid = newest_child();
+  ASSERT_GT(pid, 0);
+  EXPECT_EQ(status_of(pid, "NoNewPrivs"), "1");
+  if (geteuid() == 0) {
+    EXPECT_EQ(status_of(pid, "Uid").substr(0, 5), "65534");
+    EXPECT_EQ(status_of(pid, "Gid").substr(0, 5), "65534");
+    EXPECT_EQ(status_of(pid, "CapEff"), "0000000000000000");
+  }
+  std::ifstream environment{"/proc/" + std::to_string(pid) + "/environ"};
+  const std::string variables{std::istreambuf_iterator<char>{environment}, {}};
+  EXPECT_EQ(variables.find("DB_"), std::string::npos);
+  EXPECT_EQ(variables.find("HOME="), std::string::npos);
+  // One socket, and the three that every process has.
+  std::error_code error;
+  int open = 0;
+  for (const auto& entry : std::filesystem::directory_iterator{
+           "/proc/" + std::to_string(pid) + "/fd", error}) {
+    open += std::stoi(entry.path().filename()) > 3 ? 1 : 0;
+  }
+  EXPECT_EQ(open, 0);
+}
+
+}  // namespace
+}  // namespace infernode::runner

@@ -1,0 +1,166 @@
+// Goal: garbage from a runner never becomes a result.
+// Method: the test plays the runner: a child that speaks the protocol as it likes.
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <cstring>
+#include <thread>
+
+#include "runner/protocol.hpp"
+#include "worker/segment_run.hpp"
+
+namespace infernode {
+namespace {
+
+namespace json = boost::json;
+using runner::MessageType;
+
+// The runner's end of the socket.
+class Impostor {
+public:
+  explicit Impostor(int descriptor) : descriptor_{descriptor} {}
+  ~Impostor() { close(descriptor_); }
+  void send(MessageType type, const std::string& payload, std::int64_t announced = -1) const {
+    const runner::MessageHeader header{
+        type, static_cast<std::uint32_t>(announced < 0 ? static_cast<std::int64_t>(payload.size())
+                                                       : announced)};
+    raw({reinterpret_cast<const char*>(&header), sizeof header});
+    raw(payload);
+  }
+  void frame(int number, const std::string& text = "{}") const {
+    const runner::FrameHeader header{number, static_cast<std::uint32_t>(text.size())};
+    send(MessageType::frame, std::string{reinterpret_cast<const char*>(&header), sizeof header} +
+                                 text + "jpeg");
+  }
+  void raw(std::string_view bytes) const {
+    static_cast<void>(::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL));
+  }
+
+private:
+  int descriptor_;
+};
+
+class NoSink : public ByteSink {
+public:
+  asio::awaitable<void> write(std::vector<std::byte>) override { co_return; }
+};
+
+json::object sound_outcome() {
+  return {{"processed", 2},       {"skipped", 0},          {"failed", 0},
+          {"cpu_seconds", 0.5},   {"provider", "cpu"},     {"runtime", "r"},
+          {"processor", "p"},     {"build", "b"},          {"tally", {{"a", 1}}},
+          {"reasons", json::object{}}, {"models", json::array{}}};
+}
+
+// What the worker makes of a runner that says this; empty for a sound outcome.
+std::string verdict(const std::function<void(const Impostor&)>& speak) {
+  int ends[2];
+  EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+  std::thread child{[end = ends[1], &speak] {
+    const Impostor impostor{end};
+    impostor.send(MessageType::ready, "{}");
+    // The task comes; a reader of ours would be another parser.
+    char ignored[4096];
+    static_cast<void>(recv(end, ignored, sizeof ignored, 0));
+    speak(impostor);
+  }};
+  asio::io_context context{1};
+  runner::RunnerProcess process{context.get_executor(),
+                                runner::RunnerProcess::Connected{ends[0]}};
+  std::string said;
+  const auto body = [&]() -> asio::awaitable<void> {
+    NoSink sink;
+    ResultRecorder recorder{sink, sink};
+    SegmentWork work{{{"pipeline", "x"}, {"frame_step", 2}}, {10, 14, 2, std::nullopt}, 100};
+    runner::SourceReader read = [](std::uint32_t, std::int64_t,
+                                   std::size_t) -> asio::awaitable<std::vector<std::byte>> {
+      co_return std::vector<std::byte>{};
+    };
+    std::function<void()> nothing = [] {};
+    const EnergySettings energy{3.5, {475, "g"}};
+    try {
+      const auto outcome = co_await run_segment(process, std::move(work), std::move(read), recorder,
+                                                energy, std::move(nothing));
+      EXPECT_EQ(outcome.processed, 2);
+    } catch (const runner::RunnerCrashed& error) {
+      said = error.what();
+    } catch (const runner::TaskFailed& error) {
+      said = "task failed";
+    }
+  };
+  asio::co_spawn(context, body(), [](const std::exception_ptr& error) { EXPECT_FALSE(error); });
+  context.run();
+  child.join();
+  return said;
+}
+
+std::string verdict_on(const std::function<void(json::object&)>& change) {
+  return verdict([&](const Impostor& impostor) {
+    impostor.frame(10);
+    impostor.frame(12);
+    auto outcome = sound_outcome();
+    change(outcome);
+    impostor.send(MessageType::done, json::serialize(outcome));
+  });
+}
+
+TEST(SegmentRun, TakesASoundOutcome) {
+  EXPECT_EQ(verdict_on([](json::object&) {}), "");
+}
+
+TEST(SegmentRun, RefusesFramesThatAreNotItsOwn) {
+  for (const int wrong : {-1, 0, 9, 11, 14, 2'000'000'000}) {
+    EXPECT_NE(verdict([&](const Impostor& impostor) { impostor.frame(wrong); }), "") << wrong;
+  }
+  EXPECT_NE(verdict([](const Impostor& impostor) {
+              impostor.frame(12);
+              impostor.frame(10);
+            }),
+            "");
+  EXPECT_NE(verdict([](const Impostor& impostor) {
+              impostor.frame(10);
+              impostor.frame(10);
+            }),
+            "");
+}
+
+TEST(SegmentRun, RefusesOutcomesThatDoNotAddUp) {
+  const std::vector<std::pair<std::string, json::value>> wrong{
+      {"processed", 3},        {"processed", -1},       {"processed", "2"},  {"processed", 1},
+      {"processed", 1e300},    {"failed", 1},           {"skipped", -1},     {"cpu_seconds", "1"},
+      {"provider", 1},         {"runtime", nullptr},    {"tally", json::array{}},
+      {"tally", {{"a", -1}}},  {"tally", {{"a", "1"}}}, {"reasons", 1},      {"models", 1},
+      {"models", {1}},         {"models", {{{"name", "m"}}}}};
+  for (const auto& [key, value] : wrong) {
+    EXPECT_NE(verdict_on([&](json::object& outcome) { outcome[key] = value; }), "")
+        << key << " " << value;
+    EXPECT_NE(verdict_on([&](json::object& outcome) { outcome.erase(key); }), "") << key;
+  }
+}
+
+TEST(SegmentRun, RefusesWhatIsNoMessage) {
+  EXPECT_NE(verdict([](const Impostor& impostor) { impostor.raw("garbage garbage"); }), "");
+  EXPECT_NE(verdict([](const Impostor& impostor) {
+              impostor.send(MessageType::frame, "", 0xffffffff);
+            }),
+            "");
+  EXPECT_NE(verdict([](const Impostor& impostor) { impostor.send(MessageType::frame, "abc"); }),
+            "");
+  EXPECT_NE(verdict([](const Impostor& impostor) { impostor.send(MessageType::done, "{"); }), "");
+  EXPECT_NE(verdict([](const Impostor& impostor) { impostor.send(MessageType::done, "[]"); }), "");
+  EXPECT_NE(verdict([](const Impostor& impostor) { impostor.send(MessageType::error, "{}"); }),
+            "");
+  EXPECT_NE(verdict([](const Impostor& impostor) { impostor.send(MessageType::read, "x"); }), "");
+  EXPECT_NE(verdict([](const Impostor& impostor) { impostor.send(MessageType::task, "x"); }), "");
+  EXPECT_NE(verdict([](const Impostor&) {}), "");  // it dies
+  EXPECT_EQ(verdict([](const Impostor& impostor) {
+              impostor.send(MessageType::error, R"({"fault":"damaged","detail":"x"})");
+            }),
+            "task failed");
+}
+
+}  // namespace
+}  // namespace infernode

@@ -1,0 +1,321 @@
+// Goal: a worker works jobs off as they are, gives back what it cannot finish, lets no runner serve
+// two users, and believes no runner that makes no sense.
+// Method: the real worker, runner, clip and model on a database of their own.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "inference/model_catalogue.hpp"
+#include "testing/file_source.hpp"
+#include "testing/services.hpp"
+#include "testing/test_server.hpp"
+#include "worker/worker.hpp"
+
+namespace infernode::test {
+namespace {
+
+namespace json = boost::json;
+
+// Children of this process, by the name that they were started with.
+std::set<pid_t> runners() {
+  std::set<pid_t> found;
+  for (const auto& entry : std::filesystem::directory_iterator{"/proc"}) {
+    const std::string name = entry.path().filename();
+    if (name.find_first_not_of("0123456789") != std::string::npos) {
+      continue;
+    }
+    std::ifstream status{entry.path() / "status"};
+    const std::string text{std::istreambuf_iterator<char>{status}, {}};
+    std::ifstream line{entry.path() / "cmdline"};
+    const std::string command{std::istreambuf_iterator<char>{line}, {}};
+    if (text.find("\nPPid:\t" + std::to_string(getpid()) + "\n") != std::string::npos &&
+        text.find("\nState:\tZ") == std::string::npos &&
+        command.find("infernode") != std::string::npos &&
+        command.find("runner") != std::string::npos) {
+      found.insert(std::stoi(name));
+    }
+  }
+  return found;
+}
+
+class AtWork : public testing::Test {
+protected:
+  // A clip of the example's first frames, and a user who has it.
+  MadeJob upload(int frames = 120) {
+    MadeJob made;
+    made.user = services_.make_user();
+    made.dataset = services_.make_dataset(made.user);
+    made.video = services_.make_video(made.dataset, frames, read_file(kClip.string()));
+    // The stream starts at its first keyframe; the factory's others are not this clip's.
+    services_.database.sql("UPDATE \"Videos\" SET keyframes = '[[0,0,0]]'");
+    return made;
+  }
+  Worker& add_worker() {
+    WorkerSettings settings;
+    settings.info = services_.worker;
+    settings.info.id = WorkerId::random();
+    settings.model_folder = INFERNODE_MODELS;
+    settings.threads = 2;
+    settings.energy.grid = {475, "test"};
+    const WorkerServices parts{services_.segments, services_.assembler, services_.blobs,
+                               services_.pipelines, models_};
+    workers_.push_back(std::make_unique<Worker>(services_.database.context().get_executor(), parts,
+                                                settings));
+    asio::co_spawn(services_.database.context(), workers_.back()->run(),
+                   [this](const std::exception_ptr& error) {
+                     EXPECT_FALSE(error);
+                     ++stopped_;
+                   });
+    return *workers_.back();
+  }
+  void wait_until(const std::function<bool()>& done) {
+    services_.database.run([&]() -> asio::awaitable<void> {
+      asio::steady_timer timer{services_.database.context()};
+      for (int i = 0; i < 6000 && !done(); ++i) {
+        timer.expires_after(std::chrono::milliseconds{10});
+        co_await timer.async_wait(asio::use_awaitable);
+      }
+      EXPECT_TRUE(done());
+    });
+  }
+  std::string status(const MadeJob& made) {
+    return services_.database.value("SELECT status FROM \"InferenceJobs\" WHERE id = '" +
+                                    made.job.to_string() + "'");
+  }
+  void wait_for_end(const MadeJob& made) {
+    wait_until([&] {
+      const auto now = status(made);
+      return now != "PENDING" && now != "RUNNING";
+    });
+  }
+  void stop_workers() {
+    for (auto& worker : workers_) {
+      worker->stop();
+    }
+    wait_until([&] { return stopped_ == static_cast<int>(workers_.size()); });
+  }
+  json::value head(const MadeJob& made) {
+    return json::parse(services_.database.value(
+        "SELECT json_res FROM \"Results\" WHERE \"inferenceJob_id\" = '" + made.job.to_string() +
+        "'"));
+  }
+  std::string bytes_hash(const MadeJob& made, const std::string& column) {
+    const auto blob = BlobId::parse(services_.database.value(
+                                        "SELECT \"" + column +
+                                        "\" FROM \"Results\" WHERE \"inferenceJob_id\" = '" +
+                                        made.job.to_string() + "'"))
+                          .value();
+    Sha256 sha;
+    services_.database.run([&]() -> asio::awaitable<void> {
+      for (std::int64_t at = 0;;) {
+        const auto bytes = co_await services_.blobs.read(blob, at, 1 << 20);
+        if (bytes.empty()) {
+          break;
+        }
+        at += static_cast<std::int64_t>(bytes.size());
+        sha.update(bytes);
+      }
+    });
+    const auto digest = sha.finish();
+    return hex(digest);
+  }
+
+  Services services_;
+  inference::ModelCatalogue models_ = inference::load_catalogue(INFERNODE_MODELS);
+  std::vector<std::unique_ptr<Worker>> workers_;
+  int stopped_ = 0;
+};
+
+// Two workers on one video make the bytes that one makes; the result says what all of them used.
+TEST_F(AtWork, TwoWorkersMakeTheBytesThatOneMakes) {
+  auto made = upload();
+  made.job = services_.make_job_of(made.user, made.video, {{"frame_step", 2}});
+  add_worker();
+  wait_for_end(made);
+  ASSERT_EQ(status(made), "COMPLETED");
+  const auto alone = made;
+  made.job = services_.make_job_of(made.user, made.video, {{"frame_step", 2}});
+  add_worker();
+  for (auto& worker : workers_) {
+    worker->wake();
+  }
+  wait_for_end(made);
+  ASSERT_EQ(status(made), "COMPLETED");
+  for (const char* column : {"frames", "image_zip", "image_index"}) {
+    EXPECT_EQ(bytes_hash(made, column), bytes_hash(alone, column)) << column;
+  }
+  const auto provenance = head(made).at("provenance");
+  EXPECT_EQ(text(provenance, "model_sha256"), models_.find("centernet")->sha256);
+  EXPECT_EQ(provenance.at("providers").as_array().size(), 1U);
+  EXPECT_FALSE(provenance.at("processors").as_array().empty());
+  EXPECT_TRUE(text(provenance, "runtime").starts_with("onnxruntime "));
+  stop_workers();
+  EXPECT_EQ(services_.database.value("SELECT count(*) FROM \"Workers\""), "0");
+  services_.expect_sound_money();
+}
+
+// A runner has seen one user's bytes, and may have been taken over by them: it serves nobody else.
+TEST_F(AtWork, ARunnerServesOneUserOnly) {
+  auto first = upload(20);
+  first.job = services_.make_job_of(first.user, first.video, {{"end_frame", 4}});
+  add_worker();
+  wait_for_end(first);
+  const auto before = runners();
+  auto same = first;
+  same.job = services_.make_job_of(first.user, first.video, {{"end_frame", 4}});
+  workers_.front()->wake();
+  wait_for_end(same);
+  auto second = upload(20);
+  second.job = services_.make_job_of(second.user, second.video, {{"end_frame", 4}});
+  workers_.front()->wake();
+  wait_for_end(second);
+  ASSERT_EQ(status(second), "COMPLETED");
+  const auto after = runners();
+  // The first user's is gone; one of the two before (the spare) may serve the second.
+  int kept = 0;
+  for (const pid_t pid : before) {
+    kept += after.contains(pid) ? 1 : 0;
+  }
+  EXPECT_LE(kept, 1);
+  stop_workers();
+}
+
+// A6, too: with the largest step nothing overflows.
+TEST_F(AtWork, TheLargestStepSelectsOneFrame) {
+  auto made = upload();
+  made.job = services_.make_job_of(made.user, made.video,
+                                   {{"frame_step", 2147483647}, {"start_frame", 3}});
+  add_worker();
+  wait_for_end(made);
+  EXPECT_EQ(status(made), "COMPLETED");
+  EXPECT_EQ(integer(head(made).at("accounting"), "processed"), 1);
+  stop_workers();
+}
+
+TEST_F(AtWork, AStoppedWorkerGivesItsSegmentBack) {
+  auto made = upload();
+  made.job = services_.make_job_of(made.user, made.video);
+  add_worker();
+  wait_until([&] {
+    return services_.database.value(
+               "SELECT coalesce(max(progress), 0) > 0 FROM \"Segments\" WHERE state = 'LEASED'") ==
+           "t";
+  });
+  stop_workers();
+  EXPECT_EQ(services_.database.value("SELECT count(*) FROM \"Segments\" WHERE state = 'LEASED'"),
+            "0");
+  EXPECT_EQ(services_.database.value("SELECT max(attempts) FROM \"Segments\" WHERE state <> 'DONE'"),
+            "0");
+  add_worker();
+  wait_for_end(made);
+  EXPECT_EQ(status(made), "COMPLETED");
+  EXPECT_EQ(services_.database.value(
+                "SELECT max(attempts) FROM \"Segments\" WHERE kind = 'FRAMES'"),
+            "1");
+  stopped_ = 0;
+  workers_.erase(workers_.begin());
+  stop_workers();
+  services_.expect_sound_money();
+}
+
+// A database that goes away for a moment costs time, and no attempt.
+TEST_F(AtWork, CutConnectionsCostNoAttempt) {
+  auto made = upload();
+  made.job = services_.make_job_of(made.user, made.video);
+  add_worker();
+  for (int i = 0; i < 3; ++i) {
+    wait_until([&, cuts = 0]() mutable { return ++cuts > 60; });
+    services_.database.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()");
+    services_.database.pass_time(std::chrono::seconds{16});  // whatever lease was lost is over
+    workers_.front()->wake();
+  }
+  wait_until([&] {
+    workers_.front()->wake();
+    return status(made) == "COMPLETED";
+  });
+  EXPECT_EQ(services_.database.value(
+                "SELECT max(attempts) FROM \"Segments\" WHERE kind = 'FRAMES'"),
+            "1");
+  stop_workers();
+  services_.expect_sound_money();
+}
+
+// A runner that dies costs one attempt, and the next segment gets another runner.
+TEST_F(AtWork, ARunnerThatDiesCostsOneAttempt) {
+  auto made = upload();
+  made.job = services_.make_job_of(made.user, made.video);
+  add_worker();
+  wait_until([&] {
+    return services_.database.value(
+               "SELECT coalesce(max(progress), 0) > 0 FROM \"Segments\" WHERE state = 'LEASED'") ==
+           "t";
+  });
+  for (const pid_t pid : runners()) {
+    kill(pid, SIGKILL);
+  }
+  wait_until([&] {
+    return services_.database.value("SELECT count(*) FROM \"Segments\" WHERE error IS NOT NULL") !=
+           "0";
+  });
+  services_.database.pass_time(std::chrono::seconds{3});
+  workers_.front()->wake();
+  wait_for_end(made);
+  EXPECT_EQ(status(made), "COMPLETED");
+  EXPECT_EQ(services_.database.value(
+                "SELECT max(attempts) FROM \"Segments\" WHERE kind = 'FRAMES'"),
+            "2");
+  stop_workers();
+}
+
+// A full disk pauses the worker; it says so, and goes on when there is room again.
+TEST_F(AtWork, AFullDiskPausesTheQueue) {
+  class FullChunks : public PostgresChunks {
+  public:
+    using PostgresChunks::PostgresChunks;
+    asio::awaitable<void> put(ChunkId id, std::vector<std::byte> bytes) override {
+      if (full) {
+        throw db::DiskFull("No space left on device");
+      }
+      co_await PostgresChunks::put(id, std::move(bytes));
+    }
+    bool full = true;
+  };
+  auto made = upload(20);
+  made.job = services_.make_job_of(made.user, made.video, {{"end_frame", 4}});
+  FullChunks chunks{services_.pool};
+  BlobStore blobs{services_.pool, chunks};
+  WorkerSettings settings;
+  settings.info = services_.worker;
+  settings.model_folder = INFERNODE_MODELS;
+  settings.energy.grid = {475, "test"};
+  const WorkerServices parts{services_.segments, services_.assembler, blobs, services_.pipelines,
+                             models_};
+  workers_.push_back(std::make_unique<Worker>(services_.database.context().get_executor(), parts,
+                                              settings));
+  asio::co_spawn(services_.database.context(), workers_.back()->run(),
+                 [this](const std::exception_ptr&) { ++stopped_; });
+  wait_until([&] {
+    return services_.database.value("SELECT count(*) FROM \"Workers\" WHERE paused IS NOT NULL") ==
+           "1";
+  });
+  EXPECT_EQ(services_.find(made).waiting.value().reason, WaitingFor::disk);
+  chunks.full = false;
+  services_.database.run([&]() -> asio::awaitable<void> { co_await blobs.try_room(); });
+  services_.database.pass_time(std::chrono::seconds{3});
+  workers_.front()->wake();
+  wait_for_end(made);
+  EXPECT_EQ(status(made), "COMPLETED");
+  EXPECT_EQ(services_.database.value(
+                "SELECT max(attempts) FROM \"Segments\" WHERE kind = 'FRAMES'"),
+            "1");
+  stop_workers();
+}
+
+}  // namespace
+}  // namespace infernode::test
