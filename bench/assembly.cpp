@@ -1,9 +1,9 @@
 // What it takes to assemble a job's result, by the number of its segments.
 //
-// Jobs of 1,000, 10,000 and 100,000 finished segments are made by statements (an image of 10 bytes and
-// a line of JSON each), then assembled by the service code over its pool, as a worker does it. Printed
-// are the seconds, the time per segment, and how much the process's peak memory grew. A hash of the
-// ZIP's directory shows that the work was done.
+// Jobs of 1,000, 10,000 and 100,000 finished segments are made by statements (an image of 10 bytes
+// and a line of JSON each), then assembled by the service code over its pool, as a worker does it.
+// Printed are the seconds, the time per segment, and how much the process's peak memory grew. A
+// hash of the ZIP's directory shows that the work was done.
 //
 // Not measured: what the segments themselves cost, and reading the result. PostgreSQL runs without
 // fsync, so the figures are processing, not the disk.
@@ -78,9 +78,8 @@ Measured measure(int segments) {
   const long before = peak_kib();
   const auto began = std::chrono::steady_clock::now();
   services.assemble(*claimed);
-  Measured measured{
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count(),
-      peak_kib() - before};
+  Measured measured{std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count(),
+                    peak_kib() - before};
   if (services.find(made).status != JobStatus::completed) {
     throw std::runtime_error("the job did not complete");
   }
@@ -104,7 +103,8 @@ Measured measure(int segments) {
   const double image_ms =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - image).count() * 10;
   fmt::print(
-      "{:7} segments: {:8.2f} s, {:.3f} ms a segment, peak memory grew by {} KiB; GET job {:.2f} ms, "
+      "{:7} segments: {:8.2f} s, {:.3f} ms a segment, peak memory grew by {} KiB; GET job {:.2f} "
+      "ms, "
       "one image {:.2f} ms\n",
       segments, measured.seconds, measured.seconds * 1000 / segments, measured.grown_kib, find_ms,
       image_ms);

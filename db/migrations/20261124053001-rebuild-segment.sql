@@ -1,6 +1,7 @@
 -- migrate:up
 -- What a segment needs is in its row: where decoding starts (NULL: at the beginning), and what a
--- worker must offer to work on it, such as 'model:centernet' or 'device:cuda'.
+-- worker must offer to work on it, such as 'pipeline:detect', 'model:centernet'
+-- or 'device:cuda'.
 ALTER TABLE "Segments"
   ADD COLUMN "keyframe_frame" INTEGER,
   ADD COLUMN "keyframe_pts"   BIGINT,
@@ -11,21 +12,30 @@ ALTER TABLE "Segments"
   ADD CONSTRAINT "Segments_keyframe" CHECK (("keyframe_frame" IS NULL) = ("keyframe_pts" IS NULL));
 ALTER TABLE "Segments" SET (autovacuum_vacuum_scale_factor = 0.02, fillfactor = 85);
 
+-- Each keyframe stands for the frames from its own up to the next one's.
+WITH video_rows AS (
+  SELECT job."id" AS job_id, video."keyframes"
+    FROM "InferenceJobs" AS job JOIN "Videos" AS video ON video."id" = job."video_id"
+   WHERE job."status" IN ('PENDING', 'RUNNING')
+), keyframe AS (
+  SELECT job_id, (entry->>0)::integer AS frame, (entry->>1)::bigint AS pts,
+         lead((entry->>0)::integer, 1, 2147483647)
+           OVER (PARTITION BY job_id ORDER BY (entry->>0)::integer) AS next_frame
+    FROM (SELECT job_id, json_array_elements("keyframes") AS entry FROM video_rows) AS entries
+)
 UPDATE "Segments" AS segment
-   SET ("keyframe_frame", "keyframe_pts") = (
-         SELECT (entry->>0)::integer, (entry->>1)::bigint
-           FROM "InferenceJobs" AS job
-           JOIN "Videos" AS video ON video."id" = job."video_id",
-                json_array_elements(video."keyframes") AS entry
-          WHERE job."id" = segment."job_id" AND (entry->>0)::integer > 0
-            AND (entry->>0)::integer <= segment."start_frame"
-          ORDER BY (entry->>0)::integer DESC LIMIT 1),
-       "needs" = (
-         SELECT ARRAY['model:' || (job."params"->>'model')]
-                || CASE WHEN job."params"->>'device' IN ('cpu', 'cuda')
-                        THEN ARRAY['device:' || (job."params"->>'device')] ELSE '{}' END
-           FROM "InferenceJobs" AS job WHERE job."id" = segment."job_id")
- WHERE segment."kind" = 'FRAMES' AND segment."state" IN ('PENDING', 'LEASED');
+   SET "keyframe_frame" = keyframe.frame, "keyframe_pts" = keyframe.pts
+  FROM keyframe
+ WHERE keyframe.job_id = segment."job_id" AND keyframe.frame > 0
+   AND segment."kind" = 'FRAMES' AND segment."state" IN ('PENDING', 'LEASED')
+   AND segment."start_frame" >= keyframe.frame AND segment."start_frame" < keyframe.next_frame;
+UPDATE "Segments" AS segment
+   SET "needs" = ARRAY['pipeline:' || (job."params"->>'pipeline'), 'model:' || (job."params"->>'model')]
+                 || CASE WHEN job."params"->>'device' IN ('cpu', 'cuda')
+                         THEN ARRAY['device:' || (job."params"->>'device')] ELSE '{}' END
+  FROM "InferenceJobs" AS job
+ WHERE job."id" = segment."job_id" AND segment."kind" = 'FRAMES'
+   AND segment."state" IN ('PENDING', 'LEASED');
 
 -- What is asked about a job that runs costs the same whatever the number of its segments.
 CREATE INDEX "Segments_leased" ON "Segments" ("job_id") WHERE "state" = 'LEASED';

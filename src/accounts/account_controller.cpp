@@ -92,8 +92,7 @@ awaitable<Result<http::Response>> update_user(UserAdministration& accounts,
   if (const auto* disabled = request.body.as_object().if_contains("disabled")) {
     change.disabled = disabled->as_bool();
   }
-  const auto user =
-      co_await accounts.update(request.user(), request.id<UserId>(), std::move(change));
+  const auto user = co_await accounts.update(request.user(), request.id<UserId>(), change);
   if (!user) {
     co_return user.error();
   }

@@ -26,7 +26,7 @@ asio::awaitable<Result<User>> UserAdministration::update(std::optional<UserId> a
     act.details.emplace("disabled", *change.disabled);
   }
   auto transaction = co_await database_.begin();
-  auto updated = co_await user_repository::update(transaction, id, std::move(change));
+  auto updated = co_await user_repository::update(transaction, id, change);
   if (updated.result == user_repository::Update::not_found) {
     co_return Error{ErrorCode::not_found, "There is no such user."};
   }

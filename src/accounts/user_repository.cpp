@@ -8,7 +8,7 @@ asio::awaitable<Updated> update(db::Transaction& transaction, UserId id, UserCha
   // Two administrators that take each other's role at once must not both succeed.
   co_await user_dao::lock_roles(transaction);
   Updated updated;
-  updated.user = co_await user_dao::update(transaction, id, std::move(change));
+  updated.user = co_await user_dao::update(transaction, id, change);
   const std::int64_t admins = co_await user_dao::count_admins(transaction);
   if (!updated.user) {
     updated.result = Update::not_found;

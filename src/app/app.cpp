@@ -117,6 +117,9 @@ void App::add_workers(int count) {
   for (const auto& model : models.models()) {
     worker.info.models.push_back(model.name);
   }
+  for (const auto& pipeline : pipelines.all()) {
+    worker.info.pipelines.push_back(pipeline->name());
+  }
   worker.model_folder = inference::model_folder(config.model_dir).string();
   worker.threads = config.worker_threads;
   worker.energy = EnergySettings{config.watts_per_core, grid};

@@ -1,6 +1,6 @@
-// Goal: a database that InferNode 0.1 made is migrated with its videos, jobs and results intact, and
-// what it left unfinished is finished.
-// Method: a dump of one (tests/data), with what was true of it written beside it.
+// Goal: a database that InferNode 0.1 made is migrated with its videos, jobs and results intact,
+// and what it left unfinished is finished. Method: a dump of one (tests/data), with what was true
+// of it written beside it.
 #include <gtest/gtest.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -26,9 +26,9 @@ protected:
     facts_ = json::parse(text);
     config_.model_dir = INFERNODE_MODELS;
     app_ = std::make_unique<app::App>(config_, database_.conninfo(), std::vector<db::Migration>{});
-    user_ = UserId::parse(
-                database_.value("SELECT id FROM \"Users\" WHERE email = 'old@example.com'"))
-                .value();
+    user_ =
+        UserId::parse(database_.value("SELECT id FROM \"Users\" WHERE email = 'old@example.com'"))
+            .value();
   }
   JobId job(const char* name) { return JobId::parse(test::text(facts_, name)).value(); }
   // Runs a coroutine in the app's own context.

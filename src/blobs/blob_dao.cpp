@@ -1,5 +1,7 @@
 #include "blobs/blob_dao.hpp"
 
+#include "blobs/blob_store.hpp"
+
 namespace infernode::blob_dao {
 namespace {
 
@@ -182,7 +184,7 @@ void adopt(db::Transaction& transaction, BlobId blob, std::int64_t size,
   }
   transaction.queue(db::command(kAdopt, blob, size, digest), [](const db::Rows& rows) {
     if (rows.affected() != 1) {
-      throw Unavailable("a staged blob expired before it was complete");
+      throw BlobExpired("a staged blob expired before it was complete");
     }
   });
 }

@@ -54,7 +54,7 @@ asio::awaitable<std::int64_t> delete_marked_former(db::Executor& executor,
 // Deletes marked blobs (or only this one) that have nothing left; returns how many.
 asio::awaitable<std::int64_t> delete_marked(db::Executor& executor, std::optional<BlobId> only);
 
-// The transaction fails with Unavailable when the blob has expired.
+// The transaction fails with BlobExpired when the blob has expired.
 void adopt(db::Transaction& transaction, BlobId blob, std::int64_t size,
            std::optional<Sha256Digest> sha256);
 // The parts of `from` become those of `to`, `base` bytes further on.

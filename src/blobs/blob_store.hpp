@@ -10,6 +10,7 @@
 
 #include "blobs/chunk_store.hpp"
 #include "core/digest.hpp"
+#include "core/error.hpp"
 #include "core/id.hpp"
 #include "db/pool.hpp"
 
@@ -18,6 +19,12 @@ namespace infernode {
 namespace blob_dao {
 struct OwnedPart;
 }
+
+// A staged blob is gone: nobody wrote to it or kept it for too long.
+class BlobExpired : public Unavailable {
+public:
+  using Unavailable::Unavailable;
+};
 
 // Long binary content. What a blob consists of is rows of parts in PostgreSQL; the bytes of the
 // parts are in a chunk store. A blob begins as staged: it is swept when nobody has adopted it
@@ -56,7 +63,7 @@ public:
   void expire(db::Transaction& transaction, const std::vector<BlobId>& blobs);
 
   // In the caller's transaction: the blob is complete and something refers to it from now on. The
-  // transaction fails with Unavailable when it has expired.
+  // transaction fails with BlobExpired when it has.
   void adopt(db::Transaction& transaction, BlobId blob, std::int64_t size,
              std::optional<Sha256Digest> sha256);
   // In the caller's transaction: what `from` consists of becomes part of `to`, `base` bytes after

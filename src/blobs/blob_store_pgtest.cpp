@@ -95,7 +95,8 @@ TEST_F(Blobs, AreSplicedFromBothForms) {
   std::vector<BlobStore::Splice> splices;
   const BlobId whole = BlobId::random();
   for (int i = 0; i < 6; ++i) {
-    const auto bytes = pattern(static_cast<std::size_t>(700 + 100 * i), i);
+    const std::size_t size = 700 + 100 * static_cast<std::size_t>(i);
+    const auto bytes = pattern(size, i);
     const BlobId part = i % 2 == 0 ? write(bytes) : write_former(bytes, 300);
     splices.push_back({part, whole, static_cast<std::int64_t>(expected.size())});
     expected.insert(expected.end(), bytes.begin(), bytes.end());
@@ -126,8 +127,7 @@ TEST_F(Blobs, WhatNobodyAdoptedGoesWhole) {
 TEST_F(Blobs, WhatIsWrittenToLives) {
   const BlobId blob = write(pattern(10, 5));
   services_.database.pass_time(std::chrono::minutes{50});
-  services_.database.run(
-      [&]() -> asio::awaitable<void> { co_await services_.blobs.keep(blob); });
+  services_.database.run([&]() -> asio::awaitable<void> { co_await services_.blobs.keep(blob); });
   services_.database.pass_time(std::chrono::minutes{50});
   EXPECT_EQ(sweep(), 0);
   services_.database.pass_time(std::chrono::minutes{11});

@@ -16,7 +16,7 @@ asio::awaitable<void> set_role(UserAdministration& users, std::string email, Rol
     throw std::runtime_error("there is no user " + email + "; register first");
   }
   UserChange change{role, std::nullopt};
-  const auto updated = co_await users.update(std::nullopt, user->id, std::move(change));
+  const auto updated = co_await users.update(std::nullopt, user->id, change);
   if (!updated) {
     throw std::runtime_error(updated.error().detail);
   }

@@ -1,6 +1,7 @@
 // Goal: the client says what really happened, hands connections out in order, and waits for nobody
 // who does not answer.
-// Method: a real server; statements that fail in the middle of a pipeline; a server that is cut off.
+// Method: a real server; statements that fail in the middle of a pipeline; a server that is cut
+// off.
 #include <gtest/gtest.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -42,8 +43,8 @@ TEST_F(Client, SendsStatementsThatDoNotWaitTogether) {
   EXPECT_EQ(count(), 21);
 }
 
-// The first error is the one that is thrown, nothing of the transaction stays, and the connection is
-// good for the next.
+// The first error is the one that is thrown, nothing of the transaction stays, and the connection
+// is good for the next.
 TEST_F(Client, AnErrorInTheMiddleOfAPipelineUndoesAll) {
   for (int round = 0; round < 3; ++round) {
     database_.run([&]() -> asio::awaitable<void> {

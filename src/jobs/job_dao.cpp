@@ -86,6 +86,10 @@ constexpr Statement kAddProgress{"jobs.add_progress", R"sql(
          "segments_left" = "segments_left" - 1, "updated_at" = "clock"()
    WHERE "id" = $1
 )sql"};
+constexpr Statement kSetGrams{"jobs.set_grams", R"sql(
+  UPDATE "InferenceJobs"
+     SET "carbon_grams" = $2::float8, "carbon_footprint" = round($2::float8) WHERE "id" = $1
+)sql"};
 constexpr Statement kFinish{"jobs.finish", R"sql(
   UPDATE "InferenceJobs" AS job
      SET "status" = $3::text::"enum_InferenceJobs_status", "cost" = ending.cost, "error" = $4,
@@ -118,7 +122,9 @@ constexpr Statement kMarkCleared{"jobs.mark_cleared", R"sql(
 constexpr Statement kListWithSegments{"jobs.list_with_segments", R"sql(
   SELECT job."id" FROM "InferenceJobs" AS job
    WHERE job."video_id" = $1 AND job."finished_at" IS NOT NULL
-     AND EXISTS (SELECT FROM "Segments" WHERE "job_id" = job."id") LIMIT $2
+     AND EXISTS (SELECT FROM "Segments" WHERE "job_id" = job."id")
+     AND NOT EXISTS (SELECT FROM "Results" WHERE "inferenceJob_id" = job."id"
+                        AND "image_zip" IS NOT NULL AND "image_index" IS NULL) LIMIT $2
 )sql"};
 
 Job job_from_row(const db::Row& row) {
@@ -230,6 +236,10 @@ db::Command mark_running(JobId id) {
 void add_progress(db::Transaction& transaction, JobId id, int processed, double joules,
                   double grams) {
   transaction.queue(kAddProgress, id, processed, joules, grams);
+}
+
+void set_grams(db::Transaction& transaction, JobId id, double grams) {
+  transaction.queue(kSetGrams, id, grams);
 }
 
 void finish(db::Transaction& transaction, const std::vector<Ending>& endings, JobStatus status,

@@ -50,6 +50,7 @@ db::Command mark_running(JobId id);
 // Counts a finished segment of frames.
 void add_progress(db::Transaction& transaction, JobId id, int processed, double joules,
                   double grams);
+void set_grams(db::Transaction& transaction, JobId id, double grams);
 // Ends jobs; what they cost is given for each.
 struct Ending {
   JobId id;
@@ -72,7 +73,7 @@ struct UnclearedJob {
 asio::awaitable<std::vector<UnclearedJob>> list_uncleared(db::Executor& executor, int keep_seconds,
                                                           int limit);
 asio::awaitable<void> mark_cleared(db::Executor& executor, JobId id);
-// Ended jobs of a video that have segments, up to `limit`.
+// Ended jobs of a video that have segments which nothing needs, up to `limit`.
 asio::awaitable<std::vector<JobId>> list_with_segments(db::Executor& executor, VideoId video,
                                                        int limit);
 

@@ -39,7 +39,7 @@ Waiting waiting_of(const segment_dao::FirstWaiting& first) {
 }  // namespace
 
 std::vector<std::string> needs_of(const Pipeline& pipeline, const boost::json::object& params) {
-  std::vector<std::string> needs;
+  std::vector<std::string> needs{"pipeline:" + pipeline.name()};
   for (const auto& model : pipeline.models(params)) {
     needs.push_back("model:" + model);
   }

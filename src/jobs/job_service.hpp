@@ -36,8 +36,8 @@ struct AcceptedJobs {
   Tokens cost;
 };
 
-// What a worker must offer for a job with these resolved params: its models, and its device unless
-// any will do. See WorkerInfo::offers().
+// What a worker must offer for a job with these resolved params: first the pipeline, which the
+// assembly needs too, then its models, and its device unless any will do. See WorkerInfo::offers().
 std::vector<std::string> needs_of(const Pipeline& pipeline, const boost::json::object& params);
 
 // A user's jobs. What is somebody else's, or in a deleted dataset, is not_found. Everything it is

@@ -3,7 +3,7 @@
 // Method: the real services on a database of their own, whose clock the test moves.
 #include <gtest/gtest.h>
 
-#include "jobs/job_dao.hpp"
+#include "db/listener.hpp"
 #include "testing/services.hpp"
 
 namespace infernode::test {
@@ -12,8 +12,8 @@ namespace {
 class Queue : public testing::Test {
 protected:
   std::string segment_value(const ClaimedSegment& segment, const std::string& column) {
-    return services_.database.value("SELECT " + column + " FROM \"Segments\" WHERE id = " +
-                                    std::to_string(segment.id));
+    return services_.database.value("SELECT " + column +
+                                    " FROM \"Segments\" WHERE id = " + std::to_string(segment.id));
   }
   void fail(const ClaimedSegment& segment, bool permanent = false) {
     services_.database.run([&]() -> asio::awaitable<void> {
@@ -102,8 +102,9 @@ TEST_F(Queue, TheThirdFailureFailsTheJobAndGivesEverythingBack) {
     EXPECT_EQ(segment->attempts, attempt);
     fail(*segment);
     // Tried again after 2 s, then 8 s; not before. Other segments of the job can be had.
-    services_.database.sql("UPDATE \"Segments\" SET claimable_at = claimable_at + interval '1 day' "
-                           "WHERE state = 'PENDING' AND attempts = 0");
+    services_.database.sql(
+        "UPDATE \"Segments\" SET claimable_at = claimable_at + interval '1 day' "
+        "WHERE state = 'PENDING' AND attempts = 0");
     EXPECT_FALSE(services_.claim());
     services_.database.pass_time(std::chrono::seconds{2 * attempt * attempt + 1});
   }
@@ -132,9 +133,8 @@ TEST_F(Queue, WhatIsGivenBackCostsNoAttempt) {
     const auto segment = services_.claim();
     ASSERT_TRUE(segment) << i;
     EXPECT_EQ(segment->attempts, 1);
-    services_.database.run([&]() -> asio::awaitable<void> {
-      co_await services_.segments.give_back(*segment, 1);
-    });
+    services_.database.run(
+        [&]() -> asio::awaitable<void> { co_await services_.segments.give_back(*segment, 1); });
     EXPECT_FALSE(services_.claim());
     services_.database.pass_time(std::chrono::seconds{2});
   }
@@ -154,8 +154,7 @@ TEST_F(Queue, ASegmentThatNoWorkerComesBackFromFailsItsJob) {
 }
 
 TEST_F(Queue, AWorkerClaimsOnlyWhatItCanDo) {
-  const auto made =
-      services_.make_job({.frame_count = 60, .params = {{"device", "cuda"}}});
+  const auto made = services_.make_job({.frame_count = 60, .params = {{"device", "cuda"}}});
   EXPECT_FALSE(services_.claim());
   // No worker that is at work can do it, and the job says so.
   auto job = services_.find(made);
@@ -218,8 +217,8 @@ TEST_F(Queue, AnAbortedJobStopsItsWorkersAndGivesTheRestBack) {
   services_.expect_sound_money();
 }
 
-// What ended jobs leave behind goes: at once what failed or aborted ones stored, after a while their
-// segments too (D4).
+// What ended jobs leave behind goes: at once what failed or aborted ones stored, after a while
+// their segments too (D4).
 TEST_F(Queue, EndedJobsAreClearedAway) {
   const auto made = services_.make_job({.frame_count = 150});
   EXPECT_TRUE(services_.complete(services_.claim().value()));
@@ -265,10 +264,12 @@ TEST_F(Queue, FewRoundTrips) {
     const auto user = services_.make_user("100000");
     const auto dataset = services_.make_dataset(user);
     services_.make_video(dataset, 4);
-    services_.database.sql(R"(INSERT INTO "Blobs" (id) SELECT gen_random_uuid() FROM generate_series(2, )" +
-                           std::to_string(count) + R"();
+    services_.database.sql(
+        R"(INSERT INTO "Blobs" (id) SELECT gen_random_uuid() FROM generate_series(2, )" +
+        std::to_string(count) + R"();
       INSERT INTO "Videos" (dataset_id, file, name, frame_count)
-        SELECT ')" + dataset.to_string() + R"(', id, 'v', 4 FROM "Blobs" AS b
+        SELECT ')" +
+        dataset.to_string() + R"(', id, 'v', 4 FROM "Blobs" AS b
          WHERE NOT EXISTS (SELECT FROM "Videos" WHERE file = b.id)
            AND NOT EXISTS (SELECT FROM "Segments" WHERE b.id IN (images_blob, frames_blob)))");
     IdempotencyKey key{"key-" + std::to_string(count), {}};
@@ -291,7 +292,8 @@ TEST_F(Queue, FewRoundTrips) {
   services_.expect_sound_money();
 }
 
-// Whoever deletes a dataset with many jobs under way waits for a constant number of round trips (E7).
+// Whoever deletes a dataset with many jobs under way waits for a constant number of round trips
+// (E7).
 TEST_F(Queue, ManyJobsEndTogether) {
   const auto made = services_.make_job({.frame_count = 60});
   for (int i = 0; i < 30; ++i) {
@@ -302,9 +304,9 @@ TEST_F(Queue, ManyJobsEndTogether) {
     EXPECT_TRUE(removed);
   });
   EXPECT_LE(trips, 6);
-  EXPECT_EQ(services_.database.value(
-                "SELECT count(*) FROM \"InferenceJobs\" WHERE status = 'ABORTED'"),
-            "31");
+  EXPECT_EQ(
+      services_.database.value("SELECT count(*) FROM \"InferenceJobs\" WHERE status = 'ABORTED'"),
+      "31");
   EXPECT_EQ(services_.database.value("SELECT tokens FROM \"Users\""), "100.000");
   services_.expect_sound_money();
 }
@@ -339,6 +341,36 @@ TEST_F(Queue, TheLimitOfOpenJobsHoldsForRequestsAtOnce) {
     }
   });
   EXPECT_EQ(accepted, 2);
+}
+
+// Workers are woken when there is something to do, rather than find it at their next look.
+TEST_F(Queue, WorkersAreWokenWhenThereIsWork) {
+  int woken = 0;
+  asio::co_spawn(
+      services_.database.context(),
+      db::listen(services_.database.conninfo(), {"infernode_work"},
+                 [&](const db::Notification& news) { woken += news.channel.empty() ? 0 : 1; }),
+      [](const std::exception_ptr&) {});
+  const auto heard = [&]() -> int {
+    services_.database.run([&]() -> asio::awaitable<void> {
+      asio::steady_timer timer{services_.database.context(), std::chrono::milliseconds{100}};
+      co_await timer.async_wait(asio::use_awaitable);
+    });
+    return std::exchange(woken, 0);
+  };
+  EXPECT_EQ(heard(), 0);
+  services_.make_job({.frame_count = 100});
+  EXPECT_EQ(heard(), 1);
+  const auto given_back = services_.claim().value();
+  services_.database.run(
+      [&]() -> asio::awaitable<void> { co_await services_.segments.give_back(given_back, 0); });
+  EXPECT_EQ(heard(), 1);
+  const auto first = services_.claim().value();
+  const auto second = services_.claim().value();
+  EXPECT_TRUE(services_.complete(first));
+  EXPECT_EQ(heard(), 0);  // the assembly waits for the other
+  EXPECT_TRUE(services_.complete(second));
+  EXPECT_EQ(heard(), 1);
 }
 
 }  // namespace

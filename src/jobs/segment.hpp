@@ -35,7 +35,7 @@ struct SegmentPlan {
 // The segments of one job that is being accepted.
 struct NewSegments {
   JobId job;
-  std::vector<std::string> needs;  // what a worker must offer
+  std::vector<std::string> needs;  // what a worker must offer; the assembly needs the first alone
   std::vector<SegmentPlan> segments;
 };
 

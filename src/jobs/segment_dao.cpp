@@ -24,7 +24,7 @@ constexpr Statement kInsert{"segments.insert", R"sql(
          'PENDING'::"enum_Segments_state", frame, pts, dts, job.needs
     FROM plan JOIN job USING (job_id)
   UNION ALL
-  SELECT job_id, segments, 'ASSEMBLY', 0, 0, 0, 'BLOCKED', NULL, NULL, NULL, '{}' FROM job
+  SELECT job_id, segments, 'ASSEMBLY', 0, 0, 0, 'BLOCKED', NULL, NULL, NULL, needs[1:1] FROM job
    ORDER BY 1, 2
 )sql"};
 // Segments of a job that has ended wait to be cancelled, and are passed over meanwhile.

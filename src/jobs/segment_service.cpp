@@ -124,6 +124,8 @@ asio::awaitable<bool> SegmentService::hold(db::Transaction& transaction,
 
 asio::awaitable<std::optional<Assembly>> SegmentService::begin_assembly(ClaimedSegment segment) {
   auto transaction = co_await database_.begin();
+  // The job before the segment, as everywhere: the assembly's row refers to it.
+  transaction.queue(job_dao::lock_running(segment.job));
   const bool held = co_await hold(transaction, segment);
   if (!held) {
     co_return std::nullopt;
@@ -186,7 +188,7 @@ asio::awaitable<bool> SegmentService::advance_assembly(ClaimedSegment segment,
 }
 
 asio::awaitable<bool> SegmentService::complete_job(ClaimedSegment segment, int processed,
-                                                   StoreResult store) {
+                                                   double grams, StoreResult store) {
   auto transaction = co_await database_.begin();
   std::vector<db::Command> commands;
   SegmentOutcome nothing;
@@ -201,6 +203,8 @@ asio::awaitable<bool> SegmentService::complete_job(ClaimedSegment segment, int p
       .refund_note = std::to_string(segment.job_image_count - processed) + " images not processed"};
   std::vector<JobId> jobs{segment.job};
   co_await end_jobs(transaction, credits_, std::move(jobs), std::move(end));
+  // Of segments that a version before this one finished, the job has not counted the grams yet.
+  job_dao::set_grams(transaction, segment.job, grams);
   store(transaction);
   assembly_dao::remove(transaction, segment.job);
   co_await transaction.commit();

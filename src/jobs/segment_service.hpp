@@ -57,10 +57,12 @@ public:
   asio::awaitable<bool> advance_assembly(ClaimedSegment segment,
                                          std::vector<FinishedSegment> segments, Assembly before,
                                          Assembly after);
-  // Ends the job with its result. `store` writes the result in the same transaction. Images that
-  // were not processed are refunded. False when the lease is lost or the job has ended.
+  // Ends the job with its result, of so many processed images and grams of CO2e. `store` writes the
+  // result in the same transaction. Images that were not processed are refunded. False when the
+  // lease is lost or the job has ended.
   using StoreResult = std::function<void(db::Transaction&)>;
-  asio::awaitable<bool> complete_job(ClaimedSegment segment, int processed, StoreResult store);
+  asio::awaitable<bool> complete_job(ClaimedSegment segment, int processed, double grams,
+                                     StoreResult store);
 
   // Why workers take no work; nullopt when none says so.
   asio::awaitable<std::optional<std::string>> find_pause();

@@ -15,14 +15,18 @@ struct WorkerInfo {
   std::string name;  // "host:pid:1"
   std::string host;
   std::string version;
-  std::vector<std::string> devices;  // "cpu", "cuda"
-  std::vector<std::string> models;   // by name
+  std::vector<std::string> devices;    // "cpu", "cuda"
+  std::vector<std::string> models;     // by name
+  std::vector<std::string> pipelines;  // by name
 
   // What segments may need of a worker, in the words of needs_of().
   std::vector<std::string> offers() const {
     std::vector<std::string> all;
     for (const auto& device : devices) {
       all.push_back("device:" + device);
+    }
+    for (const auto& pipeline : pipelines) {
+      all.push_back("pipeline:" + pipeline);
     }
     for (const auto& model : models) {
       all.push_back("model:" + model);

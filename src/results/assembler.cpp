@@ -12,10 +12,22 @@
 namespace infernode {
 namespace {
 
-constexpr int kStepSegments = 250;  // some tens of milliseconds
+constexpr int kStepSegments = 250;                  // some tens of milliseconds
+constexpr std::int64_t kStepBytes = 1'000'000'000;  // some thousand parts
 
 void add_bytes(std::vector<std::byte>& all, const std::vector<std::byte>& more) {
   all.insert(all.end(), more.begin(), more.end());
+}
+
+// Large images make a step of fewer segments.
+void shorten(std::vector<FinishedSegment>& step) {
+  std::int64_t bytes = 0;
+  for (std::size_t i = 0; i < step.size(); ++i) {
+    bytes += step[i].outcome.images_bytes;
+    if (bytes > kStepBytes) {
+      step.resize(i + 1);
+    }
+  }
 }
 
 }  // namespace
@@ -45,11 +57,11 @@ asio::awaitable<bool> Assembler::run(ClaimedSegment segment, FormerSegments form
     if (stopping()) {
       co_return false;
     }
-    const auto step =
-        co_await segments_.list_finished(segment.job, assembly.position, kStepSegments);
+    auto step = co_await segments_.list_finished(segment.job, assembly.position, kStepSegments);
     if (step.empty()) {
       break;
     }
+    shorten(step);
     auto after = assembly;
     after.position = step.back().position + 1;
     std::vector<std::byte> directory;
@@ -133,7 +145,8 @@ asio::awaitable<bool> Assembler::finish(ClaimedSegment segment, Assembly assembl
     results_.add(transaction, result, assembly.frames_bytes,
                  assembly.images_bytes + directory_bytes, assembly.index_bytes);
   };
-  const bool completed = co_await segments_.complete_job(segment, totals.processed, store);
+  const bool completed =
+      co_await segments_.complete_job(segment, totals.processed, totals.grams, store);
   if (completed) {
     log::info("job {} completed: {} images in {:.1f} s", facts.job_id, totals.processed,
               facts.seconds);

@@ -1,7 +1,7 @@
-// Goal: a result is whole and right, however often its assembly is interrupted, and reading one image
-// costs the same whatever the number of segments.
-// Method: the real services; an assembly stopped after each step, by a lost lease or by dying; every
-// image of the ZIP compared with the index.
+// Goal: a result is whole and right, however often its assembly is interrupted, and reading one
+// image costs the same whatever the number of segments. Method: the real services; an assembly
+// stopped after each step, by a lost lease or by dying; every image of the ZIP compared with the
+// index.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -37,14 +37,14 @@ protected:
     return done;
   }
   std::vector<std::byte> content(const std::string& column) {
-    const auto blob = BlobId::parse(services_.database.value("SELECT \"" + column +
-                                                             "\" FROM \"Results\""))
-                          .value();
+    const auto blob =
+        BlobId::parse(services_.database.value("SELECT \"" + column + "\" FROM \"Results\""))
+            .value();
     std::vector<std::byte> all;
     services_.database.run([&]() -> asio::awaitable<void> {
       for (;;) {
-        const auto bytes = co_await services_.blobs.read(
-            blob, static_cast<std::int64_t>(all.size()), 1 << 20);
+        const auto bytes =
+            co_await services_.blobs.read(blob, static_cast<std::int64_t>(all.size()), 1 << 20);
         if (bytes.empty()) {
           break;
         }
@@ -128,8 +128,8 @@ TEST_F(Assembly, FindsImagesBetweenFramesThatHaveNone) {
   }
 }
 
-// The process dies after any number of steps: whoever claims the segment next goes on, and the bytes
-// are the same.
+// The process dies after any number of steps: whoever claims the segment next goes on, and the
+// bytes are the same.
 TEST_F(Assembly, GoesOnWhereItWasInterrupted) {
   const auto calm = prepare(17'000);
   EXPECT_TRUE(run(calm, 1000));
@@ -185,8 +185,11 @@ TEST_F(Assembly, WithoutASingleFrameFailsTheJob) {
   const auto frames = services_.claim().value();
   SegmentOutcome nothing;
   nothing.failed = 60;
-  nothing.details = {{"joules", 1.0},          {"grams", 0.1},     {"grid_source", "g"},
-                     {"grid_g_per_kwh", 475.0}, {"reasons", {{"not_decodable", 60}}},
+  nothing.details = {{"joules", 1.0},
+                     {"grams", 0.1},
+                     {"grid_source", "g"},
+                     {"grid_g_per_kwh", 475.0},
+                     {"reasons", {{"not_decodable", 60}}},
                      {"models", boost::json::array{}}};
   services_.database.run([&]() -> asio::awaitable<void> {
     const bool kept = co_await services_.segments.complete(frames, nothing);

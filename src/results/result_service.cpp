@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "pipelines/pipeline.hpp"
 #include "results/result_dao.hpp"
 
 namespace infernode {
@@ -47,7 +48,16 @@ asio::awaitable<std::vector<std::byte>> ResultService::read_all(BlobId blob, std
   co_return all;
 }
 
-// The index is sorted by frame: a search in it reads a few entries, whatever its length.
+// Where a frame's entry is when every selected frame before it has an image; further on it never
+// is.
+std::int64_t guess_entry(const std::string& head, int frame) {
+  const auto document = boost::json::parse(head);
+  const auto common = common_params(document.at("params").as_object());
+  return (std::int64_t{frame} - common.start_frame) / common.frame_step;
+}
+
+// The index is sorted by frame. The first look is where the entry is unless many frames have none;
+// then halves of what is left, so that it takes few looks whatever the length.
 asio::awaitable<std::optional<IndexedImage>> ResultService::find_image(StoredResult result,
                                                                        JobId job, int frame) {
   if (!result.index_blob) {
@@ -62,13 +72,18 @@ asio::awaitable<std::optional<IndexedImage>> ResultService::find_image(StoredRes
     image.offset += static_cast<std::uint64_t>(part->base);
     co_return image;
   }
-  constexpr std::int64_t kWindow = 512;  // entries that are read together
+  constexpr std::int64_t kWindow = 256;  // entries (5 KiB) that are read together
   std::int64_t first = 0;
   std::int64_t last = result.index_bytes / static_cast<std::int64_t>(kIndexEntryBytes);
+  std::optional<std::int64_t> guess = guess_entry(result.head, frame);
   while (first < last) {
     // The middle of what is left, or all of it once that is little.
     const std::int64_t count = std::min(kWindow, last - first);
-    const std::int64_t begin = last - first <= kWindow ? first : first + (last - first - count) / 2;
+    std::int64_t begin = last - first <= kWindow ? first : first + (last - first - count) / 2;
+    if (guess) {
+      begin = std::clamp(*guess - count + 1, first, last - count);
+      guess.reset();
+    }
     const auto bytes =
         co_await read_all(*result.index_blob, begin * static_cast<std::int64_t>(kIndexEntryBytes),
                           static_cast<std::size_t>(count) * kIndexEntryBytes);

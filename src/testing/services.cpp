@@ -53,7 +53,7 @@ Services::Services(int connections)
       segments{pool, credits, blobs, kLeaseSeconds},
       results{pool, jobs, blobs},
       assembler{segments, results, blobs, pipelines},
-      worker{WorkerId::random(), "host:1:1", "host", "test", {"cpu"}, {"centernet"}} {}
+      worker{WorkerId::random(), "host:1:1", "host", "test", {"cpu"}, {"centernet"}, {"detect"}} {}
 
 UserId Services::make_user(const std::string& tokens) {
   static std::atomic<int> number = 0;

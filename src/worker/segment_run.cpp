@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <thread>
+
+#include "core/clock.hpp"
 #include "energy/meter.hpp"
 #include "pipelines/pipeline.hpp"
 
@@ -27,6 +31,11 @@ json::object task_of(const SegmentWork& work) {
           {"keyframe", keyframe},
           {"params", work.params}};
 }
+
+// More than any segment can count.
+constexpr std::int64_t kMaxCount = 1'000'000'000'000;
+// Loading models counts for the first task.
+constexpr double kLoadingSeconds = 600;
 
 // The runner reads untrusted bytes, so what it says is looked at before anything follows from it.
 int count_at(const json::object& details, const char* key, int most) {
@@ -56,7 +65,7 @@ void require_counters(const json::object& details, const char* key) {
     throw RunnerCrashed(fmt::format("the runner's outcome has no counters {}", key));
   }
   for (const auto& [name, count] : *counters) {
-    if (!count.is_int64() || count.as_int64() < 0) {
+    if (!count.is_int64() || count.as_int64() < 0 || count.as_int64() > kMaxCount) {
       throw RunnerCrashed(fmt::format("the runner's outcome has an impossible counter in {}", key));
     }
   }
@@ -76,6 +85,16 @@ void require_models(const json::object& details) {
     require_text(*object, "name");
     require_text(*object, "sha256");
   }
+}
+
+double cpu_seconds_of(const json::object& details, double wall_seconds) {
+  const auto* value = details.if_contains("cpu_seconds");
+  const double seconds = value != nullptr && value->is_number() ? value->to_number<double>() : -1;
+  const double most = wall_seconds * 2 * std::max(1U, std::thread::hardware_concurrency());
+  if (!(seconds >= 0 && seconds <= most + kLoadingSeconds)) {
+    throw RunnerCrashed("the runner's outcome does not say what it used");
+  }
+  return seconds;
 }
 
 }  // namespace
@@ -98,28 +117,31 @@ asio::awaitable<SegmentOutcome> run_segment(runner::RunnerProcess& runner, Segme
   };
   const energy::Meter meter{energy.watts_per_core};
   auto task = task_of(work);
-  auto details = co_await runner.run(std::move(task), std::move(read), sink);
+  const auto started = std::chrono::steady_clock::now();
+  const auto said = co_await runner.run(std::move(task), std::move(read), sink);
 
   SegmentOutcome outcome;
   const int images = work.plan.image_count;
-  outcome.processed = count_at(details, "processed", images);
-  outcome.skipped = count_at(details, "skipped", images);
-  outcome.failed = count_at(details, "failed", images);
+  outcome.processed = count_at(said, "processed", images);
+  outcome.skipped = count_at(said, "skipped", images);
+  outcome.failed = count_at(said, "failed", images);
   if (outcome.processed != recorder.frames() ||
       outcome.processed + outcome.skipped + outcome.failed != images) {
     throw RunnerCrashed("the runner's outcome does not add up to its segment");
   }
   for (const char* key : {"provider", "runtime", "processor", "build"}) {
-    require_text(details, key);
+    require_text(said, key);
   }
-  require_counters(details, "tally");
-  require_counters(details, "reasons");
-  require_models(details);
-  const auto* cpu_seconds = details.if_contains("cpu_seconds");
-  if (cpu_seconds == nullptr || !cpu_seconds->is_number()) {
-    throw RunnerCrashed("the runner's outcome does not say what it used");
+  require_counters(said, "tally");
+  require_counters(said, "reasons");
+  require_models(said);
+  auto used = meter.read(cpu_seconds_of(said, seconds_since(started)));
+  // Only what was looked at is kept.
+  json::object details;
+  for (const char* key :
+       {"provider", "runtime", "processor", "build", "tally", "reasons", "models"}) {
+    details.emplace(key, said.at(key));
   }
-  auto used = meter.read(cpu_seconds->to_number<double>());
   // What a graphics card draws is not known here, and no guess passes for a measurement.
   if (details.at("provider").as_string() != "cpu") {
     used.method += " (without " + json::value_to<std::string>(details.at("provider")) + ")";

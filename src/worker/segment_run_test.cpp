@@ -32,8 +32,8 @@ public:
   }
   void frame(int number, const std::string& text = "{}") const {
     const runner::FrameHeader header{number, static_cast<std::uint32_t>(text.size())};
-    send(MessageType::frame, std::string{reinterpret_cast<const char*>(&header), sizeof header} +
-                                 text + "jpeg");
+    send(MessageType::frame,
+         std::string{reinterpret_cast<const char*>(&header), sizeof header} + text + "jpeg");
   }
   void raw(std::string_view bytes) const {
     static_cast<void>(::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL));
@@ -49,10 +49,17 @@ public:
 };
 
 json::object sound_outcome() {
-  return {{"processed", 2},       {"skipped", 0},          {"failed", 0},
-          {"cpu_seconds", 0.5},   {"provider", "cpu"},     {"runtime", "r"},
-          {"processor", "p"},     {"build", "b"},          {"tally", {{"a", 1}}},
-          {"reasons", json::object{}}, {"models", json::array{}}};
+  return {{"processed", 2},
+          {"skipped", 0},
+          {"failed", 0},
+          {"cpu_seconds", 0.5},
+          {"provider", "cpu"},
+          {"runtime", "r"},
+          {"processor", "p"},
+          {"build", "b"},
+          {"tally", {{"a", 1}}},
+          {"reasons", json::object{}},
+          {"models", json::array{}}};
 }
 
 // What the worker makes of a runner that says this; empty for a sound outcome.
@@ -68,8 +75,7 @@ std::string verdict(const std::function<void(const Impostor&)>& speak) {
     speak(impostor);
   }};
   asio::io_context context{1};
-  runner::RunnerProcess process{context.get_executor(),
-                                runner::RunnerProcess::Connected{ends[0]}};
+  runner::RunnerProcess process{context.get_executor(), runner::RunnerProcess::Connected{ends[0]}};
   std::string said;
   const auto body = [&]() -> asio::awaitable<void> {
     NoSink sink;
@@ -85,6 +91,8 @@ std::string verdict(const std::function<void(const Impostor&)>& speak) {
       const auto outcome = co_await run_segment(process, std::move(work), std::move(read), recorder,
                                                 energy, std::move(nothing));
       EXPECT_EQ(outcome.processed, 2);
+      EXPECT_TRUE(outcome.details.at("joules").is_double());
+      EXPECT_FALSE(outcome.details.contains("labels"));
     } catch (const runner::RunnerCrashed& error) {
       said = error.what();
     } catch (const runner::TaskFailed& error) {
@@ -109,6 +117,12 @@ std::string verdict_on(const std::function<void(json::object&)>& change) {
 
 TEST(SegmentRun, TakesASoundOutcome) {
   EXPECT_EQ(verdict_on([](json::object&) {}), "");
+  // What the worker says itself is not the runner's to say.
+  EXPECT_EQ(verdict_on([](json::object& outcome) {
+              outcome["joules"] = "x";
+              outcome["labels"] = 5;
+            }),
+            "");
 }
 
 TEST(SegmentRun, RefusesFramesThatAreNotItsOwn) {
@@ -129,11 +143,16 @@ TEST(SegmentRun, RefusesFramesThatAreNotItsOwn) {
 
 TEST(SegmentRun, RefusesOutcomesThatDoNotAddUp) {
   const std::vector<std::pair<std::string, json::value>> wrong{
-      {"processed", 3},        {"processed", -1},       {"processed", "2"},  {"processed", 1},
-      {"processed", 1e300},    {"failed", 1},           {"skipped", -1},     {"cpu_seconds", "1"},
-      {"provider", 1},         {"runtime", nullptr},    {"tally", json::array{}},
-      {"tally", {{"a", -1}}},  {"tally", {{"a", "1"}}}, {"reasons", 1},      {"models", 1},
-      {"models", {1}},         {"models", {{{"name", "m"}}}}};
+      {"processed", 3},         {"processed", -1},
+      {"processed", "2"},       {"processed", 1},
+      {"processed", 1e300},     {"failed", 1},
+      {"skipped", -1},          {"cpu_seconds", "1"},
+      {"cpu_seconds", 1e300},   {"cpu_seconds", -1},
+      {"tally", {{"a", 9e18}}}, {"provider", 1},
+      {"runtime", nullptr},     {"tally", json::array{}},
+      {"tally", {{"a", -1}}},   {"tally", {{"a", "1"}}},
+      {"reasons", 1},           {"models", 1},
+      {"models", {1}},          {"models", {{{"name", "m"}}}}};
   for (const auto& [key, value] : wrong) {
     EXPECT_NE(verdict_on([&](json::object& outcome) { outcome[key] = value; }), "")
         << key << " " << value;
@@ -143,16 +162,14 @@ TEST(SegmentRun, RefusesOutcomesThatDoNotAddUp) {
 
 TEST(SegmentRun, RefusesWhatIsNoMessage) {
   EXPECT_NE(verdict([](const Impostor& impostor) { impostor.raw("garbage garbage"); }), "");
-  EXPECT_NE(verdict([](const Impostor& impostor) {
-              impostor.send(MessageType::frame, "", 0xffffffff);
-            }),
-            "");
+  EXPECT_NE(
+      verdict([](const Impostor& impostor) { impostor.send(MessageType::frame, "", 0xffffffff); }),
+      "");
   EXPECT_NE(verdict([](const Impostor& impostor) { impostor.send(MessageType::frame, "abc"); }),
             "");
   EXPECT_NE(verdict([](const Impostor& impostor) { impostor.send(MessageType::done, "{"); }), "");
   EXPECT_NE(verdict([](const Impostor& impostor) { impostor.send(MessageType::done, "[]"); }), "");
-  EXPECT_NE(verdict([](const Impostor& impostor) { impostor.send(MessageType::error, "{}"); }),
-            "");
+  EXPECT_NE(verdict([](const Impostor& impostor) { impostor.send(MessageType::error, "{}"); }), "");
   EXPECT_NE(verdict([](const Impostor& impostor) { impostor.send(MessageType::read, "x"); }), "");
   EXPECT_NE(verdict([](const Impostor& impostor) { impostor.send(MessageType::task, "x"); }), "");
   EXPECT_NE(verdict([](const Impostor&) {}), "");  // it dies

@@ -110,6 +110,10 @@ asio::awaitable<bool> Worker::work_once() {
     co_await services_.segments.report(settings_.info, std::nullopt);
     co_return false;
   }
+  if (stopping_) {
+    co_await services_.segments.give_back(*segment, 0);
+    co_return true;
+  }
   co_await work_off(std::move(*segment));
   co_return true;
 }
@@ -169,6 +173,7 @@ asio::awaitable<void> Worker::work_off(ClaimedSegment segment) {
     }
   } const end{*lease};
   std::exception_ptr failure;
+  std::string fault;
   try {
     if (segment.kind == SegmentKind::frames) {
       co_await work_off_frames(segment, lease);
@@ -185,15 +190,27 @@ asio::awaitable<void> Worker::work_off(ClaimedSegment segment) {
       }
     }
     co_return;
-  } catch (const std::exception&) {
+  } catch (const Unavailable&) {
     failure = std::current_exception();
+  } catch (const std::system_error&) {
+    failure = std::current_exception();
+  } catch (const std::exception& error) {
+    failure = std::current_exception();
+    fault = error.what();
   }
-  // The machines failed, not the segment. Should giving it back fail too, its lease ends.
   current_ = Runner{};
   if (!lease->lost) {
     try {
-      co_await services_.segments.give_back(segment, kInfrastructureDelaySeconds);
+      if (fault.empty()) {
+        // The machines failed, not the segment.
+        co_await services_.segments.give_back(segment, kInfrastructureDelaySeconds);
+      } else {
+        // Stored bytes that are damaged, say: tried again, but not for ever.
+        co_await services_.segments.fail(segment, "An internal fault; the server's log names it.",
+                                         false);
+      }
     } catch (const std::exception& error) {
+      // Then its lease ends.
       log::warn("worker {}: a segment could not be given back: {}", settings_.info.name,
                 error.what());
     }
@@ -296,6 +313,8 @@ asio::awaitable<void> Worker::complete(ClaimedSegment segment, SegmentOutcome ou
         }
       }
       co_return;
+    } catch (const BlobExpired&) {
+      throw;  // what was stored is gone: the segment has to be worked off again
     } catch (const Unavailable& error) {
       if (lease->lost || stopping_) {
         throw;
@@ -304,6 +323,15 @@ asio::awaitable<void> Worker::complete(ClaimedSegment segment, SegmentOutcome ou
     }
     asio::steady_timer timer{executor_, kDatabaseRetry};
     co_await timer.async_wait(asio::use_awaitable);
+    try {
+      for (const auto& blob : {outcome.images_blob, outcome.frames_blob}) {
+        if (blob) {
+          co_await services_.blobs.keep(*blob);
+        }
+      }
+    } catch (const Unavailable& error) {
+      log::debug("worker {}: {}", settings_.info.name, error.what());
+    }
   }
 }
 

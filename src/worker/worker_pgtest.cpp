@@ -63,8 +63,8 @@ protected:
     settings.energy.grid = {475, "test"};
     const WorkerServices parts{services_.segments, services_.assembler, services_.blobs,
                                services_.pipelines, models_};
-    workers_.push_back(std::make_unique<Worker>(services_.database.context().get_executor(), parts,
-                                                settings));
+    workers_.push_back(
+        std::make_unique<Worker>(services_.database.context().get_executor(), parts, settings));
     asio::co_spawn(services_.database.context(), workers_.back()->run(),
                    [this](const std::exception_ptr& error) {
                      EXPECT_FALSE(error);
@@ -99,16 +99,16 @@ protected:
     wait_until([&] { return stopped_ == static_cast<int>(workers_.size()); });
   }
   json::value head(const MadeJob& made) {
-    return json::parse(services_.database.value(
-        "SELECT json_res FROM \"Results\" WHERE \"inferenceJob_id\" = '" + made.job.to_string() +
-        "'"));
+    return json::parse(
+        services_.database.value("SELECT json_res FROM \"Results\" WHERE \"inferenceJob_id\" = '" +
+                                 made.job.to_string() + "'"));
   }
   std::string bytes_hash(const MadeJob& made, const std::string& column) {
-    const auto blob = BlobId::parse(services_.database.value(
-                                        "SELECT \"" + column +
-                                        "\" FROM \"Results\" WHERE \"inferenceJob_id\" = '" +
-                                        made.job.to_string() + "'"))
-                          .value();
+    const auto blob =
+        BlobId::parse(services_.database.value("SELECT \"" + column +
+                                               "\" FROM \"Results\" WHERE \"inferenceJob_id\" = '" +
+                                               made.job.to_string() + "'"))
+            .value();
     Sha256 sha;
     services_.database.run([&]() -> asio::awaitable<void> {
       for (std::int64_t at = 0;;) {
@@ -208,14 +208,15 @@ TEST_F(AtWork, AStoppedWorkerGivesItsSegmentBack) {
   stop_workers();
   EXPECT_EQ(services_.database.value("SELECT count(*) FROM \"Segments\" WHERE state = 'LEASED'"),
             "0");
-  EXPECT_EQ(services_.database.value("SELECT max(attempts) FROM \"Segments\" WHERE state <> 'DONE'"),
-            "0");
+  EXPECT_EQ(
+      services_.database.value("SELECT max(attempts) FROM \"Segments\" WHERE state <> 'DONE'"),
+      "0");
   add_worker();
   wait_for_end(made);
   EXPECT_EQ(status(made), "COMPLETED");
-  EXPECT_EQ(services_.database.value(
-                "SELECT max(attempts) FROM \"Segments\" WHERE kind = 'FRAMES'"),
-            "1");
+  EXPECT_EQ(
+      services_.database.value("SELECT max(attempts) FROM \"Segments\" WHERE kind = 'FRAMES'"),
+      "1");
   stopped_ = 0;
   workers_.erase(workers_.begin());
   stop_workers();
@@ -239,9 +240,9 @@ TEST_F(AtWork, CutConnectionsCostNoAttempt) {
     workers_.front()->wake();
     return status(made) == "COMPLETED";
   });
-  EXPECT_EQ(services_.database.value(
-                "SELECT max(attempts) FROM \"Segments\" WHERE kind = 'FRAMES'"),
-            "1");
+  EXPECT_EQ(
+      services_.database.value("SELECT max(attempts) FROM \"Segments\" WHERE kind = 'FRAMES'"),
+      "1");
   stop_workers();
   services_.expect_sound_money();
 }
@@ -267,9 +268,9 @@ TEST_F(AtWork, ARunnerThatDiesCostsOneAttempt) {
   workers_.front()->wake();
   wait_for_end(made);
   EXPECT_EQ(status(made), "COMPLETED");
-  EXPECT_EQ(services_.database.value(
-                "SELECT max(attempts) FROM \"Segments\" WHERE kind = 'FRAMES'"),
-            "2");
+  EXPECT_EQ(
+      services_.database.value("SELECT max(attempts) FROM \"Segments\" WHERE kind = 'FRAMES'"),
+      "2");
   stop_workers();
 }
 
@@ -296,8 +297,8 @@ TEST_F(AtWork, AFullDiskPausesTheQueue) {
   settings.energy.grid = {475, "test"};
   const WorkerServices parts{services_.segments, services_.assembler, blobs, services_.pipelines,
                              models_};
-  workers_.push_back(std::make_unique<Worker>(services_.database.context().get_executor(), parts,
-                                              settings));
+  workers_.push_back(
+      std::make_unique<Worker>(services_.database.context().get_executor(), parts, settings));
   asio::co_spawn(services_.database.context(), workers_.back()->run(),
                  [this](const std::exception_ptr&) { ++stopped_; });
   wait_until([&] {
@@ -311,9 +312,9 @@ TEST_F(AtWork, AFullDiskPausesTheQueue) {
   workers_.front()->wake();
   wait_for_end(made);
   EXPECT_EQ(status(made), "COMPLETED");
-  EXPECT_EQ(services_.database.value(
-                "SELECT max(attempts) FROM \"Segments\" WHERE kind = 'FRAMES'"),
-            "1");
+  EXPECT_EQ(
+      services_.database.value("SELECT max(attempts) FROM \"Segments\" WHERE kind = 'FRAMES'"),
+      "1");
   stop_workers();
 }
 

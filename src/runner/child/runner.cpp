@@ -118,7 +118,9 @@ void send_error(Channel& channel, Fault fault, const std::string& detail) {
 int run_runner(const RunnerOptions& options) {
   // A worker that is killed takes its runners along.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  signal(SIGINT, SIG_IGN);         // Ctrl-C is for the worker, which then ends us
+  // Ctrl-C, and a service manager that signals the whole group, are for the worker, which ends us.
+  signal(SIGINT, SIG_IGN);
+  signal(SIGTERM, SIG_IGN);
   av_log_set_level(AV_LOG_QUIET);  // what is wrong with a video comes back as an error
   Channel channel{kRunnerDescriptor};
   try {

@@ -1,6 +1,7 @@
 #include "runner/host/runner_process.hpp"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -224,10 +225,9 @@ void RunnerProcess::kill() {
 }
 
 bool RunnerProcess::usable() const {
-  // A child that has died shows at its socket's end.
-  std::byte none{};
-  const auto got = recv(state_->socket.native_handle(), &none, 1, MSG_PEEK | MSG_DONTWAIT);
-  return !state_->broken && (got > 0 || (got < 0 && errno == EAGAIN));
+  // A child that has died shows at its socket's end, whatever it had said before.
+  pollfd end{state_->socket.native_handle(), POLLRDHUP, 0};
+  return !state_->broken && poll(&end, 1, 0) == 0;
 }
 
 asio::awaitable<boost::json::object> RunnerProcess::run(boost::json::object task, SourceReader read,
@@ -241,10 +241,19 @@ asio::awaitable<boost::json::object> RunnerProcess::run(boost::json::object task
   state.broken = true;
   state.watch();
   if (!state.ready) {
-    const MessageHeader header = co_await state.receive_header();
-    const std::string text = co_await state.receive_text(header.size);
-    if (header.type == MessageType::error) {
-      state.raise(text);
+    std::string fault;
+    try {
+      const MessageHeader header = co_await state.receive_header();
+      const std::string text = co_await state.receive_text(header.size);
+      if (header.type == MessageType::error) {
+        state.raise(text);
+      }
+    } catch (const std::exception& error) {
+      fault = error.what();
+    }
+    if (!fault.empty()) {
+      state.broken = true;
+      throw RunnerNotStarted("no runner can be started here: " + fault);
     }
     state.ready = true;
   }
@@ -265,6 +274,7 @@ asio::awaitable<boost::json::object> RunnerProcess::run(boost::json::object task
       }
       state.watchdog.cancel();
       const auto bytes = co_await read(wanted.source, wanted.offset, wanted.max_bytes);
+      state.watch();
       co_await state.send(MessageType::data, bytes);
     } else if (header.type == MessageType::frame) {
       FrameHeader frame_header{};

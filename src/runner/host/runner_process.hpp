@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "core/error.hpp"
 #include "runner/fault.hpp"
 #include "runner/options.hpp"
 
@@ -22,6 +23,13 @@ namespace asio = boost::asio;
 class RunnerCrashed : public std::runtime_error {
 public:
   using std::runtime_error::runtime_error;
+};
+
+// The runner did not come so far as to take a task: a model that cannot be loaded, no memory. That
+// is this machine's fault, not the task's.
+class RunnerNotStarted : public Unavailable {
+public:
+  using Unavailable::Unavailable;
 };
 
 // The runner says that its task cannot be done.
@@ -61,8 +69,9 @@ public:
   RunnerProcess(const RunnerProcess&) = delete;
   RunnerProcess& operator=(const RunnerProcess&) = delete;
 
-  // Runs one task to its end and returns the outcome. Throws RunnerCrashed or TaskFailed, and what
-  // `read` and `sink` throw; after anything but TaskFailed the runner is of no more use.
+  // Runs one task to its end and returns the outcome. Throws RunnerNotStarted, RunnerCrashed or
+  // TaskFailed, and what `read` and `sink` throw; after anything but TaskFailed the runner is of no
+  // more use.
   asio::awaitable<boost::json::object> run(boost::json::object task, SourceReader read,
                                            FrameSink sink);
   // Ends the child at once; a run() under way throws RunnerCrashed.

@@ -1,6 +1,5 @@
-// Goal: a runner answers for its task alone, is known when it is of no more use, and has no rights that
-// it does not need.
-// Method: real runners; /proc says what they have.
+// Goal: a runner answers for its task alone, is known when it is of no more use, and has no rights
+// that it does not need. Method: real runners; /proc says what they have.
 #include <gtest/gtest.h>
 #include <signal.h>
 
@@ -41,6 +40,8 @@ protected:
         thrown = "task: " + std::string{error.what()};
       } catch (const RunnerCrashed& error) {
         thrown = "crash: " + std::string{error.what()};
+      } catch (const RunnerNotStarted& error) {
+        thrown = "not started: " + std::string{error.what()};
       }
     };
     asio::co_spawn(context_, body(), [](const std::exception_ptr& error) { EXPECT_FALSE(error); });
@@ -101,10 +102,26 @@ TEST_F(Runner, ADeadOneIsKnownToBeOfNoUse) {
   EXPECT_EQ(run(runner, probe()).substr(0, 6), "crash:");
 }
 
+// A spare one that has said that it is ready, and died since.
+TEST_F(Runner, ADeadSpareIsKnownToo) {
+  RunnerProcess runner{context_.get_executor(), RunnerOptions{}};
+  for (int i = 0; i < 500; ++i) {
+    usleep(2'000);  // it is up by then, or the kill comes even earlier: dead it is anyway
+  }
+  EXPECT_TRUE(runner.usable());
+  runner.kill();
+  for (int i = 0; i < 200 && runner.usable(); ++i) {
+    usleep(10'000);
+  }
+  EXPECT_FALSE(runner.usable());
+}
+
 TEST_F(Runner, AMissingModelIsSaid) {
   RunnerProcess runner{context_.get_executor(),
                        RunnerOptions{INFERNODE_MODELS, {"none"}, "cpu", 1}};
-  EXPECT_EQ(run(runner, probe()), "task: there is no model none");
+  EXPECT_EQ(run(runner, probe()),
+            "not started: no runner can be started here: there is no model none");
+  EXPECT_FALSE(runner.usable());
 }
 
 TEST_F(Runner, HasNoRightsThatItDoesNotNeed) {
@@ -125,8 +142,8 @@ TEST_F(Runner, HasNoRightsThatItDoesNotNeed) {
   // One socket, and the three that every process has.
   std::error_code error;
   int open = 0;
-  for (const auto& entry : std::filesystem::directory_iterator{
-           "/proc/" + std::to_string(pid) + "/fd", error}) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator{"/proc/" + std::to_string(pid) + "/fd", error}) {
     open += std::stoi(entry.path().filename()) > 3 ? 1 : 0;
   }
   EXPECT_EQ(open, 0);
