@@ -1,6 +1,8 @@
 // Goal: the values that everything else is made of are exact.
 // Method: tables of inputs and outputs, edges first.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <regex>
@@ -10,6 +12,7 @@
 #include "core/digest.hpp"
 #include "core/id.hpp"
 #include "core/json.hpp"
+#include "core/log.hpp"
 #include "core/page.hpp"
 #include "core/tokens.hpp"
 
@@ -186,6 +189,35 @@ TEST(Config, ExampleListsEverySettingOnce) {
     }
   }
   EXPECT_EQ(listed, setting_names());
+}
+
+// A terminal that is stopped, a pipe that nobody reads: whoever logs goes on (E7).
+TEST(Log, HoldsNobodyUpWhenItsLinesAreNotTaken) {
+  log::configure("info");
+  log::info("the logger is there");
+  int pipe_ends[2];
+  ASSERT_EQ(pipe(pipe_ends), 0);
+  const int before = dup(STDERR_FILENO);
+  dup2(pipe_ends[1], STDERR_FILENO);
+  for (int i = 0; i < 20'000; ++i) {
+    log::info("line {} that nobody reads, {}", i, std::string(80, 'x'));
+  }
+  dup2(before, STDERR_FILENO);
+  close(before);
+  close(pipe_ends[1]);
+  log::configure("off");
+  // What was on its way goes through now, so that the writing thread comes free.
+  fcntl(pipe_ends[0], F_SETFL, O_NONBLOCK);
+  std::vector<char> sink(1 << 16);
+  std::size_t taken = 0;
+  for (int quiet = 0; quiet < 50;) {
+    const ssize_t got = read(pipe_ends[0], sink.data(), sink.size());
+    taken += got > 0 ? static_cast<std::size_t>(got) : 0;
+    quiet = got > 0 ? 0 : quiet + 1;
+    usleep(1000);
+  }
+  close(pipe_ends[0]);
+  EXPECT_GT(taken, 0U);
 }
 
 }  // namespace

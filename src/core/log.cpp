@@ -1,5 +1,6 @@
 #include "core/log.hpp"
 
+#include <spdlog/async.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -8,9 +9,14 @@
 namespace infernode::log {
 namespace {
 
+constexpr std::size_t kWaitingLines = 8192;
+
 spdlog::logger& logger() {
   static const auto instance = [] {
-    auto made = spdlog::stderr_color_mt("infernode");
+    // Lines are written by a thread of their own. Should nobody take them in time, the oldest of
+    // those that wait are dropped, rather than holding up whoever has something to say.
+    spdlog::init_thread_pool(kWaitingLines, 1);
+    auto made = spdlog::create_async_nb<spdlog::sinks::stderr_color_sink_mt>("infernode");
     made->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %v", spdlog::pattern_time_type::utc);
     return made;
   }();
