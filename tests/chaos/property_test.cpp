@@ -539,16 +539,23 @@ void Property::expect_sound() {
       {"a blob that nothing refers to, for ever",
        R"(SELECT id FROM "Blobs" AS b WHERE expires_at IS NULL
              AND NOT EXISTS (SELECT FROM "Videos" WHERE file = b.id)
-             AND NOT EXISTS (SELECT FROM "Results" WHERE image_zip = b.id OR frames = b.id)
-             AND NOT EXISTS (SELECT FROM "Segments" WHERE images_blob = b.id OR frames_blob = b.id))"},
+             AND NOT EXISTS (SELECT FROM "Results" WHERE b.id IN (image_zip, frames, image_index))
+             AND NOT EXISTS (SELECT FROM "Segments" WHERE b.id IN (images_blob, frames_blob))
+             AND NOT EXISTS (SELECT FROM "Assemblies" WHERE b.id IN
+                               (images_blob, frames_blob, directory_blob, index_blob)))"},
       {"a blob in use that will be swept",
        R"(SELECT id FROM "Blobs" AS b WHERE expires_at IS NOT NULL AND (
              EXISTS (SELECT FROM "Videos" WHERE file = b.id)
-             OR EXISTS (SELECT FROM "Results" WHERE image_zip = b.id OR frames = b.id)
-             OR EXISTS (SELECT FROM "Segments" WHERE images_blob = b.id OR frames_blob = b.id)))"},
+             OR EXISTS (SELECT FROM "Results" WHERE b.id IN (image_zip, frames, image_index))
+             OR EXISTS (SELECT FROM "Segments" WHERE b.id IN (images_blob, frames_blob))))"},
       {"a file whose bytes are not all there",
        R"(SELECT v.id FROM "Videos" AS v JOIN "Blobs" AS b ON b.id = v.file WHERE b.size <>
-             (SELECT coalesce(sum(length(bytes)), 0) FROM "BlobChunks" WHERE blob_id = b.id))"},
+             (SELECT coalesce(sum(length(bytes)), 0) FROM "BlobParts" AS part
+                JOIN "Chunks" AS chunk ON chunk.id = part.chunk AND length(bytes) >= part.size
+               WHERE blob_id = b.id))"},
+      {"an assembly that nothing will finish",
+       R"(SELECT a.job_id FROM "Assemblies" AS a JOIN "InferenceJobs" AS job ON job.id = a.job_id
+           WHERE job.status = 'COMPLETED')"},
       {"a key without its answer", R"(SELECT key FROM "IdempotencyKeys" WHERE status = 0)"}};
   for (const auto& [what, query] : impossible) {
     const auto rows = server_.sql(query);

@@ -1,6 +1,6 @@
 // Goal: docs/extending.md tells the truth about where things are.
-// Method: every path it names exists (NAME stands for `detect`), and what its sections promise is so:
-// a pipeline is named in one file outside of its folder, a param in two.
+// Method: every path it names exists (NAME stands for `detect`), and what its sections promise is
+// so: a pipeline is named in one file outside of its folder, a param in two.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -64,9 +64,9 @@ TEST(Extending, APipelineIsKnownToTheCatalogueAlone) {
 }
 
 TEST(Extending, AParamStandsInTwoFiles) {
-  EXPECT_EQ(files_with("\\.at\\(\"classes\"\\)|\\bclasses: \\{"),
-            (std::vector<std::string>{"api/pipelines/detect.yaml",
-                                      "src/pipelines/detect/detect.cpp"}));
+  EXPECT_EQ(
+      files_with("\\.at\\(\"classes\"\\)|\\bclasses: \\{"),
+      (std::vector<std::string>{"api/pipelines/detect.yaml", "src/pipelines/detect/detect.cpp"}));
 }
 
 }  // namespace
