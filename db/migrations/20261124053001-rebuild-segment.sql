@@ -52,6 +52,18 @@ CREATE INDEX "InferenceJobs_uncleared" ON "InferenceJobs" ("finished_at")
   WHERE "finished_at" IS NOT NULL AND "cleared_at" IS NULL;
 
 -- migrate:down
+-- What is done behind the end of a job, since nobody will do it any more.
+UPDATE "Blobs" SET "expires_at" = now()
+ WHERE "id" IN (SELECT unnest(ARRAY[segment."images_blob", segment."frames_blob"])
+                  FROM "Segments" AS segment JOIN "InferenceJobs" AS job ON job."id" = segment."job_id"
+                 WHERE job."outputs_left");
+UPDATE "Segments" AS segment SET "images_blob" = NULL, "frames_blob" = NULL
+  FROM "InferenceJobs" AS job WHERE job."id" = segment."job_id" AND job."outputs_left";
+UPDATE "Segments" AS segment
+   SET "state" = 'CANCELLED', "lease_token" = NULL
+  FROM "InferenceJobs" AS job
+ WHERE job."id" = segment."job_id" AND job."finished_at" IS NOT NULL
+   AND segment."state" IN ('BLOCKED', 'PENDING', 'LEASED');
 DROP INDEX "InferenceJobs_uncleared";
 DROP INDEX "InferenceJobs_outputs_left";
 ALTER TABLE "InferenceJobs"

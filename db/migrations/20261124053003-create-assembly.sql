@@ -42,6 +42,13 @@ BEGIN
 END $$;
 
 -- migrate:down
+-- The assembler of before knows nothing of what is put together already, and would leave it out.
+DO $$ BEGIN
+  IF EXISTS (SELECT FROM "Assemblies") THEN
+    RAISE EXCEPTION 'results are being put together: let them end, or abort their jobs, and try again';
+  END IF;
+END $$;
+UPDATE "Blobs" SET "expires_at" = now() WHERE "id" IN (SELECT "image_index" FROM "Results");
 CREATE OR REPLACE FUNCTION "free_result_blobs"() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   UPDATE "Blobs" SET "expires_at" = now() WHERE "id" IN (OLD."image_zip", OLD."frames");

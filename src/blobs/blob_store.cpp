@@ -157,12 +157,10 @@ void BlobStore::splice(db::Transaction& transaction, const std::vector<Splice>& 
 }
 
 asio::awaitable<void> BlobStore::try_room() {
-  const ChunkId chunk = ChunkId::random();
+  const BlobId blob = BlobId::random();
   std::vector<std::byte> bytes(kChunkBytes);
-  auto storing = put({}, chunk, std::move(bytes));
-  co_await noting_full_disk(std::move(storing));
-  std::vector<ChunkId> taken_back{chunk};
-  co_await chunks_.erase(std::move(taken_back));
+  co_await append(blob, 0, std::move(bytes), Life::begins);
+  co_await discard(blob);
 }
 
 asio::awaitable<void> BlobWriter::write(std::vector<std::byte> bytes) {

@@ -7,9 +7,11 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "core/log.hpp"
+#include "db/conninfo.hpp"
 
 namespace infernode::db {
 namespace {
@@ -31,6 +33,7 @@ std::string field(const PGresult& result, int code) {
 }
 
 constexpr const char* kScript = "script";
+constexpr std::chrono::seconds kLookUpLimit{5};
 
 void ignore_notice(void* /*context*/, const PGresult* /*result*/) {}
 
@@ -77,22 +80,39 @@ Host host_of(const std::string& conninfo) {
   return resolvable ? host : Host{};
 }
 
+// A look-up that is under way cannot be cancelled: one that takes too long is left to itself.
+struct LookUp {
+  explicit LookUp(const asio::any_io_executor& executor) : resolver{executor}, done{executor} {}
+  asio::ip::tcp::resolver resolver;
+  asio::steady_timer done;
+  boost::system::error_code error = asio::error::timed_out;
+  std::vector<std::string> addresses;
+};
+
 // libpq would look names up itself, and block the thread meanwhile.
-asio::awaitable<std::string> with_address(asio::any_io_executor executor, std::string conninfo) {
+asio::awaitable<std::string> with_addresses(asio::any_io_executor executor, std::string conninfo) {
   const Host host = host_of(conninfo);
   if (host.name.empty()) {
     co_return conninfo;
   }
-  asio::ip::tcp::resolver resolver{executor};
-  boost::system::error_code error;
-  const std::string port = host.port.empty() ? "5432" : host.port;
-  const auto found = co_await resolver.async_resolve(
-      host.name, port, asio::redirect_error(asio::use_awaitable, error));
-  if (error || found.empty()) {
-    throw ConnectionLost(
-        fmt::format("the database's host {} is not known: {}", host.name, error.message()));
+  const auto look_up = std::make_shared<LookUp>(executor);
+  look_up->done.expires_after(kLookUpLimit);
+  look_up->resolver.async_resolve(
+      host.name, host.port.empty() ? "5432" : host.port,
+      [look_up](boost::system::error_code error, const auto& found) {
+        look_up->error = error;
+        for (const auto& entry : found) {
+          look_up->addresses.push_back(entry.endpoint().address().to_string());
+        }
+        look_up->done.cancel();
+      });
+  boost::system::error_code ignored;
+  co_await look_up->done.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  if (look_up->error || look_up->addresses.empty()) {
+    throw ConnectionLost(fmt::format("the database's host {} is not known: {}", host.name,
+                                     look_up->error.message()));
   }
-  co_return conninfo + " hostaddr=" + found.begin()->endpoint().address().to_string();
+  co_return with_hosts(conninfo, host.name, look_up->addresses);
 }
 
 }  // namespace
@@ -112,7 +132,7 @@ Connection::~Connection() {
 
 asio::awaitable<std::unique_ptr<Connection>> Connection::open(asio::any_io_executor executor,
                                                               std::string conninfo) {
-  const std::string resolved = co_await with_address(executor, std::move(conninfo));
+  const std::string resolved = co_await with_addresses(executor, std::move(conninfo));
   std::unique_ptr<Connection> connection{
       new Connection{executor, PQconnectStart(resolved.c_str())}};
   co_await connection->connect();
@@ -272,17 +292,25 @@ void Connection::raise(const PGresult& result, const char* label, int statement)
     lost_ = true;
     throw ConnectionLost(text);
   }
+  // 25006: a server that became a standby. 0A000: somebody migrated, and what is prepared on this
+  // connection no longer fits.
+  if (sqlstate == "25006" ||
+      (sqlstate == "0A000" && text.find("cached plan") != std::string::npos)) {
+    lost_ = true;
+    throw ConnectionLost(text);
+  }
   // disk_full, and the same in other words: io_error (58030) names the system's reason.
   if (sqlstate == "53100" || text.find("No space left on device") != std::string::npos) {
     log::error("{}", text);
     throw DiskFull(text);
   }
-  // A deadlock, a conflict of snapshots, a lock or a statement that took too long: PostgreSQL
-  // ended this transaction, and a repetition may well succeed. A table or column that is not
-  // there (of a statement of ours): somebody is migrating under a running server.
+  // A deadlock, a conflict of snapshots, a lock or a statement that took too long, too little
+  // memory (53), a fault of the system (58): PostgreSQL ended this transaction, and a repetition
+  // may well succeed. A table or column that is not there (of a statement of ours): somebody is
+  // migrating under a running server.
   const bool migrating = label != kScript && (sqlstate == "42P01" || sqlstate == "42703");
   if (migrating || sqlstate == "40P01" || sqlstate == "40001" || sqlstate == "55P03" ||
-      sqlstate == "57014") {
+      sqlstate == "57014" || sqlstate.starts_with("53") || sqlstate.starts_with("58")) {
     log::warn("{}", text);
     throw Unavailable(text);
   }

@@ -39,6 +39,15 @@ std::string conninfo_of(const DatabaseAddress& address) {
   return text;
 }
 
+std::string with_hosts(const std::string& conninfo, const std::string& name,
+                       const std::vector<std::string>& addresses) {
+  // Of a keyword that stands twice libpq takes the later one.
+  const std::vector<std::string> names(addresses.size(), name);
+  return fmt::format("{} host={} hostaddr={}", conninfo,
+                     quoted(fmt::format("{}", fmt::join(names, ","))),
+                     quoted(fmt::format("{}", fmt::join(addresses, ","))));
+}
+
 std::string url_of(const DatabaseAddress& address) {
   if (address.host.starts_with('/')) {
     return fmt::format("postgresql:///{}?host={}&port={}&user={}", encoded(address.database),

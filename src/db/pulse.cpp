@@ -26,7 +26,8 @@ asio::awaitable<std::optional<std::string>> beat(std::unique_ptr<Connection>& co
     }
     co_await connection->execute(kBeat);
     co_return std::nullopt;
-  } catch (const Unavailable& error) {
+  } catch (const std::exception& error) {
+    // Whatever it is, there was no answer.
     connection.reset();
     co_return error.what();
   }
@@ -50,6 +51,9 @@ asio::awaitable<void> watch_pulse(std::string conninfo, Pool& pool) {
       pool.suspend("the database does not answer");
     } else if (!fault && suspended) {
       log::info("the database answers again");
+    }
+    if (!fault) {
+      // Also when it is not this call that suspended the pool, but one that ended with a fault.
       pool.resume();
     }
     suspended = fault.has_value();

@@ -240,7 +240,7 @@ asio::awaitable<Result<void>> Router::authenticate(Request& request, Access acce
   if (access == Access::admin && !principal->is_admin) {
     co_return Error{ErrorCode::forbidden, "Only an administrator may do this."};
   }
-  request.principal = std::move(*principal);
+  request.principal = *principal;
   co_return Result<void>{};
 }
 

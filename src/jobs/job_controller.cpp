@@ -112,7 +112,7 @@ awaitable<Result<Response>> list(JobService& jobs, Request& request) {
   if (const auto* video = request.query.if_contains("video_id")) {
     filter.video = id_at<VideoId>(*video);
   }
-  const auto rows = co_await jobs.list(request.user(), std::move(filter), *page);
+  const auto rows = co_await jobs.list(request.user(), filter, *page);
   co_return http::json_response(200, page_of(rows, page->limit, job_json, [](const Job& job) {
                                   return Cursor{job.created_at, job.id.value};
                                 }));

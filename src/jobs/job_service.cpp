@@ -194,7 +194,7 @@ asio::awaitable<Result<Job>> JobService::find(UserId user, JobId id) {
 
 asio::awaitable<std::vector<Job>> JobService::list(UserId user, JobFilter filter,
                                                    PageRequest page) {
-  co_return co_await job_dao::list(database_, user, std::move(filter), page.after, page.limit + 1);
+  co_return co_await job_dao::list(database_, user, filter, page.after, page.limit + 1);
 }
 
 asio::awaitable<Result<Job>> JobService::abort(UserId user, JobId id) {

@@ -3,6 +3,9 @@
 // Method: the real services on a database of their own, whose clock the test moves.
 #include <gtest/gtest.h>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include "db/listener.hpp"
 #include "testing/services.hpp"
 

@@ -153,7 +153,10 @@ TEST(SegmentRun, RefusesOutcomesThatDoNotAddUp) {
       {"tally", {{"a", -1}}},   {"tally", {{"a", "1"}}},
       {"reasons", 1},           {"models", 1},
       {"models", {1}},          {"models", {{{"name", "m"}}}}};
-  for (const auto& [key, value] : wrong) {
+  for (const auto& field : wrong) {
+    // Clang 14 cannot capture bindings.
+    const auto& key = field.first;
+    const auto& value = field.second;
     EXPECT_NE(verdict_on([&](json::object& outcome) { outcome[key] = value; }), "")
         << key << " " << value;
     EXPECT_NE(verdict_on([&](json::object& outcome) { outcome.erase(key); }), "") << key;

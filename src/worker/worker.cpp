@@ -3,6 +3,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/system/system_error.hpp>
 
 #include "core/log.hpp"
 #include "results/result_recorder.hpp"
@@ -193,6 +194,8 @@ asio::awaitable<void> Worker::work_off(ClaimedSegment segment) {
   } catch (const Unavailable&) {
     failure = std::current_exception();
   } catch (const std::system_error&) {
+    failure = std::current_exception();
+  } catch (const boost::system::system_error&) {
     failure = std::current_exception();
   } catch (const std::exception& error) {
     failure = std::current_exception();

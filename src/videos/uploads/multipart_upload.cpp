@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "core/json.hpp"
+#include "core/log.hpp"
 #include "http/multipart.hpp"
 #include "idempotency/request_key.hpp"
 
@@ -208,7 +209,11 @@ asio::awaitable<Result<Answer>> receive_video(VideoIngest& ingest, IdempotencySe
   if ((failure || !adopted) && form.file.id()) {
     // Should even this fail, the staged blob expires by itself. Adopted ones are left alone, so an
     // answer that was lost after the commit loses nothing.
-    co_await ingest.blobs().discard(*form.file.id());
+    try {
+      co_await ingest.blobs().discard(*form.file.id());
+    } catch (const std::exception& error) {
+      log::warn("what an upload left could not be cleared: {}", error.what());
+    }
   }
   if (failure) {
     std::rethrow_exception(failure);
