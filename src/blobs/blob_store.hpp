@@ -29,9 +29,10 @@ public:
 // Long binary content. What a blob consists of is rows of parts in PostgreSQL; the bytes of the
 // parts are in a chunk store. A blob begins as staged: it is swept when nobody has adopted it
 // before it expires, so a process that dies half way leaves nothing behind. A part is written
-// before its chunk and deleted after it, so no chunk is ever without a part. All offsets and sizes
-// are in bytes. Everything here throws what the database and the chunk store throw; db::DiskFull is
-// remembered (see disk_full()).
+// before its chunk and deleted after it, so a process that dies leaves no chunk without a part.
+// (Not ruled out: a part deleted between the two, as when a job is aborted right then; its chunk
+// stays.) All offsets and sizes are in bytes. Everything here throws what the database and the
+// chunk store throw; db::DiskFull is remembered (see disk_full()).
 class BlobStore {
 public:
   // How long a staged blob lives without being written to.

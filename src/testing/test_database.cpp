@@ -1,7 +1,6 @@
 #include "testing/test_database.hpp"
 
 #include <fmt/format.h>
-#include <libpq-fe.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -19,26 +18,6 @@ namespace infernode::test {
 namespace {
 
 constexpr const char* kTemplate = "infernode_template";
-
-std::vector<std::vector<std::string>> run_sql(const std::string& conninfo,
-                                              const std::string& query) {
-  const std::unique_ptr<PGconn, decltype(&PQfinish)> connection{PQconnectdb(conninfo.c_str()),
-                                                                PQfinish};
-  const std::unique_ptr<PGresult, decltype(&PQclear)> result{
-      PQexec(connection.get(), query.c_str()), PQclear};
-  const auto status = PQresultStatus(result.get());
-  if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
-    throw std::runtime_error(PQerrorMessage(connection.get()));
-  }
-  std::vector<std::vector<std::string>> rows;
-  for (int row = 0; row < PQntuples(result.get()); ++row) {
-    rows.emplace_back();
-    for (int column = 0; column < PQnfields(result.get()); ++column) {
-      rows.back().emplace_back(PQgetvalue(result.get(), row, column));
-    }
-  }
-  return rows;
-}
 
 // To the schema of today, with a clock that can be moved in the place of the real one.
 void migrate(const std::string& conninfo) {

@@ -170,10 +170,9 @@ CommandResult TestServer::command(const std::vector<std::string>& arguments) con
   return {result.status, result.output};
 }
 
-std::vector<std::vector<std::string>> TestServer::sql(const std::string& query) const {
-  const std::string info = fmt::format("host={} user=postgres dbname=InferNode",
-                                       (folder_.path() / "data/postgres-socket").string());
-  const std::unique_ptr<PGconn, decltype(&PQfinish)> connection{PQconnectdb(info.c_str()),
+std::vector<std::vector<std::string>> run_sql(const std::string& conninfo,
+                                              const std::string& query) {
+  const std::unique_ptr<PGconn, decltype(&PQfinish)> connection{PQconnectdb(conninfo.c_str()),
                                                                 PQfinish};
   const std::unique_ptr<PGresult, decltype(&PQclear)> result{
       PQexec(connection.get(), query.c_str()), PQclear};
@@ -189,6 +188,12 @@ std::vector<std::vector<std::string>> TestServer::sql(const std::string& query) 
     }
   }
   return rows;
+}
+
+std::vector<std::vector<std::string>> TestServer::sql(const std::string& query) const {
+  return run_sql(fmt::format("host={} user=postgres dbname=InferNode",
+                             (folder_.path() / "data/postgres-socket").string()),
+                 query);
 }
 
 void TestServer::spend(const std::string& email, const std::string& tokens) const {

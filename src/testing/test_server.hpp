@@ -29,6 +29,11 @@ private:
   std::filesystem::path path_;
 };
 
+// Rows of a query on a connection of its own, every value as text; an error throws
+// std::runtime_error.
+std::vector<std::vector<std::string>> run_sql(const std::string& conninfo,
+                                              const std::string& query);
+
 struct CommandResult {
   int status;
   std::string output;  // standard output and standard error
