@@ -20,8 +20,9 @@ constexpr Statement kInsertPart{"blobs.insert_part", R"sql(
 constexpr Statement kFindParts{"blobs.find_parts", R"sql(
   SELECT "start", "size", "chunk" FROM "BlobParts"
    WHERE "blob_id" = $1 AND "start" < $2::bigint + $3::bigint
-     AND "start" >= coalesce((SELECT max("start") FROM "BlobParts"
-                               WHERE "blob_id" = $1 AND "start" <= $2), 0)
+     AND "start" >= coalesce((SELECT "start" FROM "BlobParts"
+                               WHERE "blob_id" = $1 AND "start" <= $2
+                               ORDER BY "start" DESC LIMIT 1), 0)
    ORDER BY "start" LIMIT $4
 )sql"};
 // The piece that holds the offset is the last one that begins at or before it.
