@@ -31,7 +31,7 @@ json::value entry_json(const LedgerEntry& entry) {
   return object;
 }
 
-awaitable<Result<Response>> list(CreditService& credits, Request& request) {
+awaitable<Result<Response>> list_entries(CreditService& credits, Request& request) {
   const auto page = page_request(request.query);
   if (!page) {
     co_return page.error();
@@ -97,7 +97,7 @@ json::object report_json(const LedgerReport& report) {
 
 void add_credit_routes(OnceRoutes& routes, CreditService& credits) {
   routes.router().on("listTransactions",
-                     [&credits](Request& request) { return list(credits, request); });
+                     [&credits](Request& request) { return list_entries(credits, request); });
   routes.router().on("checkLedger", [&credits](Request&) { return check(credits); });
   routes.on("rechargeUser", [&credits](db::Transaction& transaction, Request& request) {
     return recharge(credits, transaction, request);

@@ -40,8 +40,8 @@ Result<Response> answer(int status, const Result<Dataset>& dataset) {
   return http::json_response(status, dataset_json(*dataset));
 }
 
-awaitable<Result<Answer>> create(DatasetService& datasets, db::Transaction& transaction,
-                                 Request& request) {
+awaitable<Result<Answer>> create_dataset(DatasetService& datasets, db::Transaction& transaction,
+                                         Request& request) {
   auto tags = tags_of(request.body).value_or(std::vector<std::string>{});
   const auto dataset = co_await datasets.create(transaction, request.user(),
                                                 name_of(request.body).value(), std::move(tags));
@@ -51,7 +51,7 @@ awaitable<Result<Answer>> create(DatasetService& datasets, db::Transaction& tran
   co_return json_answer(201, dataset_json(*dataset));
 }
 
-awaitable<Result<Response>> list(DatasetService& datasets, Request& request) {
+awaitable<Result<Response>> list_datasets(DatasetService& datasets, Request& request) {
   const auto page = page_request(request.query);
   if (!page) {
     co_return page.error();
@@ -69,12 +69,12 @@ awaitable<Result<Response>> list(DatasetService& datasets, Request& request) {
       }));
 }
 
-awaitable<Result<Response>> get(DatasetService& datasets, Request& request) {
+awaitable<Result<Response>> get_dataset(DatasetService& datasets, Request& request) {
   const auto dataset = co_await datasets.find(request.user(), request.id<DatasetId>());
   co_return answer(200, dataset);
 }
 
-awaitable<Result<Response>> update(DatasetService& datasets, Request& request) {
+awaitable<Result<Response>> update_dataset(DatasetService& datasets, Request& request) {
   std::optional<Timestamp> if_updated_at;
   const std::string expected = request.header("if-match");
   if (!expected.empty() && expected != "*") {
@@ -94,7 +94,7 @@ awaitable<Result<Response>> update(DatasetService& datasets, Request& request) {
   co_return answer(200, dataset);
 }
 
-awaitable<Result<Response>> remove(DatasetService& datasets, Request& request) {
+awaitable<Result<Response>> delete_dataset(DatasetService& datasets, Request& request) {
   const auto removed = co_await datasets.remove(request.user(), request.id<DatasetId>());
   if (!removed) {
     co_return removed.error();
@@ -102,7 +102,7 @@ awaitable<Result<Response>> remove(DatasetService& datasets, Request& request) {
   co_return http::no_content();
 }
 
-awaitable<Result<Response>> restore(DatasetService& datasets, Request& request) {
+awaitable<Result<Response>> restore_dataset(DatasetService& datasets, Request& request) {
   const auto dataset = co_await datasets.restore(request.user(), request.id<DatasetId>());
   co_return answer(200, dataset);
 }
@@ -127,7 +127,7 @@ awaitable<Result<Answer>> create_tag(DatasetService& datasets, db::Transaction& 
   co_return json_answer(201, json::object{{"id", tag->id.to_string()}, {"name", tag->name}});
 }
 
-awaitable<Result<Response>> remove_tag(DatasetService& datasets, Request& request) {
+awaitable<Result<Response>> delete_tag(DatasetService& datasets, Request& request) {
   const auto removed = co_await datasets.remove_tag(request.user(), request.id<TagId>());
   if (!removed) {
     co_return removed.error();
@@ -148,14 +148,14 @@ void add_dataset_routes(OnceRoutes& routes, DatasetService& datasets) {
     });
   };
   on("listTags", list_tags);
-  on_once("createDataset", create);
-  on("listDatasets", list);
-  on("getDataset", get);
-  on("updateDataset", update);
-  on("deleteDataset", remove);
-  on("restoreDataset", restore);
+  on_once("createDataset", create_dataset);
+  on("listDatasets", list_datasets);
+  on("getDataset", get_dataset);
+  on("updateDataset", update_dataset);
+  on("deleteDataset", delete_dataset);
+  on("restoreDataset", restore_dataset);
   on_once("createTag", create_tag);
-  on("deleteTag", remove_tag);
+  on("deleteTag", delete_tag);
 }
 
 }  // namespace infernode

@@ -18,9 +18,6 @@ constexpr std::string_view kDownMarker = "-- migrate:down";
 // Any number does, as long as no other program takes the same: "INFR" in ASCII.
 constexpr Statement kLock{"migrations.lock", "SELECT pg_advisory_lock(1229866578)"};
 constexpr Statement kUnlock{"migrations.unlock", "SELECT pg_advisory_unlock(1229866578)"};
-constexpr Statement kBegin{"migrations.begin", "BEGIN"};
-constexpr Statement kCommit{"migrations.commit", "COMMIT"};
-constexpr Statement kRollback{"migrations.rollback", "ROLLBACK"};
 
 struct TableStatements {
   const char* create;

@@ -15,9 +15,6 @@ namespace infernode::db {
 namespace {
 
 constexpr std::chrono::seconds kAcquireTimeout{8};
-constexpr Statement kBegin{"db.begin", "BEGIN"};
-constexpr Statement kCommit{"db.commit", "COMMIT"};
-constexpr Statement kRollback{"db.rollback", "ROLLBACK"};
 
 // A coroutine that waits for a connection. The one that gives it something cancels the timer.
 struct Waiter {

@@ -14,6 +14,10 @@ struct Statement {
   bool binary_result = false;  // for a result of bytea columns only, read without hex encoding
 };
 
+inline constexpr Statement kBegin{"db.begin", "BEGIN"};
+inline constexpr Statement kCommit{"db.commit", "COMMIT"};
+inline constexpr Statement kRollback{"db.rollback", "ROLLBACK"};
+
 // A piece of SQL that several statements share, such as a table's list of columns.
 template <std::size_t N>
 struct Text {

@@ -20,7 +20,7 @@ namespace beast = boost::beast;
 namespace bhttp = boost::beast::http;
 using asio::ip::tcp;
 
-constexpr std::size_t kPieceBytes = 256 * 1024;
+constexpr std::size_t kTransferBytes = 256 * 1024;
 constexpr const char* kBoundary = "infernode-client-boundary-7f2a90c1";
 
 std::string lower(std::string_view text) {
@@ -177,7 +177,7 @@ ClientResponse Client::upload(const std::string& target, const std::filesystem::
     bhttp::request_serializer<bhttp::empty_body> serializer{message};
     bhttp::write_header(*state_->socket, serializer);
     asio::write(*state_->socket, asio::buffer(before));
-    std::vector<char> piece(kPieceBytes);
+    std::vector<char> piece(kTransferBytes);
     std::uint64_t sent = 0;
     boost::system::error_code error;
     while (in.read(piece.data(), static_cast<std::streamsize>(piece.size())), in.gcount() > 0) {
@@ -213,7 +213,7 @@ ClientResponse Client::download(const std::string& target, const std::filesystem
     if (good) {
       out.open(part, std::ios::binary | std::ios::trunc);
     }
-    std::vector<char> piece(kPieceBytes);
+    std::vector<char> piece(kTransferBytes);
     while (!parser.is_done()) {
       parser.get().body().data = piece.data();
       parser.get().body().size = piece.size();

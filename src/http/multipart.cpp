@@ -6,7 +6,7 @@
 namespace infernode::http {
 namespace {
 
-constexpr std::size_t kMaxHeaderBytes = 8 * 1024;
+constexpr std::size_t kMaxPartHeaderBytes = 8 * 1024;
 constexpr std::size_t kMaxPreambleBytes = 8 * 1024;
 constexpr std::size_t kMaxPadding = 128;  // white space behind a delimiter
 constexpr int kMaxParts = 32;
@@ -131,12 +131,12 @@ Result<MultipartParser::Event> MultipartParser::next() {
       case State::header: {
         const auto end = buffer_.find("\r\n\r\n");
         if (end == std::string::npos) {
-          if (buffer_.size() > kMaxHeaderBytes) {
+          if (buffer_.size() > kMaxPartHeaderBytes) {
             return malformed("the header of a part is too long");
           }
           return Event::need_more;
         }
-        if (end > kMaxHeaderBytes || ++parts_ > kMaxParts) {
+        if (end > kMaxPartHeaderBytes || ++parts_ > kMaxParts) {
           return malformed("it has too many parts or too long a header");
         }
         header_ = PartHeader{};

@@ -66,7 +66,7 @@ Result<JobRequest> job_request(const json::value& body) {
   return request;
 }
 
-awaitable<Result<Response>> quote(JobService& jobs, Request& request) {
+awaitable<Result<Response>> quote_jobs(JobService& jobs, Request& request) {
   auto wanted = job_request(request.body);
   if (!wanted) {
     co_return wanted.error();
@@ -80,7 +80,8 @@ awaitable<Result<Response>> quote(JobService& jobs, Request& request) {
                                                   {"available", json_tokens(quote->available)}});
 }
 
-awaitable<Result<Answer>> create(JobService& jobs, db::Transaction& transaction, Request& request) {
+awaitable<Result<Answer>> create_jobs(JobService& jobs, db::Transaction& transaction,
+                                      Request& request) {
   auto wanted = job_request(request.body);
   if (!wanted) {
     co_return wanted.error();
@@ -97,7 +98,7 @@ awaitable<Result<Answer>> create(JobService& jobs, db::Transaction& transaction,
       201, json::object{{"jobs", std::move(list)}, {"cost", json_tokens(accepted->cost)}});
 }
 
-awaitable<Result<Response>> list(JobService& jobs, Request& request) {
+awaitable<Result<Response>> list_jobs(JobService& jobs, Request& request) {
   const auto page = page_request(request.query);
   if (!page) {
     co_return page.error();
@@ -118,7 +119,7 @@ awaitable<Result<Response>> list(JobService& jobs, Request& request) {
                                 }));
 }
 
-awaitable<Result<Response>> get(JobService& jobs, Request& request) {
+awaitable<Result<Response>> get_job(JobService& jobs, Request& request) {
   const auto job = co_await jobs.find(request.user(), request.id<JobId>());
   if (!job) {
     co_return job.error();
@@ -126,7 +127,7 @@ awaitable<Result<Response>> get(JobService& jobs, Request& request) {
   co_return http::json_response(200, job_json(*job));
 }
 
-awaitable<Result<Response>> abort(JobService& jobs, Request& request) {
+awaitable<Result<Response>> abort_job(JobService& jobs, Request& request) {
   const auto job = co_await jobs.abort(request.user(), request.id<JobId>());
   if (!job) {
     co_return job.error();
@@ -145,13 +146,13 @@ void add_job_routes(OnceRoutes& routes, JobService& jobs, json::value pipelines)
                      [answer = std::move(pipelines)](Request&) -> awaitable<Result<Response>> {
                        co_return http::json_response(200, answer);
                      });
-  on("quoteJobs", quote);
+  on("quoteJobs", quote_jobs);
   routes.on("createJobs", [&jobs](db::Transaction& transaction, Request& request) {
-    return create(jobs, transaction, request);
+    return create_jobs(jobs, transaction, request);
   });
-  on("listJobs", list);
-  on("getJob", get);
-  on("abortJob", abort);
+  on("listJobs", list_jobs);
+  on("getJob", get_job);
+  on("abortJob", abort_job);
 }
 
 }  // namespace infernode

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace infernode::runner {
@@ -11,6 +12,10 @@ struct RunnerOptions {
   std::vector<std::string> models;  // to load before it gives up its rights; none for probing
   std::string device = "auto";      // "auto", "cpu" or "cuda"
   int threads = 0;                  // 0: one per core
+
+  // As the one argument of `infernode runner`, and back. from_argument() throws std::exception.
+  std::string to_argument() const;
+  static RunnerOptions from_argument(std::string_view text);
 
   friend bool operator==(const RunnerOptions&, const RunnerOptions&) = default;
 };

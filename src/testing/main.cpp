@@ -4,15 +4,11 @@
 
 #include <string_view>
 
-#include "cli/commands.hpp"
+#include "runner/child/runner.hpp"
 
 int main(int argc, char** argv) {
-  if (argc > 1 && std::string_view{argv[1]} == "runner") {
-    CLI::App app{"a runner of the tests"};
-    int status = 1;
-    infernode::cli::add_runner_command(app, status);
-    CLI11_PARSE(app, argc, argv);
-    return status;
+  if (argc == 3 && std::string_view{argv[1]} == "runner") {
+    return infernode::runner::run_runner(infernode::runner::RunnerOptions::from_argument(argv[2]));
   }
   testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();

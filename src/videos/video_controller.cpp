@@ -29,15 +29,15 @@ json::object video_json(const Video& video) {
           {"updated_at", rfc3339(video.updated_at)}};
 }
 
-awaitable<Result<Response>> upload(VideoIngest& ingest, IdempotencyService& once,
-                                   std::int64_t max_bytes, Request& request) {
+awaitable<Result<Response>> upload_video(VideoIngest& ingest, IdempotencyService& once,
+                                         std::int64_t max_bytes, Request& request) {
   VideoAnswer created = [](const Video& video) { return json_answer(201, video_json(video)); };
   auto answer = co_await receive_video(ingest, once, request.id<DatasetId>(), request, max_bytes,
                                        std::move(created));
   co_return answer_response(std::move(answer));
 }
 
-awaitable<Result<Response>> list(VideoService& videos, Request& request) {
+awaitable<Result<Response>> list_videos(VideoService& videos, Request& request) {
   const auto page = page_request(request.query);
   if (!page) {
     co_return page.error();
@@ -52,7 +52,7 @@ awaitable<Result<Response>> list(VideoService& videos, Request& request) {
                                 }));
 }
 
-awaitable<Result<Response>> get(VideoService& videos, Request& request) {
+awaitable<Result<Response>> get_video(VideoService& videos, Request& request) {
   const auto video = co_await videos.find(request.user(), request.id<VideoId>());
   if (!video) {
     co_return video.error();
@@ -60,7 +60,7 @@ awaitable<Result<Response>> get(VideoService& videos, Request& request) {
   co_return http::json_response(200, video_json(*video));
 }
 
-awaitable<Result<Response>> content(VideoService& videos, Request& request) {
+awaitable<Result<Response>> get_content(VideoService& videos, Request& request) {
   const auto video = co_await videos.find(request.user(), request.id<VideoId>());
   if (!video) {
     co_return video.error();
@@ -77,7 +77,7 @@ awaitable<Result<Response>> content(VideoService& videos, Request& request) {
   co_return http::content_response(request, std::move(content));
 }
 
-awaitable<Result<Response>> thumbnail(VideoService& videos, Request& request) {
+awaitable<Result<Response>> get_thumbnail(VideoService& videos, Request& request) {
   const auto jpeg = co_await videos.thumbnail(request.user(), request.id<VideoId>());
   if (!jpeg) {
     co_return jpeg.error();
@@ -85,7 +85,7 @@ awaitable<Result<Response>> thumbnail(VideoService& videos, Request& request) {
   co_return http::jpeg_response(*jpeg);
 }
 
-awaitable<Result<Response>> remove(VideoService& videos, Request& request) {
+awaitable<Result<Response>> delete_video(VideoService& videos, Request& request) {
   const auto removed = co_await videos.remove(request.user(), request.id<VideoId>());
   if (!removed) {
     co_return removed.error();
@@ -104,13 +104,13 @@ void add_video_routes(OnceRoutes& routes, VideoService& videos, VideoIngest& ing
   // Not by OnceRoutes: the bytes come before the transaction.
   routes.router().on("uploadVideo",
                      [&ingest, &once = routes.once(), upload_max_bytes](Request& request) {
-                       return upload(ingest, once, upload_max_bytes, request);
+                       return upload_video(ingest, once, upload_max_bytes, request);
                      });
-  on("listVideos", list);
-  on("getVideo", get);
-  on("deleteVideo", remove);
-  on("getVideoContent", content);
-  on("getVideoThumbnail", thumbnail);
+  on("listVideos", list_videos);
+  on("getVideo", get_video);
+  on("deleteVideo", delete_video);
+  on("getVideoContent", get_content);
+  on("getVideoThumbnail", get_thumbnail);
 }
 
 }  // namespace infernode

@@ -60,18 +60,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 }
 
 pid_t spawn(int socket, const RunnerOptions& options) {
-  std::vector<std::string> arguments{"infernode", "runner", "--threads",
-                                     std::to_string(options.threads)};
-  if (!options.models.empty()) {
-    for (const auto& argument : {std::string{"--model-folder"}, options.model_folder,
-                                 std::string{"--device"}, options.device}) {
-      arguments.push_back(argument);
-    }
-    for (const auto& model : options.models) {
-      arguments.emplace_back("--model");
-      arguments.push_back(model);
-    }
-  }
+  std::vector<std::string> arguments{"infernode", "runner", options.to_argument()};
   auto environment = runner_environment();
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;

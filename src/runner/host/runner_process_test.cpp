@@ -80,6 +80,12 @@ protected:
   int frames_ = 0;
 };
 
+TEST(RunnerOptions, ComeThroughTheCommandLineAsTheyWere) {
+  const RunnerOptions options{"/a folder/\"models\"", {"one", "two"}, "cpu", 3};
+  EXPECT_EQ(RunnerOptions::from_argument(options.to_argument()), options);
+  EXPECT_THROW(RunnerOptions::from_argument("--threads"), std::exception);
+}
+
 TEST_F(Runner, AnswersAfterATaskThatFailed) {
   RunnerProcess runner{context_.get_executor(), RunnerOptions{}};
   EXPECT_EQ(run(runner, {{"op", "segment"}, {"params", {{"pipeline", "none"}}}}).substr(0, 5),
