@@ -77,7 +77,7 @@ public:
         if (!frame) {
           return;
         }
-        converter.convert(*frame->picture, image);
+        converter.convert(*frame->picture, frame->rotation, image);
         input.assign(image.pixels.begin(), image.pixels.end());
         session_.run(input);
       }

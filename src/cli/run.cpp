@@ -226,7 +226,7 @@ private:
     SegmentWork work{
         params, {common.start_frame, common.end_frame, images, std::nullopt}, input_.size()};
     const auto* keyframe = keyframe_before(info.keyframes, common.start_frame);
-    if (keyframe != nullptr && keyframe->frame > 0) {
+    if (keyframe != nullptr) {
       work.plan.keyframe = *keyframe;
     }
     const runner::RunnerOptions runner_options{inference::model_folder(config_.model_dir).string(),

@@ -40,7 +40,7 @@ TEST_F(Queue, WorksAJobOffToItsResult) {
   const auto first = services_.claim();
   ASSERT_TRUE(first);
   EXPECT_EQ(first->plan.start_frame, 0);
-  EXPECT_FALSE(first->plan.keyframe);
+  EXPECT_EQ(first->plan.keyframe->frame, 0);
   EXPECT_EQ(services_.find(made).status, JobStatus::running);
   EXPECT_TRUE(services_.complete(*first));
   const auto second = services_.claim();

@@ -12,19 +12,21 @@ using db::Statement;
 constexpr Statement kInsert{"segments.insert", R"sql(
   WITH plan AS (
     SELECT * FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::integer[], $5::integer[],
-                         $6::integer[], $7::bigint[], $8::bigint[])
-           AS plan (job_id, position, start_frame, end_frame, images, frame, pts, dts)
+                         $6::integer[], $7::bigint[], $8::bigint[], $9::bigint[], $10::float8[])
+           AS plan (job_id, position, start_frame, end_frame, images, frame, pts, dts, byte, time)
   ), job AS (
     SELECT job_id, string_to_array(needs, E'\n') AS needs, segments
-      FROM unnest($9::uuid[], $10::text[], $11::integer[]) AS job (job_id, needs, segments)
+      FROM unnest($11::uuid[], $12::text[], $13::integer[]) AS job (job_id, needs, segments)
   )
   INSERT INTO "Segments" ("job_id", "position", "kind", "start_frame", "end_frame", "images", "state",
-                          "keyframe_frame", "keyframe_pts", "keyframe_dts", "needs")
+                          "keyframe_frame", "keyframe_pts", "keyframe_dts", "keyframe_position",
+                          "keyframe_time", "needs")
   SELECT plan.job_id, plan.position, 'FRAMES'::"enum_Segments_kind", start_frame, end_frame, images,
-         'PENDING'::"enum_Segments_state", frame, pts, dts, job.needs
+         'PENDING'::"enum_Segments_state", frame, pts, dts, byte, time, job.needs
     FROM plan JOIN job USING (job_id)
   UNION ALL
-  SELECT job_id, segments, 'ASSEMBLY', 0, 0, 0, 'BLOCKED', NULL, NULL, NULL, needs[1:1] FROM job
+  SELECT job_id, segments, 'ASSEMBLY', 0, 0, 0, 'BLOCKED', NULL, NULL, NULL, NULL, NULL, needs[1:1]
+    FROM job
    ORDER BY 1, 2
 )sql"};
 // Segments of a job that has ended wait to be cancelled, and are passed over meanwhile.
@@ -48,6 +50,7 @@ constexpr Statement kClaim{"segments.claim", R"sql(
   SELECT claimed."id", claimed."job_id", claimed."kind", claimed."start_frame",
          claimed."end_frame", claimed."images" AS segment_images, claimed."attempts",
          claimed."losses", claimed."keyframe_frame", claimed."keyframe_pts", claimed."keyframe_dts",
+         claimed."keyframe_position", claimed."keyframe_time",
          job."user_id", job."video_id", job."status", job."params", job."started_at", job."images",
          video."file", blob."size", encode(blob."sha256", 'hex') AS sha256, video."width",
          video."height", video."fps", video."frame_count"
@@ -157,8 +160,11 @@ ClaimedSegment claimed_from_row(const db::Row& row, LeaseToken lease) {
   segment.plan.end_frame = row.get<int>("end_frame");
   segment.plan.image_count = row.get<int>("segment_images");
   if (const auto frame = row.get<std::optional<int>>("keyframe_frame")) {
-    segment.plan.keyframe = media::Keyframe{*frame, row.get<std::int64_t>("keyframe_pts"),
-                                            row.get<std::optional<std::int64_t>>("keyframe_dts")};
+    segment.plan.keyframe =
+        media::Keyframe{*frame, row.get<std::int64_t>("keyframe_pts"),
+                        row.get<std::optional<std::int64_t>>("keyframe_dts"),
+                        row.get<std::optional<std::int64_t>>("keyframe_position"),
+                        row.get<std::optional<double>>("keyframe_time")};
   }
   segment.attempts = row.get<int>("attempts");
   segment.losses = row.get<int>("losses");
@@ -206,9 +212,11 @@ void insert(db::Transaction& transaction, const std::vector<NewSegments>& jobs) 
   std::vector<int> starts;
   std::vector<int> ends;
   std::vector<int> images;
-  std::vector<std::optional<int>> frames;
+  std::vector<std::optional<int>> frames;  // of their keyframes, like what follows
   std::vector<std::optional<std::int64_t>> pts;
   std::vector<std::optional<std::int64_t>> dts;
+  std::vector<std::optional<std::int64_t>> bytes;
+  std::vector<std::optional<double>> times;
   std::vector<JobId> ids;
   std::vector<std::string> needs;
   std::vector<int> counts;
@@ -219,9 +227,12 @@ void insert(db::Transaction& transaction, const std::vector<NewSegments>& jobs) 
       starts.push_back(segment.start_frame);
       ends.push_back(segment.end_frame);
       images.push_back(segment.image_count);
-      frames.push_back(segment.keyframe ? std::optional{segment.keyframe->frame} : std::nullopt);
-      pts.push_back(segment.keyframe ? std::optional{segment.keyframe->pts} : std::nullopt);
-      dts.push_back(segment.keyframe ? segment.keyframe->dts : std::nullopt);
+      const auto& key = segment.keyframe;
+      frames.push_back(key ? std::optional{key->frame} : std::nullopt);
+      pts.push_back(key ? std::optional{key->pts} : std::nullopt);
+      dts.push_back(key ? key->dts : std::nullopt);
+      bytes.push_back(key ? key->position : std::nullopt);
+      times.push_back(key ? key->time : std::nullopt);
     }
     ids.push_back(job.job);
     std::string lines;
@@ -231,8 +242,8 @@ void insert(db::Transaction& transaction, const std::vector<NewSegments>& jobs) 
     needs.push_back(std::move(lines));
     counts.push_back(static_cast<int>(job.segments.size()));
   }
-  transaction.queue(kInsert, owners, positions, starts, ends, images, frames, pts, dts, ids, needs,
-                    counts);
+  transaction.queue(kInsert, owners, positions, starts, ends, images, frames, pts, dts, bytes,
+                    times, ids, needs, counts);
 }
 
 asio::awaitable<std::optional<ClaimedSegment>> claim(db::Executor& executor, LeaseToken lease,

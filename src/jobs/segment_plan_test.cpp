@@ -25,9 +25,13 @@ TEST(SegmentPlan, CoversEverySelectedFrameOnce) {
     const auto segments = plan_segments(start, end, step, keyframes, kImageMilliseconds);
     std::vector<int> planned;
     int images = 0;
+    double decoded = 0;
     for (const auto& segment : segments) {
       EXPECT_GT(segment.image_count, 0);
-      EXPECT_LE(segment.image_count, 100);
+      EXPECT_LE(segment.image_count, 500);
+      const int begin = segment.keyframe ? segment.keyframe->frame : 0;
+      EXPECT_LE(begin, segment.start_frame);
+      decoded += segment.end_frame - begin;
       int here = 0;
       for (int frame = segment.start_frame; frame < segment.end_frame; frame += step) {
         planned.push_back(frame);
@@ -42,6 +46,8 @@ TEST(SegmentPlan, CoversEverySelectedFrameOnce) {
     }
     ASSERT_EQ(planned, selected) << start << " " << end << " " << step;
     ASSERT_EQ(images, count_images(start, end, step));
+    const auto* first = keyframe_before(keyframes, start);
+    ASSERT_LE(decoded, 2.2 * (segments.back().end_frame - first->frame)) << start << " " << end;
   }
 }
 
@@ -58,8 +64,7 @@ TEST(SegmentPlan, CutsAtKeyframesWhereItCan) {
   const auto segments = plan_segments(0, 120, 1, keyframes, kImageMilliseconds);
   ASSERT_EQ(segments.size(), 2U);
   EXPECT_EQ(segments[0].end_frame, 50);
-  // From the beginning it is decoded as it comes.
-  EXPECT_FALSE(segments[0].keyframe);
+  EXPECT_EQ(segments[0].keyframe->frame, 0);
   ASSERT_TRUE(segments[1].keyframe);
   EXPECT_EQ(segments[1].keyframe->frame, 50);
   EXPECT_EQ(segments[1].keyframe->pts, 1);
@@ -68,10 +73,27 @@ TEST(SegmentPlan, CutsAtKeyframesWhereItCan) {
   EXPECT_EQ(keyframe_before({}, 99), nullptr);
 }
 
+TEST(SegmentPlan, GrowsWhereKeyframesAreRare) {
+  for (const auto& keyframes : {std::vector<media::Keyframe>{}, {{0, 0}}, {{0, 0}, {30'000, 1}}}) {
+    const auto segments = plan_segments(0, 100'000, 1, keyframes, kImageMilliseconds);
+    double decoded = 0;
+    for (const auto& segment : segments) {
+      decoded += segment.end_frame - (segment.keyframe ? segment.keyframe->frame : 0);
+    }
+    EXPECT_LE(decoded, 220'000);
+    EXPECT_GE(segments.size(), 4U);
+  }
+}
+
 // What costs more an image is cut into shorter segments.
 TEST(SegmentPlan, GoesByWhatAnImageCosts) {
-  EXPECT_GT(plan_segments(0, 1000, 1, {}, 100).size(), plan_segments(0, 1000, 1, {}, 30).size());
-  EXPECT_EQ(plan_segments(0, 3, 1, {}, 1e6).size(), 3U);
+  std::vector<media::Keyframe> keyframes;
+  for (int frame = 0; frame < 1000; ++frame) {
+    keyframes.push_back({frame, frame});
+  }
+  EXPECT_GT(plan_segments(0, 1000, 1, keyframes, 100).size(),
+            plan_segments(0, 1000, 1, keyframes, 30).size());
+  EXPECT_EQ(plan_segments(0, 3, 1, keyframes, 1e6).size(), 3U);
 }
 
 }  // namespace

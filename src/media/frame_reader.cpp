@@ -1,26 +1,80 @@
 #include "media/frame_reader.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace infernode::media {
+namespace {
+
+// How far before a keyframe the search begins, when a nearer one landed behind it.
+constexpr double kStepsBackSeconds[] = {0, 1, 5, 25, 125};
+
+}  // namespace
 
 FrameReader::FrameReader(ByteSource& source, std::optional<Keyframe> start)
-    : container_{source}, start_{start}, packet_{av_packet_alloc()} {
-  container_.codec();
-  if (start_) {
-    container_.seek(start_->pts);
+    : container_{std::make_unique<Container>(source)}, start_{start}, packet_{av_packet_alloc()} {
+  if (start_ && start_->frame > 0) {
+    find_start(source);
     next_index_ = start_->frame;
+  }
+  container_->codec();
+  shown_ = container_->presentation();
+}
+
+void FrameReader::find_start(ByteSource& source) {
+  if (start_->position && container_->has_positions() &&
+      container_->seek_to_position(*start_->position) && find_own_packet()) {
+    return;
+  }
+  const double second = 1 / av_q2d(container_->stream().time_base);
+  for (const double back : kStepsBackSeconds) {
+    const auto target =
+        start_->dts.value_or(start_->pts) - static_cast<std::int64_t>(back * second);
+    if (container_->seek_to_time(target) && find_own_packet()) {
+      return;
+    }
+  }
+  container_ = std::make_unique<Container>(source);
+  if (!find_own_packet()) {
+    throw MediaError(MediaFault::damaged,
+                     fmt::format("The keyframe of frame {} cannot be found again.", start_->frame));
   }
 }
 
-double FrameReader::time_of(std::int64_t pts, int index) const {
-  const AVStream& stream = container_.stream();
-  if (pts != AV_NOPTS_VALUE) {
-    const std::int64_t first = stream.start_time == AV_NOPTS_VALUE ? 0 : stream.start_time;
-    return static_cast<double>(pts - first) * av_q2d(stream.time_base);
+// Reads on to the packet of the keyframe; false when it is behind.
+bool FrameReader::find_own_packet() {
+  while (container_->read_packet(*packet_)) {
+    if ((packet_->flags & AV_PKT_FLAG_KEY) != 0 && packet_->pts == start_->pts) {
+      packet_waits_ = true;
+      return true;
+    }
+    if (start_->dts && packet_->dts != AV_NOPTS_VALUE && packet_->dts > *start_->dts) {
+      return false;
+    }
   }
-  const double fps = av_q2d(stream.avg_frame_rate);
-  return fps > 0 ? index / fps : 0;
+  return false;
+}
+
+double FrameReader::time_of(const DecodedFrame& frame) const {
+  const AVStream& stream = container_->stream();
+  const double tick = av_q2d(stream.time_base);
+  if (!start_) {
+    // Times that do not order the frames are no times; but the n-th frame is shown at the n-th time
+    // that one is decoded, less a constant, unless those are wrong too (MPEG-PS).
+    if (counts_steadily_ && !decoding_times_.empty()) {
+      return static_cast<double>(decoding_times_.front() - *first_dts_) * tick;
+    }
+    const auto rate = stream.avg_frame_rate.num > 0 ? stream.avg_frame_rate : stream.r_frame_rate;
+    const double fps = av_q2d(rate);
+    return fps > 0 ? frame.index / fps : 0;
+  }
+  if (start_->time) {
+    return *start_->time + static_cast<double>(*frame.pts - start_->pts) * tick;
+  }
+  // Of videos probed by older versions no time of a keyframe is known.
+  const auto beginning = stream.start_time == AV_NOPTS_VALUE ? 0 : stream.start_time;
+  return static_cast<double>(*frame.pts - beginning) * tick;
 }
 
 // Gives the decoder one packet, or tells it that there are no more. False when it was told before.
@@ -28,25 +82,47 @@ bool FrameReader::feed() {
   if (drained_) {
     return false;
   }
-  if (!container_.read_packet(*packet_)) {
+  if (!std::exchange(packet_waits_, false) && !container_->read_packet(*packet_)) {
     drained_ = true;
-    avcodec_send_packet(&container_.codec(), nullptr);
+    avcodec_send_packet(&container_->codec(), nullptr);
     return true;
   }
-  if (packet_->pts == AV_NOPTS_VALUE) {
-    has_times_ = false;
-  } else if (!start_ || packet_->pts >= start_->pts) {
+  if (!start_ && packet_->dts != AV_NOPTS_VALUE && container_->is_shown(*packet_)) {
+    first_dts_ = first_dts_.value_or(packet_->dts);
+    counts_steadily_ = counts_steadily_ && packet_->dts > last_dts_.value_or(packet_->dts - 1);
+    last_dts_ = packet_->dts;
+    decoding_times_.push_back(packet_->dts);
+  }
+  if (start_ && packet_->pts != AV_NOPTS_VALUE && packet_->pts >= start_->pts &&
+      container_->is_shown(*packet_)) {
     expected_.insert(packet_->pts);
   }
   // A packet that the decoder refuses is a lost frame; the next one may be fine.
-  avcodec_send_packet(&container_.codec(), packet_.get());
+  avcodec_send_packet(&container_->codec(), packet_.get());
+  return true;
+}
+
+bool FrameReader::number(DecodedFrame& frame) {
+  if (start_) {
+    const auto own = frame.pts ? expected_.lower_bound(*frame.pts) : expected_.end();
+    if (own == expected_.end() || *own != *frame.pts) {
+      return false;
+    }
+    next_index_ += static_cast<int>(std::distance(expected_.begin(), own));
+    expected_.erase(expected_.begin(), std::next(own));
+  }
+  frame.index = next_index_++;
+  frame.time = time_of(frame);
+  if (!decoding_times_.empty()) {
+    decoding_times_.pop_front();
+  }
   return true;
 }
 
 std::optional<DecodedFrame> FrameReader::next() {
   FramePtr picture{av_frame_alloc()};
   for (;;) {
-    const int status = avcodec_receive_frame(&container_.codec(), picture.get());
+    const int status = avcodec_receive_frame(&container_->codec(), picture.get());
     if (status == AVERROR_EOF) {
       return std::nullopt;
     }
@@ -56,19 +132,17 @@ std::optional<DecodedFrame> FrameReader::next() {
       }
       continue;
     }
-    const std::int64_t pts = has_times_ ? picture->pts : AV_NOPTS_VALUE;
-    if (start_ && pts != AV_NOPTS_VALUE && pts < start_->pts) {
-      continue;  // before the keyframe: the seek went further back than asked
-    }
-    if (pts != AV_NOPTS_VALUE) {
-      const auto passed = expected_.upper_bound(pts);
-      const auto lost = std::distance(expected_.begin(), passed) - 1;
-      next_index_ += static_cast<int>(std::max<std::ptrdiff_t>(lost, 0));
-      expected_.erase(expected_.begin(), passed);
-    }
     DecodedFrame frame;
-    frame.index = next_index_++;
-    frame.time = time_of(pts, frame.index);
+    const auto pts = picture->pts != AV_NOPTS_VALUE ? picture->pts : picture->best_effort_timestamp;
+    if (pts != AV_NOPTS_VALUE) {
+      frame.pts = pts;
+    }
+    if (!number(frame)) {
+      continue;
+    }
+    frame.width = shown_.width;
+    frame.height = shown_.height;
+    frame.rotation = shown_.rotation;
     frame.picture = std::move(picture);
     return frame;
   }

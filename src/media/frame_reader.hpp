@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <memory>
 #include <optional>
 #include <set>
 
@@ -12,29 +14,50 @@ namespace infernode::media {
 struct DecodedFrame {
   int index = 0;    // in presentation order, from 0
   double time = 0;  // seconds since the first frame
-  FramePtr picture;
+  std::optional<std::int64_t> pts;
+  FramePtr picture;  // as it is stored
+  // As it is shown, in pixels; the same for all frames of a video, also where the stored size
+  // changes on the way.
+  int width = 0;
+  int height = 0;
+  int rotation = 0;  // degrees clockwise that the stored picture is turned by
 };
 
 // Decodes frames in presentation order, from a keyframe on, and knows the index of each, also when
 // some in between cannot be decoded: every packet read is remembered by its presentation time, and
-// a time that is passed over is a frame that was lost.
+// a time that is passed over is a frame that was lost. A frame whose packet was not seen has no
+// number, and is left out.
 class FrameReader {
 public:
-  // Without a keyframe it starts at frame 0. `source` must outlive it. Throws MediaError.
+  // From a keyframe on, whose own packet it finds: where the demuxer lands behind it, it steps back
+  // until it does. That of frame 0 stands for the beginning of the file. Without a keyframe it
+  // reads from the beginning and counts, as it must where frames have no times of their own.
+  // `source` must outlive it. Throws MediaError, and what the source throws.
   FrameReader(ByteSource& source, std::optional<Keyframe> start);
-  // The next frame that can be decoded; nullopt at the end. Throws MediaError.
+  // The next frame that can be decoded; nullopt at the end. Throws what the source throws.
   std::optional<DecodedFrame> next();
+  // Whether it goes by times, so that it knows which frames were lost.
+  bool timed() const { return start_.has_value(); }
 
 private:
+  void find_start(ByteSource& source);
+  bool find_own_packet();
   bool feed();
-  double time_of(std::int64_t pts, int index) const;
+  double time_of(const DecodedFrame& frame) const;
+  // False for a picture that is none of the frames asked for.
+  bool number(DecodedFrame& frame);
 
-  Container container_;
+  std::unique_ptr<Container> container_;
   std::optional<Keyframe> start_;
+  Presentation shown_;
   PacketPtr packet_;
+  bool packet_waits_ = false;             // packet_ was read and not fed
   std::multiset<std::int64_t> expected_;  // times of packets whose frame has not come out yet
+  std::optional<std::int64_t> first_dts_;
+  std::optional<std::int64_t> last_dts_;
+  bool counts_steadily_ = true;              // each is decoded later than the one before
+  std::deque<std::int64_t> decoding_times_;  // without start_: of packets that may still come out
   int next_index_ = 0;
-  bool has_times_ = true;  // false: the stream has no presentation times, so frames are counted
   bool drained_ = false;
 };
 

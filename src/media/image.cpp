@@ -3,6 +3,7 @@
 #include <turbojpeg.h>
 
 #include <memory>
+#include <opencv2/core.hpp>
 #include <stdexcept>
 #include <string>
 
@@ -10,11 +11,12 @@
 
 namespace infernode::media {
 
-void FrameConverter::convert(const AVFrame& frame, Image& target) {
+void FrameConverter::scale(const AVFrame& frame, int width, int height, Image& target) {
   if (!scaler_ || frame.width != source_width_ || frame.height != source_height_ ||
-      frame.format != source_format_) {
+      frame.format != source_format_ || frame.colorspace != source_colours_ ||
+      frame.color_range != source_range_) {
     scaler_.reset(sws_getContext(frame.width, frame.height,
-                                 static_cast<AVPixelFormat>(frame.format), width_, height_,
+                                 static_cast<AVPixelFormat>(frame.format), width, height,
                                  AV_PIX_FMT_RGB24, SWS_BILINEAR, nullptr, nullptr, nullptr));
     if (!scaler_) {
       throw MediaError(MediaFault::unsupported, "The video's pixel format cannot be converted.");
@@ -26,13 +28,33 @@ void FrameConverter::convert(const AVFrame& frame, Image& target) {
     source_width_ = frame.width;
     source_height_ = frame.height;
     source_format_ = frame.format;
+    source_colours_ = frame.colorspace;
+    source_range_ = frame.color_range;
   }
+  target.width = width;
+  target.height = height;
+  target.pixels.resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 3);
+  std::uint8_t* planes[] = {target.pixels.data()};
+  const int strides[] = {width * 3};
+  sws_scale(scaler_.get(), frame.data, frame.linesize, 0, frame.height, planes, strides);
+}
+
+void FrameConverter::convert(const AVFrame& frame, int rotation, Image& target) {
+  if (rotation == 0) {
+    scale(frame, width_, height_, target);
+    return;
+  }
+  const bool lies = rotation != 180;
+  scale(frame, lies ? height_ : width_, lies ? width_ : height_, unturned_);
   target.width = width_;
   target.height = height_;
-  target.pixels.resize(static_cast<std::size_t>(width_) * static_cast<std::size_t>(height_) * 3);
-  std::uint8_t* planes[] = {target.pixels.data()};
-  const int strides[] = {width_ * 3};
-  sws_scale(scaler_.get(), frame.data, frame.linesize, 0, frame.height, planes, strides);
+  target.pixels.resize(unturned_.pixels.size());
+  const cv::Mat from{unturned_.height, unturned_.width, CV_8UC3, unturned_.pixels.data()};
+  cv::Mat to{height_, width_, CV_8UC3, target.pixels.data()};
+  cv::rotate(from, to,
+             rotation == 90    ? cv::ROTATE_90_CLOCKWISE
+             : rotation == 180 ? cv::ROTATE_180
+                               : cv::ROTATE_90_COUNTERCLOCKWISE);
 }
 
 std::vector<std::byte> encode_jpeg(const Image& image, int quality) {

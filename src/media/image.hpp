@@ -15,22 +15,28 @@ struct Image {
   std::vector<std::uint8_t> pixels;
 };
 
-// Converts decoded frames to RGB of a fixed size (bilinear, with the frame's own colour space).
-// Keeps its tables between frames of the same kind. Not thread-safe.
+// Converts decoded frames to RGB of a fixed size (bilinear, with the frame's own colour space),
+// turned upright. Keeps its tables between frames of the same kind. Not thread-safe.
 class FrameConverter {
 public:
   // Size in pixels.
   FrameConverter(int width, int height) : width_{width}, height_{height} {}
-  // Throws MediaError when the pixel format cannot be converted. `target` is resized as needed.
-  void convert(const AVFrame& frame, Image& target);
+  // `rotation`: 0, 90, 180 or 270 degrees clockwise. Throws MediaError when the pixel format cannot
+  // be converted. `target` is resized as needed.
+  void convert(const AVFrame& frame, int rotation, Image& target);
 
 private:
+  void scale(const AVFrame& frame, int width, int height, Image& target);
+
   int width_;
   int height_;
+  Image unturned_;
   ScalerPtr scaler_;
   int source_width_ = 0;
   int source_height_ = 0;
   int source_format_ = -1;
+  int source_colours_ = -1;
+  int source_range_ = -1;
 };
 
 // A JPEG (4:2:0) of quality 1..100. Throws std::runtime_error.

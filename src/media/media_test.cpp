@@ -26,7 +26,7 @@ const std::string kClip = INFERNODE_SOURCE_DIR "/examples/street.mp4";
 std::string picture_hash(const AVFrame& frame) {
   FrameConverter converter{frame.width, frame.height};
   Image image;
-  converter.convert(frame, image);
+  converter.convert(frame, 0, image);
   Sha256 sha;
   sha.update(std::as_bytes(std::span{image.pixels}));
   const auto digest = sha.finish();

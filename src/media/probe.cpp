@@ -12,134 +12,187 @@ namespace infernode::media {
 namespace {
 
 constexpr int kThumbnailWidth = 320;
+constexpr int kThumbnailMaxHeight = 3200;
 constexpr int kThumbnailQuality = 85;
 constexpr int kKeyframeSpacing = 16;
+constexpr double kClockJumpSeconds = 1;
+constexpr double kFrameRateTolerance = 0.02;
 // At 30 frames a second, about four days; the list of times below stays under 100 MB.
 constexpr std::size_t kMaxFrames = 10'000'000;
 
-struct PacketTimes {
-  std::vector<std::int64_t> all;
-  std::vector<Keyframe> key;  // without their index
-  std::size_t count = 0;
+struct Packets {
+  std::vector<std::int64_t> times;  // of those that are shown
+  std::vector<Keyframe> key;        // of those, without their index
+  std::size_t shown = 0;
   std::int64_t last_end = 0;
-  bool complete = true;  // every packet has a presentation time
+  std::optional<std::int64_t> first_dts;
+  std::optional<std::int64_t> last_dts;
+  int damaged = 0;
+  bool timed = true;  // every picture has a presentation time, and the clock never jumps back
 };
 
-PacketTimes read_packets(Container& container) {
-  PacketTimes times;
+Packets read_packets(Container& container) {
+  Packets packets;
   const PacketPtr packet{av_packet_alloc()};
+  const double tick = av_q2d(container.stream().time_base);
   while (container.read_packet(*packet)) {
-    if ((packet->flags & AV_PKT_FLAG_CORRUPT) != 0) {
-      throw MediaError(MediaFault::damaged, fmt::format("The video is cut off or damaged after {} "
-                                                        "frames.",
-                                                        times.count));
+    packets.damaged += (packet->flags & AV_PKT_FLAG_CORRUPT) != 0 ? 1 : 0;
+    if (packet->dts != AV_NOPTS_VALUE) {
+      if (packets.last_dts &&
+          static_cast<double>(*packets.last_dts - packet->dts) * tick > kClockJumpSeconds) {
+        packets.timed = false;
+      }
+      packets.last_dts = packet->dts;
     }
-    if (++times.count > kMaxFrames) {
+    if (!container.is_shown(*packet)) {
+      continue;
+    }
+    if (!packets.first_dts) {
+      packets.first_dts = packets.last_dts;
+    }
+    if (++packets.shown > kMaxFrames) {
       throw MediaError(MediaFault::unsupported,
                        fmt::format("A video may have {} frames at most.", kMaxFrames));
     }
     if (packet->pts == AV_NOPTS_VALUE) {
-      times.complete = false;
+      packets.timed = false;
       continue;
     }
-    times.all.push_back(packet->pts);
-    times.last_end = std::max(times.last_end, packet->pts + packet->duration);
+    packets.times.push_back(packet->pts);
+    packets.last_end = std::max(packets.last_end, packet->pts + packet->duration);
     if ((packet->flags & AV_PKT_FLAG_KEY) != 0) {
       Keyframe key{0, packet->pts};
       if (packet->dts != AV_NOPTS_VALUE) {
         key.dts = packet->dts;
       }
-      times.key.push_back(key);
+      if (container.has_positions() && packet->pos >= 0) {
+        key.position = packet->pos;
+      }
+      packets.key.push_back(key);
     }
   }
-  return times;
+  packets.damaged += container.unreadable();
+  return packets;
 }
 
-void require_whole(const Container& container, const PacketTimes& times) {
-  const AVStream& stream = container.stream();
-  const auto promised = static_cast<std::uint64_t>(std::max<std::int64_t>(stream.nb_frames, 0));
-  if (times.count == 0) {
+void require_whole(ByteSource& source, const Packets& packets) {
+  if (const auto announced = announced_size(source); announced && *announced > source.size()) {
+    throw MediaError(MediaFault::damaged,
+                     fmt::format("The video is cut off: it says that it has {} bytes, and has {}, "
+                                 "with {} frames. Send the whole file, or one that ends there.",
+                                 *announced, source.size(), packets.shown));
+  }
+  if (packets.shown == 0) {
     throw MediaError(MediaFault::damaged, "The video holds no frames.");
   }
-  if (container.ended_early() || promised > times.count) {
-    throw MediaError(MediaFault::damaged,
-                     promised > times.count
-                         ? fmt::format("The video is cut off: it announces {} frames and holds {}.",
-                                       promised, times.count)
-                         : std::string{"The video is cut off."});
-  }
-  // Matroska announces no count but a duration; a second of slack covers audio that outlasts video.
-  const std::int64_t announced = container.format().duration;
-  if (announced > 0 && times.complete && stream.duration <= 0) {
-    const double last = static_cast<double>(times.last_end) * av_q2d(stream.time_base);
-    const double whole = static_cast<double>(announced) / AV_TIME_BASE;
-    if (last < whole * 0.95 - 1.0) {
-      throw MediaError(
-          MediaFault::damaged,
-          fmt::format("The video is cut off: it announces {:.1f} s and holds {:.1f} s.", whole,
-                      last));
-    }
-  }
 }
 
-std::vector<Keyframe> spaced_keyframes(PacketTimes& times) {
-  std::vector<Keyframe> keyframes;
-  std::sort(times.all.begin(), times.all.end());
-  std::sort(times.key.begin(), times.key.end(),
+// Frame 0 stands for the beginning of the file, whether it is a keyframe or not.
+std::vector<Keyframe> spaced_keyframes(Packets& packets, std::int64_t first, double tick) {
+  std::vector<Keyframe> keyframes{Keyframe{0, first, {}, {}, 0.0}};
+  std::sort(packets.key.begin(), packets.key.end(),
             [](const Keyframe& a, const Keyframe& b) { return a.pts < b.pts; });
-  for (const Keyframe& key : times.key) {
-    const auto rank =
-        std::lower_bound(times.all.begin(), times.all.end(), key.pts) - times.all.begin();
-    const int frame = static_cast<int>(rank);
-    if (keyframes.empty() || frame - keyframes.back().frame >= kKeyframeSpacing) {
-      keyframes.push_back(Keyframe{frame, key.pts, key.dts});
+  for (Keyframe key : packets.key) {
+    key.frame =
+        static_cast<int>(std::lower_bound(packets.times.begin(), packets.times.end(), key.pts) -
+                         packets.times.begin());
+    key.time = static_cast<double>(key.pts - first) * tick;
+    if (key.frame - keyframes.back().frame >= kKeyframeSpacing) {
+      keyframes.push_back(key);
     }
   }
   return keyframes;
 }
 
-std::vector<std::byte> thumbnail(ByteSource& source) {
-  FrameReader reader{source, std::nullopt};
-  const auto first = reader.next();
-  if (!first) {
-    throw MediaError(MediaFault::damaged, "Not one frame of the video can be decoded.");
-  }
-  const AVFrame& picture = *first->picture;
+std::vector<std::byte> thumbnail(const DecodedFrame& frame) {
   const int height = std::max(1, static_cast<int>(std::lround(static_cast<double>(kThumbnailWidth) *
-                                                              picture.height / picture.width)));
-  FrameConverter converter{kThumbnailWidth, height};
+                                                              frame.height / frame.width)));
+  FrameConverter converter{kThumbnailWidth, std::min(height, kThumbnailMaxHeight)};
   Image image;
-  converter.convert(picture, image);
+  converter.convert(*frame.picture, frame.rotation, image);
   return encode_jpeg(image, kThumbnailQuality);
+}
+
+// Frames a second: what the container says, or what was counted where that is something else.
+double frame_rate(const AVStream& stream, const Packets& packets, double tick) {
+  const auto said =
+      av_q2d(stream.avg_frame_rate.den != 0 ? stream.avg_frame_rate : stream.r_frame_rate);
+  double fps = std::isfinite(said) ? said : 0;
+  // From the first frame to the last.
+  const std::int64_t ticks = packets.timed       ? packets.times.back() - packets.times.front()
+                             : packets.first_dts ? *packets.last_dts - *packets.first_dts
+                                                 : 0;
+  if (ticks > 0) {
+    const auto frames = packets.timed ? packets.times.size() : packets.shown;
+    const double counted = static_cast<double>(frames - 1) / (static_cast<double>(ticks) * tick);
+    if (!(std::abs(fps - counted) <= kFrameRateTolerance * counted)) {
+      fps = std::round(counted * 1000) / 1000;
+    }
+  }
+  return fps;
 }
 
 }  // namespace
 
 MediaInfo probe(ByteSource& source) {
   MediaInfo info;
-  {
-    Container container{source};
-    PacketTimes times = read_packets(container);
-    require_whole(container, times);
-    const AVStream& stream = container.stream();
-    info.width = stream.codecpar->width;
-    info.height = stream.codecpar->height;
-    info.codec = avcodec_get_name(stream.codecpar->codec_id);
-    info.frame_count = static_cast<int>(times.count);
-    info.fps = av_q2d(stream.avg_frame_rate.den != 0 ? stream.avg_frame_rate : stream.r_frame_rate);
-    if (!std::isfinite(info.fps)) {
-      info.fps = 0;
-    }
-    if (times.complete) {
-      const auto first = *std::min_element(times.all.begin(), times.all.end());
-      info.duration = static_cast<double>(times.last_end - first) * av_q2d(stream.time_base);
-      info.keyframes = spaced_keyframes(times);
-    }
-    if (info.duration <= 0 && info.fps > 0) {
-      info.duration = info.frame_count / info.fps;
-    }
+  FrameReader reader{source, std::nullopt};
+  const auto first = reader.next();
+  Container container{source};
+  Packets packets = read_packets(container);
+  require_whole(source, packets);
+  if (!first) {
+    throw MediaError(MediaFault::damaged, "Not one frame of the video can be decoded.");
   }
-  info.thumbnail = thumbnail(source);
+  const AVStream& stream = container.stream();
+  const double tick = av_q2d(stream.time_base);
+  const auto shown = container.presentation();
+  info.width = shown.width;
+  info.height = shown.height;
+  info.rotation = shown.rotation;
+  info.pixel_aspect = shown.pixel_aspect;
+  info.codec = avcodec_get_name(stream.codecpar->codec_id);
+  info.frame_count = static_cast<int>(packets.shown);
+  packets.timed = packets.timed && first->pts.has_value();
+  if (packets.timed) {
+    std::sort(packets.times.begin(), packets.times.end());
+    // Frame 0 is the first picture that the decoder gives: those before it build on others that are
+    // not in the file.
+    const auto begin = std::lower_bound(packets.times.begin(), packets.times.end(), *first->pts);
+    if (const auto missing = begin - packets.times.begin(); missing > 0) {
+      info.warnings.push_back(
+          fmt::format("{} pictures at the beginning cannot be shown, since "
+                      "those that they build on are missing.",
+                      missing));
+    }
+    packets.times.erase(packets.times.begin(), begin);
+    if (packets.times.empty()) {
+      throw MediaError(MediaFault::damaged, "The video holds no frames.");
+    }
+    info.frame_count = static_cast<int>(packets.times.size());
+    info.duration = static_cast<double>(packets.last_end - *first->pts) * tick;
+    info.keyframes = spaced_keyframes(packets, *first->pts, tick);
+  } else {
+    info.warnings.emplace_back(
+        "Its pictures have no times that order them, so it is worked off from its beginning, in "
+        "few and long segments.");
+  }
+  info.fps = frame_rate(stream, packets, tick);
+  if (info.duration <= 0 && info.fps > 0) {
+    info.duration = info.frame_count / info.fps;
+  }
+  if (stream.codecpar->codec_id == AV_CODEC_ID_GIF && info.frame_count == 1) {
+    throw MediaError(MediaFault::not_a_video, "The file is a still image.");
+  }
+  if (container.video_streams() > 1) {
+    info.warnings.push_back(fmt::format("It has {} video streams; stream {}, the default, is used.",
+                                        container.video_streams(), stream.index));
+  }
+  if (packets.damaged > 0) {
+    info.warnings.push_back(
+        fmt::format("{} of its packets are damaged; frames may be missing.", packets.damaged));
+  }
+  info.thumbnail = thumbnail(*first);
   return info;
 }
 

@@ -17,11 +17,14 @@ struct Video {
   BlobId file;
   std::string name;
   int frame_count = 0;
-  int width = 0;   // pixels
-  int height = 0;  // pixels
+  int width = 0;     // pixels, as shown
+  int height = 0;    // likewise
+  int rotation = 0;  // degrees clockwise that the stored pictures are turned by
+  double pixel_aspect = 1;
   double fps = 0;
   double duration = 0;  // seconds
   std::string codec;
+  std::vector<std::string> warnings;
   std::int64_t size = 0;  // bytes
   std::string sha256;     // lower-case hex
   Timestamp created_at;

@@ -20,11 +20,14 @@ json::object video_json(const Video& video) {
           {"frame_count", video.frame_count},
           {"width", video.width},
           {"height", video.height},
+          {"rotation", video.rotation},
+          {"pixel_aspect", video.pixel_aspect},
           {"fps", video.fps},
           {"duration", video.duration},
           {"codec", video.codec},
           {"size", video.size},
           {"sha256", video.sha256},
+          {"warnings", json::value_from(video.warnings)},
           {"created_at", rfc3339(video.created_at)},
           {"updated_at", rfc3339(video.updated_at)}};
 }

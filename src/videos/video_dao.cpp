@@ -11,13 +11,15 @@ using db::Statement;
 
 constexpr db::Text kColumns{
     R"sql(video."id", video."dataset_id", video."file", video."name", video."frame_count",
-         video."width", video."height", video."fps", video."duration", video."codec", blob."size",
+         video."width", video."height", video."rotation", video."pixel_aspect", video."fps",
+         video."duration", video."codec", video."warnings", blob."size",
          encode(blob."sha256", 'hex') AS sha256, video."created_at", video."updatedAt")sql"};
 
 constexpr Statement kInsert{"videos.insert", R"sql(
   INSERT INTO "Videos" ("id", "dataset_id", "file", "name", "frame_count", "width", "height", "fps",
-                        "duration", "codec", "thumbnail", "keyframes")
-  SELECT $1, dataset."id", $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
+                        "duration", "codec", "thumbnail", "keyframes", "rotation", "pixel_aspect",
+                        "warnings")
+  SELECT $1, dataset."id", $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16
     FROM "Datasets" AS dataset
    WHERE dataset."id" = $3 AND dataset."user_id" = $2 AND dataset."deleted_at" IS NULL
      FOR SHARE
@@ -82,9 +84,12 @@ Video video_from_row(const db::Row& row) {
           .frame_count = row.get<int>("frame_count"),
           .width = row.get<int>("width"),
           .height = row.get<int>("height"),
+          .rotation = row.get<int>("rotation"),
+          .pixel_aspect = row.get<double>("pixel_aspect"),
           .fps = row.get<double>("fps"),
           .duration = row.get<double>("duration"),
           .codec = row.get<std::string>("codec"),
+          .warnings = row.get<std::vector<std::string>>("warnings"),
           .size = row.get<std::int64_t>("size"),
           .sha256 = row.get<std::string>("sha256"),
           .created_at = row.get<Timestamp>("created_at"),
@@ -95,13 +100,7 @@ std::vector<media::Keyframe> keyframes_from_row(const db::Row& row) {
   std::vector<media::Keyframe> keyframes;
   const auto list = json::parse(row.get<std::string>("keyframes"));
   for (const auto& entry : list.as_array()) {
-    media::Keyframe keyframe{json::value_to<int>(entry.at(0)),
-                             json::value_to<std::int64_t>(entry.at(1))};
-    // Videos probed before have no third number.
-    if (const auto* dts = entry.as_array().if_contains(2); dts != nullptr && !dts->is_null()) {
-      keyframe.dts = json::value_to<std::int64_t>(*dts);
-    }
-    keyframes.push_back(keyframe);
+    keyframes.push_back(media::keyframe_from_json(entry));
   }
   return keyframes;
 }
@@ -116,18 +115,14 @@ asio::awaitable<std::optional<VideoId>> insert(db::Transaction& transaction, Vid
                                                NewVideo video) {
   json::array keyframes;
   for (const auto& keyframe : video.info.keyframes) {
-    json::array entry{keyframe.frame, keyframe.pts};
-    if (keyframe.dts) {
-      entry.emplace_back(*keyframe.dts);
-    }
-    keyframes.push_back(std::move(entry));
+    keyframes.push_back(media::keyframe_to_json(keyframe));
   }
   const db::Bytes thumbnail{video.info.thumbnail};
   const std::string keyframes_text = json_text(keyframes);
   const db::Rows rows = co_await transaction.execute(
       kInsert, id, video.user, video.dataset, video.file, video.name, video.info.frame_count,
       video.info.width, video.info.height, video.info.fps, video.info.duration, video.info.codec,
-      thumbnail, keyframes_text);
+      thumbnail, keyframes_text, video.info.rotation, video.info.pixel_aspect, video.info.warnings);
   co_return rows.optional([](const db::Row& row) { return row.get<VideoId>("id"); });
 }
 

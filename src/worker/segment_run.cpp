@@ -18,11 +18,7 @@ using runner::RunnerCrashed;
 json::object task_of(const SegmentWork& work) {
   json::value keyframe;
   if (const auto& key = work.plan.keyframe) {
-    json::value dts;
-    if (key->dts) {
-      dts = *key->dts;
-    }
-    keyframe = json::object{{"frame", key->frame}, {"pts", key->pts}, {"dts", dts}};
+    keyframe = media::keyframe_to_json(*key);
   }
   return {{"op", "segment"},
           {"video_bytes", work.video_bytes},

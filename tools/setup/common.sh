@@ -49,6 +49,7 @@ wanted_packages() {
     case $line in
       '' | '#'*) continue ;;
       12:* | 13:*) [[ ${line%%:*} == "$DEBIAN" ]] || continue; line=${line#*: } ;;
+      test:*) [[ -n ${for_tests:-} ]] || continue; line=${line#*: } ;;
     esac
     [[ -n $have_node && ($line == nodejs || $line == npm) ]] && continue
     printf '%s\n' "$line"
@@ -74,7 +75,7 @@ install_packages() {
     -o Dpkg::Options::=--force-confold $(missing_packages)
 }
 
-# Everything that a build needs; quick when nothing is missing.
+# Everything that a build needs, and with `for_tests` what tests need; quick when nothing is missing.
 set_up() {
   require_supported_system
   if [[ -n $(missing_packages) ]]; then

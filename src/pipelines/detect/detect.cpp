@@ -51,18 +51,17 @@ public:
         common_{common_params(params)} {}
 
   FrameResult work(const media::DecodedFrame& frame) override {
-    const AVFrame& picture = *frame.picture;
-    const auto detections = detector_.detect(picture);
+    const auto detections = detector_.detect(frame);
     FrameResult result;
     result.json = frame_json(frame, detections, detector_.labels());
     for (const auto& detection : detections) {
       ++result.tally[detector_.labels()[static_cast<std::size_t>(detection.class_id)]];
     }
     if (common_.wants_images) {
-      if (!converter_ || image_.width != picture.width || image_.height != picture.height) {
-        converter_ = std::make_unique<media::FrameConverter>(picture.width, picture.height);
+      if (!converter_ || image_.width != frame.width || image_.height != frame.height) {
+        converter_ = std::make_unique<media::FrameConverter>(frame.width, frame.height);
       }
-      converter_->convert(picture, image_);
+      converter_->convert(*frame.picture, frame.rotation, image_);
       draw_detections(image_, detections, detector_.labels());
       result.jpeg = media::encode_jpeg(image_, common_.image_quality);
     }

@@ -137,11 +137,11 @@ TEST(Detector, FindsPeopleInARealFrameTheSameEveryTime) {
   media::FrameReader reader{source, std::nullopt};
   const auto frame = reader.next();
   ASSERT_TRUE(frame);
-  const auto first = detector.detect(*frame->picture);
+  const auto first = detector.detect(*frame);
   const auto people = std::count_if(first.begin(), first.end(),
                                     [](const auto& found) { return found.class_id == 0; });
   EXPECT_GE(people, 4);
-  const auto again = detector.detect(*frame->picture);
+  const auto again = detector.detect(*frame);
   ASSERT_EQ(first.size(), again.size());
   for (std::size_t i = 0; i < first.size(); ++i) {
     EXPECT_EQ(first[i].confidence, again[i].confidence);

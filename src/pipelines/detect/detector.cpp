@@ -11,8 +11,8 @@ Detector::Detector(const inference::LoadedModel& loaded, double confidence,
       classes_{std::move(classes)},
       converter_{loaded.model.input_width, loaded.model.input_height} {}
 
-std::vector<inference::Detection> Detector::detect(const AVFrame& frame) {
-  converter_.convert(frame, image_);
+std::vector<inference::Detection> Detector::detect(const media::DecodedFrame& frame) {
+  converter_.convert(*frame.picture, frame.rotation, image_);
   input_.assign(image_.pixels.begin(), image_.pixels.end());
   const auto output = loaded_.session->run(input_);
   return inference::decode_boxes(output, loaded_.model, frame.width, frame.height, confidence_,

@@ -5,6 +5,7 @@
 
 #include "inference/decoders/boxes.hpp"
 #include "inference/runner_models.hpp"
+#include "media/frame_reader.hpp"
 #include "media/image.hpp"
 
 namespace infernode::detect {
@@ -15,7 +16,7 @@ public:
   // `loaded` must outlive it. `classes`: the ids to keep, all if empty.
   Detector(const inference::LoadedModel& loaded, double confidence, std::vector<int> classes);
 
-  std::vector<inference::Detection> detect(const AVFrame& frame);
+  std::vector<inference::Detection> detect(const media::DecodedFrame& frame);
   const std::vector<std::string>& labels() const { return loaded_.model.labels; }
 
 private:

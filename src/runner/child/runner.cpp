@@ -79,11 +79,7 @@ json::object run_probe(const json::value& task, Channel& channel) {
   const media::MediaInfo info = media::probe(source);
   json::array keyframes;
   for (const auto& keyframe : info.keyframes) {
-    json::value dts;
-    if (keyframe.dts) {
-      dts = *keyframe.dts;
-    }
-    keyframes.push_back(json::array{keyframe.frame, keyframe.pts, dts});
+    keyframes.push_back(media::keyframe_to_json(keyframe));
   }
   const FrameHeader header{0, 0};
   channel.send(MessageType::frame, {std::as_bytes(std::span{&header, 1}), info.thumbnail});
@@ -93,6 +89,9 @@ json::object run_probe(const json::value& task, Channel& channel) {
           {"fps", info.fps},
           {"duration", info.duration},
           {"codec", info.codec},
+          {"rotation", info.rotation},
+          {"pixel_aspect", info.pixel_aspect},
+          {"warnings", json::value_from(info.warnings)},
           {"keyframes", std::move(keyframes)}};
 }
 

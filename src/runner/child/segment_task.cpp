@@ -145,18 +145,6 @@ private:
   std::vector<std::thread> threads_;
 };
 
-std::optional<media::Keyframe> keyframe_of(const json::value& value) {
-  if (value.is_null()) {
-    return std::nullopt;
-  }
-  media::Keyframe keyframe{json::value_to<int>(value.at("frame")),
-                           json::value_to<std::int64_t>(value.at("pts"))};
-  if (const auto& dts = value.at("dts"); !dts.is_null()) {
-    keyframe.dts = json::value_to<std::int64_t>(dts);
-  }
-  return keyframe;
-}
-
 }  // namespace
 
 json::object run_segment_task(const json::value& task, const PipelineCatalogue& pipelines,
@@ -173,7 +161,10 @@ json::object run_segment_task(const json::value& task, const PipelineCatalogue& 
   const auto end = json::value_to<std::int64_t>(task.at("end_frame"));
   auto wanted = json::value_to<std::int64_t>(task.at("start_frame"));  // the next selected frame
   ChannelSource source{channel, 0, json::value_to<std::int64_t>(task.at("video_bytes"))};
-  media::FrameReader reader{source, keyframe_of(task.at("keyframe"))};
+  const auto& keyframe = task.at("keyframe");
+  media::FrameReader reader{source, keyframe.is_null()
+                                        ? std::nullopt
+                                        : std::optional{media::keyframe_from_json(keyframe)}};
   FrameLanes lanes{*frame_task, threads, channel};
   std::int64_t lost = 0;  // selected frames that the decoder could not give
   while (wanted < end) {
@@ -192,7 +183,7 @@ json::object run_segment_task(const json::value& task, const PipelineCatalogue& 
   lanes.finish();
   std::int64_t missing = 0;  // selected frames after the last one that the video gave
   for (; wanted < end; wanted += step) {
-    ++missing;
+    ++(reader.timed() ? lost : missing);  // by their times it is known that they are there
   }
   json::object tally;
   for (const auto& [name, count] : lanes.tally()) {

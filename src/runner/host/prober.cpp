@@ -18,14 +18,12 @@ media::MediaInfo info_from_json(const json::object& outcome) {
   info.frame_count = json::value_to<int>(outcome.at("frame_count"));
   info.fps = json::value_to<double>(outcome.at("fps"));
   info.duration = json::value_to<double>(outcome.at("duration"));
+  info.rotation = json::value_to<int>(outcome.at("rotation"));
+  info.pixel_aspect = json::value_to<double>(outcome.at("pixel_aspect"));
   info.codec = json::value_to<std::string>(outcome.at("codec"));
+  info.warnings = json::value_to<std::vector<std::string>>(outcome.at("warnings"));
   for (const auto& entry : outcome.at("keyframes").as_array()) {
-    media::Keyframe keyframe{json::value_to<int>(entry.at(0)),
-                             json::value_to<std::int64_t>(entry.at(1))};
-    if (!entry.at(2).is_null()) {
-      keyframe.dts = json::value_to<std::int64_t>(entry.at(2));
-    }
-    info.keyframes.push_back(keyframe);
+    info.keyframes.push_back(media::keyframe_from_json(entry));
   }
   return info;
 }
