@@ -212,6 +212,9 @@ private:
     if (!info) {
       throw std::runtime_error(info.error().detail);
     }
+    for (const auto& warning : info->warnings) {
+      fmt::print(stderr, "warning: {}\n", warning);
+    }
     auto params = (*pipeline)->resolve(given, VideoFacts{info->frame_count}, models_);
     if (!params) {
       throw std::runtime_error(params.error().detail);

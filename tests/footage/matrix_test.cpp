@@ -163,7 +163,8 @@ std::string fault_of(const Bytes& bytes, const std::vector<int>& numbers, double
   std::mt19937 random{1};
   for (int round = 0; round < 20; ++round) {
     const int start = std::uniform_int_distribution<int>{0, count - 1}(random);
-    const int end = std::uniform_int_distribution<int>{start + 1, std::min(count, start + 30)}(random);
+    const int end =
+        std::uniform_int_distribution<int>{start + 1, std::min(count, start + 30)}(random);
     compare(read_segment(bytes, segment(info, start, end), 1), start, end, 1);
     if (wrong > 0) {
       return fault(fmt::format("from {} to {}", start, end));
@@ -218,33 +219,55 @@ protected:
 struct Encoding {
   const char* name;
   const char* options;
-  const char* first;                      // the container that it is encoded into
-  std::vector<const char*> others;        // those that it is copied to
+  const char* first;                // the container that it is encoded into
+  std::vector<const char*> others;  // those that it is copied to
 };
 
 const std::array kEncodings{
-    Encoding{"h264-ip", "-c:v libx264 -preset ultrafast -bf 0 -g 25", "mp4",
+    Encoding{"h264-ip",
+             "-c:v libx264 -preset ultrafast -bf 0 -g 25",
+             "mp4",
              {"mov", "frag.mp4", "mkv", "ts", "m2ts", "flv", "avi", "3gp"}},
-    Encoding{"h264-b2-g25", "-c:v libx264 -preset fast -bf 2 -g 25", "mp4",
+    Encoding{"h264-b2-g25",
+             "-c:v libx264 -preset fast -bf 2 -g 25",
+             "mp4",
              {"mov", "frag.mp4", "mkv", "ts", "m2ts", "flv", "avi", "3gp"}},
-    Encoding{"h264-b2-g100", "-c:v libx264 -preset fast -bf 2 -g 100", "mp4",
+    Encoding{"h264-b2-g100",
+             "-c:v libx264 -preset fast -bf 2 -g 100",
+             "mp4",
              {"mov", "frag.mp4", "mkv", "ts", "flv", "avi"}},
-    Encoding{"h264-open-gop", "-c:v libx264 -preset fast -bf 3 -g 30 -x264-params open-gop=1:b-pyramid=2",
-             "mp4", {"mkv", "ts", "flv"}},
-    Encoding{"h264-mbaff", "-c:v libx264 -preset fast -bf 2 -g 25 -flags +ilme+ildct", "mp4",
+    Encoding{"h264-open-gop",
+             "-c:v libx264 -preset fast -bf 3 -g 30 -x264-params open-gop=1:b-pyramid=2",
+             "mp4",
+             {"mkv", "ts", "flv"}},
+    Encoding{"h264-mbaff",
+             "-c:v libx264 -preset fast -bf 2 -g 25 -flags +ilme+ildct",
+             "mp4",
              {"mkv", "ts"}},
-    Encoding{"h264-10-bit", "-c:v libx264 -preset fast -pix_fmt yuv420p10le -bf 2 -g 25", "mp4",
+    Encoding{"h264-10-bit",
+             "-c:v libx264 -preset fast -pix_fmt yuv420p10le -bf 2 -g 25",
+             "mp4",
              {"mkv", "ts"}},
     Encoding{"h264-444", "-c:v libx264 -preset fast -pix_fmt yuv444p -g 25", "mp4", {"mkv"}},
-    Encoding{"hevc", "-c:v libx265 -preset fast -x265-params log-level=error:keyint=30:bframes=3", "mp4",
+    Encoding{"hevc",
+             "-c:v libx265 -preset fast -x265-params log-level=error:keyint=30:bframes=3",
+             "mp4",
              {"mov", "mkv", "ts"}},
-    Encoding{"hevc-10-bit-422",
-             "-c:v libx265 -preset fast -pix_fmt yuv422p10le -x265-params log-level=error:keyint=30",
-             "mkv", {"mp4", "ts"}},
-    Encoding{"av1", "-c:v libaom-av1 -cpu-used 8 -row-mt 1 -g 30 -b:v 300k", "mp4", {"mkv", "webm"}},
-    Encoding{"vp8", "-c:v libvpx -deadline good -cpu-used 4 -auto-alt-ref 1 -lag-in-frames 16 -g 30 -b:v 500k",
-             "webm", {"mkv"}},
-    Encoding{"vp9", "-c:v libvpx-vp9 -deadline good -cpu-used 5 -g 30 -b:v 500k", "webm",
+    Encoding{
+        "hevc-10-bit-422",
+        "-c:v libx265 -preset fast -pix_fmt yuv422p10le -x265-params log-level=error:keyint=30",
+        "mkv",
+        {"mp4", "ts"}},
+    Encoding{
+        "av1", "-c:v libaom-av1 -cpu-used 8 -row-mt 1 -g 30 -b:v 300k", "mp4", {"mkv", "webm"}},
+    Encoding{
+        "vp8",
+        "-c:v libvpx -deadline good -cpu-used 4 -auto-alt-ref 1 -lag-in-frames 16 -g 30 -b:v 500k",
+        "webm",
+        {"mkv"}},
+    Encoding{"vp9",
+             "-c:v libvpx-vp9 -deadline good -cpu-used 5 -g 30 -b:v 500k",
+             "webm",
              {"mkv", "mp4"}},
     Encoding{
         "mpeg2", "-c:v mpeg2video -b:v 2M -bf 2 -g 15", "mkv", {"mpg", "vob", "ts", "mp4", "avi"}},
@@ -267,7 +290,8 @@ std::string muxing(const std::string& container) {
 TEST_F(Footage, EveryFrameIsItselfInEveryContainer) {
   int combinations = 0;
   for (const auto& encoding : kEncodings) {
-    const auto first = encode(encoding.options, fmt::format("{}.{}", encoding.name, encoding.first));
+    const auto first =
+        encode(encoding.options, fmt::format("{}.{}", encoding.name, encoding.first));
     const auto check = [&](const std::string& file, const std::string& container) {
       // GIF counts time in hundredths of a second.
       const double frame_seconds = 0.04;
@@ -325,8 +349,8 @@ TEST_F(Footage, LyingPicturesAreSetUpright) {
   const auto lying = encode("-c:v libx264 -g 25", "lying.mp4");
   // ffmpeg counts counterclockwise here.
   for (const auto& [angle, rotation] : {std::pair{"90", 270}, {"180", 180}, {"270", 90}}) {
-    const auto file =
-        remux(lying, fmt::format("turned-{}.mp4", angle), fmt::format("-metadata:s:v rotate={}", angle));
+    const auto file = remux(lying, fmt::format("turned-{}.mp4", angle),
+                            fmt::format("-metadata:s:v rotate={}", angle));
     const auto info = probe_of(file);
     EXPECT_TRUE(info.rotation == rotation || info.rotation == 360 - rotation) << info.rotation;
     EXPECT_EQ(info.width, info.rotation == 180 ? kWidth : kHeight);
@@ -381,8 +405,7 @@ TEST_F(Footage, ALostPacketMovesNoNumber) {
 TEST_F(Footage, ATailThatIsMissingIsRefusedWhereTheFileSaysSo) {
   const auto first = encode("-c:v libx264 -preset fast -bf 2 -g 25", "tail.mp4");
   for (const std::string container : {"mp4", "frag.mp4", "mov", "mkv", "avi", "ts", "flv"}) {
-    auto bytes =
-        test::read_file(remux(first, "tail-copy." + container, muxing(container)));
+    auto bytes = test::read_file(remux(first, "tail-copy." + container, muxing(container)));
     bytes.resize(bytes.size() * 3 / 4);
     MemorySource source{bytes};
     std::string refused;
@@ -405,9 +428,10 @@ TEST_F(Footage, ATailThatIsMissingIsRefusedWhereTheFileSaysSo) {
 
 TEST_F(Footage, OfSeveralVideoStreamsTheDefaultIsUsed) {
   const auto one = encode("-c:v libx264 -g 25", "one.mp4");
-  const auto two = make("-i " + one + " -i " + one +
-                            " -map 0:v -map 1:v -c copy -disposition:v:0 0 -disposition:v:1 default",
-                        "two.mkv");
+  const auto two =
+      make("-i " + one + " -i " + one +
+               " -map 0:v -map 1:v -c copy -disposition:v:0 0 -disposition:v:1 default",
+           "two.mkv");
   const auto info = probe_of(two);
   ASSERT_EQ(info.warnings.size(), 1U);
   EXPECT_NE(info.warnings[0].find("2 video streams; stream 1"), std::string::npos)
