@@ -316,6 +316,8 @@ constexpr std::uint32_t four_letters(const char (&text)[5]) {
   return number;
 }
 
+// A file of more is one that nobody cut off by mistake.
+constexpr int kMostStructures = 200'000;
 // No file is that large; keeps sums of what a file says from overflowing.
 constexpr std::uint64_t kMostBytes = 1ULL << 60;
 
@@ -326,7 +328,9 @@ std::int64_t bounded(std::uint64_t bytes) {
 // RIFF lists one behind the other (OpenDML), each with its size.
 std::optional<std::int64_t> announced_by_riff(ByteSource& source) {
   std::int64_t end = 0;
-  while (end + 12 <= source.size() && read_number(source, end, 4, true) == four_letters("RIFF")) {
+  for (int lists = 0; lists < kMostStructures && end + 12 <= source.size() &&
+                      read_number(source, end, 4, true) == four_letters("RIFF");
+       ++lists) {
     const auto size = read_number(source, end + 4, 4, false);
     if (size == 0 || size == 0xffffffff) {
       return std::nullopt;  // written by something that did not come back to fill it in
@@ -381,7 +385,7 @@ std::optional<std::int64_t> announced_by_boxes(ByteSource& source) {
       four_letters("sidx"), four_letters("styp"), four_letters("uuid"), four_letters("meta"),
       four_letters("emsg"), four_letters("prft"), four_letters("pnot"), four_letters("pdin")};
   std::int64_t end = 0;
-  while (end + 8 <= source.size()) {
+  for (int boxes = 0; boxes < kMostStructures && end + 8 <= source.size(); ++boxes) {
     auto size = read_number(source, end, 4, true);
     if (!known.contains(static_cast<std::uint32_t>(read_number(source, end + 4, 4, true)))) {
       break;

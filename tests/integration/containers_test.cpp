@@ -31,7 +31,8 @@ protected:
   }
   // The result's frames, without their times, which containers round.
   json::array frames_of(const std::string& video, int frame_step) {
-    const json::object params{{"pipeline", "detect"}, {"frame_step", frame_step}, {"images", false}};
+    const json::object params{
+        {"pipeline", "detect"}, {"frame_step", frame_step}, {"images", false}};
     const auto accepted = user_.call(
         201, "POST", "/jobs", json::object{{"video_ids", json::array{video}}, {"params", params}});
     const auto job = text(accepted.at("jobs").at(0), "id");
@@ -51,9 +52,9 @@ protected:
 
 TEST_F(Containers, AllGiveTheSameObjectsInTheSameFrames) {
   for (const char* gop : {"25", "100"}) {
-    const auto mp4 = make({"-i", kClip.string(), "-c:v", "libx264", "-preset", "fast", "-bf", "2",
-                           "-g", gop},
-                          fmt::format("{}.mp4", gop));
+    const auto mp4 =
+        make({"-i", kClip.string(), "-c:v", "libx264", "-preset", "fast", "-bf", "2", "-g", gop},
+             fmt::format("{}.mp4", gop));
     const auto expected = frames_of(upload(mp4), 8);
     EXPECT_EQ(expected.size(), 15U);
     for (const std::string container : {"mov", "mkv", "frag.mp4", "ts", "flv", "avi"}) {
@@ -62,15 +63,16 @@ TEST_F(Containers, AllGiveTheSameObjectsInTheSameFrames) {
         arguments.insert(arguments.end(), {"-movflags", "frag_keyframe+empty_moov"});
       }
       const auto copy = upload(make(std::move(arguments), fmt::format("{}.{}", gop, container)));
-      EXPECT_EQ(integer(user_.call(200, "GET", "/videos/" + copy), "frame_count"), 120) << container;
+      EXPECT_EQ(integer(user_.call(200, "GET", "/videos/" + copy), "frame_count"), 120)
+          << container;
       EXPECT_EQ(frames_of(copy, 8), expected) << container << ", keyframes " << gop << " apart";
     }
   }
 }
 
 TEST_F(Containers, APhoneHeldSidewaysIsAnalysedUpright) {
-  const auto lying = make({"-i", kClip.string(), "-vf", "transpose=clock", "-c:v", "libx264"},
-                          "lying.mp4");
+  const auto lying =
+      make({"-i", kClip.string(), "-vf", "transpose=clock", "-c:v", "libx264"}, "lying.mp4");
   const auto plain = frames_of(upload(kClip.string()), 40);
   bool upright = false;
   for (const std::string angle : {"90", "270"}) {
