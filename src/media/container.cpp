@@ -257,6 +257,23 @@ bool Container::seek_to_time(std::int64_t time) {
   return seek(time, AVSEEK_FLAG_BACKWARD);
 }
 
+namespace {
+
+// Nine numbers, or nullptr.
+const std::int32_t* display_matrix(const AVStream& stream) {
+#if LIBAVCODEC_VERSION_MAJOR >= 61
+  const auto* data =
+      av_packet_side_data_get(stream.codecpar->coded_side_data, stream.codecpar->nb_coded_side_data,
+                              AV_PKT_DATA_DISPLAYMATRIX);
+  return data == nullptr ? nullptr : reinterpret_cast<const std::int32_t*>(data->data);
+#else
+  return reinterpret_cast<const std::int32_t*>(
+      av_stream_get_side_data(&stream, AV_PKT_DATA_DISPLAYMATRIX, nullptr));
+#endif
+}
+
+}  // namespace
+
 Presentation Container::presentation() const {
   const auto& parameters = *stream_->codecpar;
   Presentation shown;
@@ -268,10 +285,9 @@ Presentation Container::presentation() const {
     const double ratio = av_q2d(aspect);
     shown.pixel_aspect = ratio > kMaxPixelAspect || ratio < 1 / kMaxPixelAspect ? 1 : ratio;
   }
-  const auto* matrix = av_stream_get_side_data(stream_, AV_PKT_DATA_DISPLAYMATRIX, nullptr);
-  if (matrix != nullptr) {
+  if (const auto* matrix = display_matrix(*stream_)) {
     // FFmpeg counts counterclockwise.
-    const double angle = -av_display_rotation_get(reinterpret_cast<const std::int32_t*>(matrix));
+    const double angle = -av_display_rotation_get(matrix);
     if (std::isfinite(angle)) {
       shown.rotation = ((static_cast<int>(std::lround(angle / 90)) % 4 + 4) % 4) * 90;
     }

@@ -7,6 +7,7 @@
 
 #include "core/json.hpp"
 #include "core/process.hpp"
+#include "testing/file_source.hpp"
 #include "testing/test_server.hpp"
 
 namespace infernode::test {
@@ -74,26 +75,22 @@ TEST_F(Containers, APhoneHeldSidewaysIsAnalysedUpright) {
   const auto lying =
       make({"-i", kClip.string(), "-vf", "transpose=clock", "-c:v", "libx264"}, "lying.mp4");
   const auto plain = frames_of(upload(kClip.string()), 40);
-  bool upright = false;
-  for (const std::string angle : {"90", "270"}) {
-    const auto video = upload(make({"-i", lying, "-c", "copy", "-metadata:s:v", "rotate=" + angle},
-                                   fmt::format("turned-{}.mp4", angle)));
-    const auto facts = user_.call(200, "GET", "/videos/" + video);
-    EXPECT_EQ(integer(facts, "width"), 768);
-    EXPECT_EQ(integer(facts, "height"), 576);
-    if (integer(facts, "rotation") != 270) {
-      continue;
-    }
-    upright = true;
-    const auto turned = frames_of(video, 40);
-    ASSERT_EQ(turned.size(), plain.size());
-    for (std::size_t i = 0; i < plain.size(); ++i) {
-      const auto before = plain[i].at("objects").as_array().size();
-      const auto after = turned[i].at("objects").as_array().size();
-      EXPECT_GE(after * 4, before * 3) << "frame " << i;  // it was encoded anew
-    }
+  auto bytes = read_file(lying);
+  turn_mp4(bytes, 270);
+  const auto file = (folder_.path() / "turned.mp4").string();
+  write_file(file, bytes);
+  const auto video = upload(file);
+  const auto facts = user_.call(200, "GET", "/videos/" + video);
+  EXPECT_EQ(integer(facts, "rotation"), 270);
+  EXPECT_EQ(integer(facts, "width"), 768);
+  EXPECT_EQ(integer(facts, "height"), 576);
+  const auto turned = frames_of(video, 40);
+  ASSERT_EQ(turned.size(), plain.size());
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    const auto before = plain[i].at("objects").as_array().size();
+    const auto after = turned[i].at("objects").as_array().size();
+    EXPECT_GE(after * 4, before * 3) << "frame " << i;  // it was encoded anew
   }
-  EXPECT_TRUE(upright);
 }
 
 }  // namespace
