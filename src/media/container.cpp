@@ -26,6 +26,16 @@ constexpr const char* kFormats =
 constexpr int kMaxUnreadable = 1000;
 constexpr double kMaxPixelAspect = 100;
 
+// Width of a stored pixel by its height; 1 where that is not said or absurd.
+double pixel_aspect_of(const AVStream& stream) {
+  AVRational aspect = stream.sample_aspect_ratio;
+  if (aspect.num <= 0 || aspect.den <= 0) {
+    aspect = stream.codecpar->sample_aspect_ratio;
+  }
+  const double ratio = aspect.num > 0 && aspect.den > 0 ? av_q2d(aspect) : 1;
+  return ratio > kMaxPixelAspect || ratio < 1 / kMaxPixelAspect ? 1 : ratio;
+}
+
 }  // namespace
 
 std::string av_error_text(int code) {
@@ -114,10 +124,12 @@ Container::Container(ByteSource& source) : source_{source} {
                        "The video's frames have no size; the file may be cut "
                        "off or damaged.");
     }
-    if (static_cast<std::int64_t>(parameters.width) * parameters.height > kMaxPixels) {
+    // Also as they are shown: pictures are drawn in that size.
+    const double width = parameters.width * std::max(1.0, pixel_aspect_of(*stream_));
+    if (width * parameters.height > static_cast<double>(kMaxPixels)) {
       throw MediaError(MediaFault::unsupported,
-                       fmt::format("Frames of {}x{} are too large; {} pixels are the limit.",
-                                   parameters.width, parameters.height, kMaxPixels));
+                       fmt::format("Frames of {:.0f}x{} are too large; {} pixels are the limit.",
+                                   width, parameters.height, kMaxPixels));
     }
     for (unsigned i = 0; i < format_->nb_streams; ++i) {
       if (static_cast<int>(i) != index) {
@@ -277,14 +289,7 @@ const std::int32_t* display_matrix(const AVStream& stream) {
 Presentation Container::presentation() const {
   const auto& parameters = *stream_->codecpar;
   Presentation shown;
-  AVRational aspect = stream_->sample_aspect_ratio;
-  if (aspect.num <= 0 || aspect.den <= 0) {
-    aspect = parameters.sample_aspect_ratio;
-  }
-  if (aspect.num > 0 && aspect.den > 0) {
-    const double ratio = av_q2d(aspect);
-    shown.pixel_aspect = ratio > kMaxPixelAspect || ratio < 1 / kMaxPixelAspect ? 1 : ratio;
-  }
+  shown.pixel_aspect = pixel_aspect_of(*stream_);
   if (const auto* matrix = display_matrix(*stream_)) {
     // FFmpeg counts counterclockwise.
     const double angle = -av_display_rotation_get(matrix);

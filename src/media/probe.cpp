@@ -39,7 +39,8 @@ Packets read_packets(Container& container) {
     packets.damaged += (packet->flags & AV_PKT_FLAG_CORRUPT) != 0 ? 1 : 0;
     if (packet->dts != AV_NOPTS_VALUE) {
       if (packets.last_dts &&
-          static_cast<double>(*packets.last_dts - packet->dts) * tick > kClockJumpSeconds) {
+          (static_cast<double>(*packets.last_dts) - static_cast<double>(packet->dts)) * tick >
+              kClockJumpSeconds) {
         packets.timed = false;
       }
       packets.last_dts = packet->dts;

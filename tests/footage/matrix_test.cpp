@@ -385,6 +385,18 @@ TEST_F(Footage, PixelsThatAreNotSquareAreMadeSo) {
   EXPECT_NEAR(info.pixel_aspect, 16.0 / 15, 1e-9);
 }
 
+// A few bytes must not make a runner draw a picture of gigabytes.
+TEST_F(Footage, PicturesThatPixelAspectMakesTooLargeAreRefused) {
+  const auto file = encode("-vf scale=4000:200,setsar=90 -frames:v 1 -c:v libx264", "vast.mp4");
+  try {
+    probe_of(file);
+    ADD_FAILURE() << "accepted";
+  } catch (const media::MediaError& error) {
+    EXPECT_EQ(error.fault(), media::MediaFault::unsupported);
+    EXPECT_NE(std::string{error.what()}.find("360000x200"), std::string::npos) << error.what();
+  }
+}
+
 TEST_F(Footage, ALostPacketMovesNoNumber) {
   auto bytes = test::read_file(encode("-c:v libx264 -preset fast -bf 2 -g 25 -b:v 3M", "lost.ts"));
   const std::size_t at = bytes.size() / 2 / 188 * 188;
