@@ -14,6 +14,7 @@
 #include "core/json.hpp"
 #include "db/migrations.hpp"
 #include "inference/onnx_session.hpp"
+#include "runner/box.hpp"
 
 namespace infernode::cli {
 namespace {
@@ -124,6 +125,18 @@ std::vector<Finding> examine(const Config& config) {
     return fmt::format("{} in {}, {} on {}", models.models().size(), folder.string(),
                        inference::runtime_version(), session.provider());
   }));
+  findings.push_back(
+      check("box", "docs/security.md says what each part is for; the rest holds", [] {
+        const auto support = runner::box_support();
+        std::string missing;
+        for (const auto& sentence : runner::missing_in_box(support)) {
+          missing += (missing.empty() ? "" : " ") + sentence;
+        }
+        if (!missing.empty()) {
+          throw std::runtime_error(missing);
+        }
+        return fmt::format("seccomp, Landlock {}, namespaces", support.landlock);
+      }));
   findings.push_back(check("energy", "set INFERNODE_GRID_GRAMS_PER_KWH", [&] {
     const auto grid = app::grid_intensity(config);
     const bool counters = std::ifstream{"/sys/class/powercap/intel-rapl:0/energy_uj"}.good();

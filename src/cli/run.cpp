@@ -226,8 +226,9 @@ private:
                                json::object params) {
     const auto common = common_params(params);
     const int images = count_images(common.start_frame, common.end_frame, common.frame_step);
-    SegmentWork work{
-        params, {common.start_frame, common.end_frame, images, std::nullopt}, input_.size()};
+    SegmentWork work{params,        {common.start_frame, common.end_frame, images, std::nullopt},
+                     input_.size(), info.width,
+                     info.height,   config_.worker_threads};
     const auto* keyframe = keyframe_before(info.keyframes, common.start_frame);
     if (keyframe != nullptr) {
       work.plan.keyframe = *keyframe;

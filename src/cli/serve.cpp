@@ -14,6 +14,7 @@
 #include "core/log.hpp"
 #include "db/migrations.hpp"
 #include "http/server.hpp"
+#include "runner/box.hpp"
 
 namespace infernode::cli {
 namespace {
@@ -77,7 +78,16 @@ void raise_file_limit() {
   }
 }
 
+// Untrusted bytes are opened in a box; what this machine cannot give it is said once.
+void check_box() {
+  for (const auto& missing : runner::missing_in_box(runner::box_support())) {
+    log::warn("the box of runners is not complete: {} The rest holds; see docs/security.md",
+              missing);
+  }
+}
+
 void serve() {
+  check_box();
   raise_file_limit();
   const Config config = load_settings();
   const Database database{config};
@@ -95,6 +105,7 @@ void serve() {
 }
 
 void work(int count) {
+  check_box();
   const Config config = load_settings();
   const Database database{config};
   const auto migrations = known_migrations(config, kMigrations);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <pwd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -54,6 +55,11 @@ void own(const fs::path& path, const std::optional<Account>& account) {
     throw EmbeddedServerError(fmt::format("{} cannot be given to the user postgres: {}",
                                           path.string(), std::strerror(errno)));
   }
+}
+
+std::optional<std::string> account_name(uid_t uid) {
+  const passwd* entry = getpwuid(uid);
+  return entry == nullptr ? std::nullopt : std::optional<std::string>{entry->pw_name};
 }
 
 std::string last_lines(const std::string& text) {
@@ -185,7 +191,7 @@ void EmbeddedServer::create_cluster() {
   chmod(fresh.c_str(), 0700);
   own(fresh, account_);
   const ProcessResult result =
-      run("initdb", {"-D", fresh.string(), "--auth=trust", "--username=postgres", "--encoding=UTF8",
+      run("initdb", {"-D", fresh.string(), "--auth=peer", "--username=postgres", "--encoding=UTF8",
                      "--locale=C.UTF-8", "--no-instructions"});
   if (result.status != 0) {
     throw EmbeddedServerError("initdb failed:\n" + last_lines(result.output));
@@ -204,10 +210,47 @@ void EmbeddedServer::create_cluster() {
   fs::rename(fresh, cluster_dir_);
 }
 
+// Who may come in through the socket is asked of the kernel (peer authentication): the account that
+// PostgreSQL runs as and the one that we run as, nobody else. Written at each start, since older
+// versions trusted everybody who reached the socket.
+void EmbeddedServer::write_authentication() const {
+  const auto own_name = account_name(geteuid());
+  const auto server_name = account_ ? account_name(account_->uid) : own_name;
+  if (!own_name || !server_name) {
+    // Peer authentication goes by names. The socket's folder still lets in its owner alone.
+    log::warn("the user {} has no name here, so the embedded database goes by its socket's rights",
+              geteuid());
+    write_file(cluster_dir_ / "pg_hba.conf", "local all all trust\n");
+    return;
+  }
+  write_file(cluster_dir_ / "pg_ident.conf",
+             fmt::format("# Written by InferNode at each start.\ninfernode \"{}\" postgres\n"
+                         "infernode \"{}\" postgres\n",
+                         *own_name, *server_name));
+  write_file(cluster_dir_ / "pg_hba.conf",
+             "# Written by InferNode at each start.\nlocal all postgres peer map=infernode\n");
+}
+
+// Renamed into place, so that it is there whole or not at all.
+void EmbeddedServer::write_file(const fs::path& file, const std::string& text) const {
+  const fs::path fresh = file.string() + ".new";
+  std::ofstream out{fresh};
+  out << text;
+  out.close();
+  if (!out) {
+    throw EmbeddedServerError(
+        fmt::format("{} cannot be written; is the disk full?", file.string()));
+  }
+  chmod(fresh.c_str(), 0600);
+  own(fresh, account_);
+  fs::rename(fresh, file);
+}
+
 void EmbeddedServer::start() {
   if (run("pg_ctl", {"-D", cluster_dir_.string(), "status"}).status == 0) {
     return;
   }
+  write_authentication();
   const fs::path log_file = cluster_dir_ / "server.log";
   const ProcessResult result =
       run("pg_ctl", {"-D", cluster_dir_.string(), "-l", log_file.string(), "-w", "-t", "60", "-o",

@@ -40,6 +40,8 @@ public:
 
 private:
   void create_cluster();
+  void write_authentication() const;
+  void write_file(const std::filesystem::path& file, const std::string& text) const;
   void start();
   void create_database(const std::string& database);
   ProcessResult run(const std::string& program, std::vector<std::string> arguments) const;

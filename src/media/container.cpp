@@ -15,8 +15,6 @@ namespace infernode::media {
 namespace {
 
 constexpr int kIoBufferBytes = 64 * 1024;
-// 8K UHD and a little more; a hostile header must not make the decoder allocate gigabytes.
-constexpr std::int64_t kMaxPixels = 40'000'000;
 // Containers that hold video as such. FFmpeg also "plays" text, images and playlists that name
 // other files; none of those is a video here. Bare elementary streams are left out too: their
 // probes take almost any bytes for theirs.

@@ -84,7 +84,7 @@ bool FrameReader::feed() {
   }
   if (!std::exchange(packet_waits_, false) && !container_->read_packet(*packet_)) {
     drained_ = true;
-    avcodec_send_packet(&container_->codec(), nullptr);
+    give(nullptr);
     return true;
   }
   if (!start_ && packet_->dts != AV_NOPTS_VALUE && container_->is_shown(*packet_)) {
@@ -97,9 +97,16 @@ bool FrameReader::feed() {
       container_->is_shown(*packet_)) {
     expected_.insert(packet_->pts);
   }
-  // A packet that the decoder refuses is a lost frame; the next one may be fine.
-  avcodec_send_packet(&container_->codec(), packet_.get());
+  give(packet_.get());
   return true;
+}
+
+// A packet that the decoder refuses is a lost frame; the next one may be fine. But memory that is
+// missing is no fault of the packet.
+void FrameReader::give(const AVPacket* packet) {
+  if (avcodec_send_packet(&container_->codec(), packet) == AVERROR(ENOMEM)) {
+    throw std::bad_alloc{};
+  }
 }
 
 bool FrameReader::number(DecodedFrame& frame) {
@@ -125,6 +132,9 @@ std::optional<DecodedFrame> FrameReader::next() {
     const int status = avcodec_receive_frame(&container_->codec(), picture.get());
     if (status == AVERROR_EOF) {
       return std::nullopt;
+    }
+    if (status == AVERROR(ENOMEM)) {
+      throw std::bad_alloc{};
     }
     if (status < 0) {
       if (!feed()) {

@@ -34,7 +34,8 @@ public:
   // reads from the beginning and counts, as it must where frames have no times of their own.
   // `source` must outlive it. Throws MediaError, and what the source throws.
   FrameReader(ByteSource& source, std::optional<Keyframe> start);
-  // The next frame that can be decoded; nullopt at the end. Throws what the source throws.
+  // The next frame that can be decoded; nullopt at the end. Throws what the source
+  // throws, and std::bad_alloc.
   std::optional<DecodedFrame> next();
   // Whether it goes by times, so that it knows which frames were lost.
   bool timed() const { return start_.has_value(); }
@@ -43,6 +44,7 @@ private:
   void find_start(ByteSource& source);
   bool find_own_packet();
   bool feed();
+  void give(const AVPacket* packet);
   double time_of(const DecodedFrame& frame) const;
   // False for a picture that is none of the frames asked for.
   bool number(DecodedFrame& frame);

@@ -9,6 +9,10 @@
 
 namespace infernode::media {
 
+// No video with larger pictures is accepted: 8K UHD and a little more. A hostile header must not
+// make a decoder allocate gigabytes.
+constexpr std::int64_t kMaxPixels = 40'000'000;
+
 // A place where decoding can start. Videos probed by older versions lack what is optional.
 struct Keyframe {
   int frame = 0;                           // its index in presentation order

@@ -36,8 +36,10 @@ struct FrameHeader {
 
 // The descriptor on which a runner finds its socket.
 constexpr int kRunnerDescriptor = 3;
-// No message is larger; what announces more is not ours.
-constexpr std::uint32_t kMaxMessageBytes = 512 * 1024 * 1024;
+// No `task` is larger, no `data` than what was asked for, no `ready` and `error` than this. What a
+// `frame` and `done` may have, its task's limits say.
+constexpr std::uint32_t kMaxTaskBytes = 64 * 1024 * 1024;
+constexpr std::uint32_t kMaxErrorBytes = 64 * 1024;
 // How much of the video is asked for at once.
 constexpr std::uint32_t kReadBytes = 512 * 1024;
 

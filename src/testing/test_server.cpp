@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <grp.h>
 #include <gtest/gtest.h>
 #include <libpq-fe.h>
 #include <sys/prctl.h>
@@ -61,7 +62,14 @@ TemporaryFolder::~TemporaryFolder() {
 }
 
 TestServer::TestServer(std::map<std::string, std::string> settings)
-    : settings_{std::move(settings)} {
+    : TestServer{std::move(settings), Program{}} {}
+
+TestServer::TestServer(std::map<std::string, std::string> settings, Program program)
+    : settings_{std::move(settings)}, program_{std::move(program)} {
+  if (program_.account &&
+      chown(folder_.path().c_str(), program_.account->uid, program_.account->gid) != 0) {
+    throw std::runtime_error("the test's folder cannot be given away");
+  }
   settings_.insert({{"INFERNODE_DATA_DIR", (folder_.path() / "data").string()},
                     {"INFERNODE_PORT", "0"},
                     {"INFERNODE_BCRYPT_COST", "4"},
@@ -93,7 +101,7 @@ pid_t TestServer::spawn(const std::vector<std::string>& arguments) const {
   for (const auto& [name, value] : settings_) {
     variables.push_back(name + "=" + value);
   }
-  std::vector<std::string> words{INFERNODE_BINARY};
+  std::vector<std::string> words{program_.binary};
   words.insert(words.end(), arguments.begin(), arguments.end());
   const auto pointers = [](std::vector<std::string>& texts) {
     std::vector<char*> list;
@@ -113,6 +121,11 @@ pid_t TestServer::spawn(const std::vector<std::string>& arguments) const {
     dup2(out, STDOUT_FILENO);
     dup2(log, STDERR_FILENO);
     if (chdir(folder.c_str()) != 0) {
+      _exit(126);
+    }
+    if (const auto& account = program_.account;
+        account && (setgroups(0, nullptr) != 0 || setgid(account->gid) != 0 ||
+                    setuid(account->uid) != 0 || prctl(PR_SET_PDEATHSIG, SIGTERM) != 0)) {
       _exit(126);
     }
     execve(line.front(), line.data(), environment.data());

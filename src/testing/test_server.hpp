@@ -8,9 +8,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "core/process.hpp"
 #include "core/tokens.hpp"
 #include "http/client.hpp"
 
@@ -43,8 +45,14 @@ struct CommandResult {
 // cluster of its own in a temporary folder.
 class TestServer {
 public:
+  // Which program, as which user; nullopt: as this one.
+  struct Program {
+    std::string binary = INFERNODE_BINARY;
+    std::optional<Account> account = std::nullopt;
+  };
   // `settings` add to the environment.
   explicit TestServer(std::map<std::string, std::string> settings = {});
+  TestServer(std::map<std::string, std::string> settings, Program program);
   ~TestServer();
   TestServer(const TestServer&) = delete;
   TestServer& operator=(const TestServer&) = delete;
@@ -77,6 +85,7 @@ public:
 private:
   TemporaryFolder folder_;
   std::map<std::string, std::string> settings_;
+  Program program_;
   pid_t child_ = -1;
   std::uint16_t port_ = 0;
 };

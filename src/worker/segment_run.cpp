@@ -28,6 +28,26 @@ json::object task_of(const SegmentWork& work) {
           {"params", work.params}};
 }
 
+runner::TaskLimits limits_of(const SegmentWork& work) {
+  const int first = work.plan.keyframe ? work.plan.keyframe->frame : 0;
+  return runner::segment_limits(
+      {std::max(0, work.plan.end_frame - first), work.plan.image_count, work.width, work.height},
+      work.video_bytes, work.threads);
+}
+
+// A frame's text becomes a line of the result as it is.
+void require_frame(const runner::RunnerFrame& frame) {
+  boost::system::error_code error;
+  const auto value = json::parse(frame.json, error);
+  const auto* object = error ? nullptr : value.if_object();
+  const auto* number = object == nullptr ? nullptr : object->if_contains("frame");
+  if (number == nullptr || !number->is_int64() || number->as_int64() != frame.frame ||
+      frame.json.find_first_of("\n\r") != std::string::npos) {
+    throw RunnerCrashed(
+        fmt::format("the runner sent a text that is none of frame {}", frame.frame));
+  }
+}
+
 // More than any segment can count.
 constexpr std::int64_t kMaxCount = 1'000'000'000'000;
 // Loading models counts for the first task.
@@ -107,14 +127,16 @@ asio::awaitable<SegmentOutcome> run_segment(runner::RunnerProcess& runner, Segme
       throw RunnerCrashed(
           fmt::format("the runner sent frame {}, which is not its turn", frame.frame));
     }
+    require_frame(frame);
     next = std::int64_t{frame.frame} + 1;
     co_await recorder.add(frame.frame, std::move(frame.json), std::move(frame.jpeg));
     on_frame();
   };
   const energy::Meter meter{energy.watts_per_core};
   auto task = task_of(work);
+  const auto limits = limits_of(work);
   const auto started = std::chrono::steady_clock::now();
-  const auto said = co_await runner.run(std::move(task), std::move(read), sink);
+  const auto said = co_await runner.run(std::move(task), limits, std::move(read), sink);
 
   SegmentOutcome outcome;
   const int images = work.plan.image_count;

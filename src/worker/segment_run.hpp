@@ -16,6 +16,9 @@ struct SegmentWork {
   boost::json::object params;  // resolved
   SegmentPlan plan;
   std::int64_t video_bytes = 0;
+  int width = 0;    // pixels, as shown
+  int height = 0;   // pixels, as shown
+  int threads = 0;  // of the runner; 0: one per core
 };
 
 // How this machine's energy is told.

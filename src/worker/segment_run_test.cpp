@@ -30,10 +30,12 @@ public:
     raw({reinterpret_cast<const char*>(&header), sizeof header});
     raw(payload);
   }
-  void frame(int number, const std::string& text = "{}") const {
+  void frame(int number) const { frame(number, R"({"frame":)" + std::to_string(number) + "}"); }
+  void frame(int number, const std::string& text,
+             const std::string& jpeg = "\xff\xd8\xff\xd9") const {
     const runner::FrameHeader header{number, static_cast<std::uint32_t>(text.size())};
     send(MessageType::frame,
-         std::string{reinterpret_cast<const char*>(&header), sizeof header} + text + "jpeg");
+         std::string{reinterpret_cast<const char*>(&header), sizeof header} + text + jpeg);
   }
   void raw(std::string_view bytes) const {
     static_cast<void>(::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL));
@@ -80,7 +82,8 @@ std::string verdict(const std::function<void(const Impostor&)>& speak) {
   const auto body = [&]() -> asio::awaitable<void> {
     NoSink sink;
     ResultRecorder recorder{sink, sink};
-    SegmentWork work{{{"pipeline", "x"}, {"frame_step", 2}}, {10, 14, 2, std::nullopt}, 100};
+    SegmentWork work{
+        {{"pipeline", "x"}, {"frame_step", 2}}, {10, 14, 2, std::nullopt}, 100, 64, 48, 1};
     runner::SourceReader read = [](std::uint32_t, std::int64_t,
                                    std::size_t) -> asio::awaitable<std::vector<std::byte>> {
       co_return std::vector<std::byte>{};
@@ -141,6 +144,26 @@ TEST(SegmentRun, RefusesFramesThatAreNotItsOwn) {
             "");
 }
 
+TEST(SegmentRun, RefusesFramesThatAreNone) {
+  for (const char* text : {"", "{", "[]", "null", R"({"frame":12})", R"({"frame":10.0})",
+                           R"({"frame":"10"})", "{}", R"({"frame":10}})", "{\"frame\":10\n}",
+                           R"({"frame":10,"a":)", "{\"frame\":10,\"\xff\":1}"}) {
+    EXPECT_NE(verdict([&](const Impostor& impostor) { impostor.frame(10, text); }), "") << text;
+  }
+  const std::string sound = R"({"frame":10})";
+  for (const std::string& jpeg :
+       {std::string{"<script>"}, std::string{"\xff\xd8"}, std::string{"\xff\xd8 cut off"}}) {
+    EXPECT_NE(verdict([&](const Impostor& impostor) { impostor.frame(10, sound, jpeg); }), "");
+  }
+  // More than a picture of 64x48 can have.
+  EXPECT_NE(verdict([&](const Impostor& impostor) {
+              const runner::FrameHeader header{10, 0};
+              impostor.send(MessageType::frame,
+                            {reinterpret_cast<const char*>(&header), sizeof header}, 2'000'000);
+            }),
+            "");
+}
+
 TEST(SegmentRun, RefusesOutcomesThatDoNotAddUp) {
   const std::vector<std::pair<std::string, json::value>> wrong{
       {"processed", 3},         {"processed", -1},
@@ -175,6 +198,19 @@ TEST(SegmentRun, RefusesWhatIsNoMessage) {
   EXPECT_NE(verdict([](const Impostor& impostor) { impostor.send(MessageType::error, "{}"); }), "");
   EXPECT_NE(verdict([](const Impostor& impostor) { impostor.send(MessageType::read, "x"); }), "");
   EXPECT_NE(verdict([](const Impostor& impostor) { impostor.send(MessageType::task, "x"); }), "");
+  EXPECT_NE(verdict([](const Impostor& impostor) { impostor.send(MessageType::ready, "{}"); }), "");
+  EXPECT_NE(verdict([](const Impostor& impostor) {
+              impostor.send(MessageType::done, "", 2 * 1024 * 1024);
+            }),
+            "");
+  EXPECT_NE(verdict([](const Impostor& impostor) {
+              impostor.send(MessageType::error, R"({"fault":"damaged","detail":"a\u0007b"})");
+            }),
+            "");
+  EXPECT_NE(verdict([](const Impostor& impostor) {
+              impostor.send(MessageType::error, R"({"fault":"mine","detail":"x"})");
+            }),
+            "");
   EXPECT_NE(verdict([](const Impostor&) {}), "");  // it dies
   EXPECT_EQ(verdict([](const Impostor& impostor) {
               impostor.send(MessageType::error, R"({"fault":"damaged","detail":"x"})");

@@ -28,7 +28,7 @@ const std::map<std::string, std::set<std::string>> kRooms{
     {"media", {"core"}},
     {"inference", {"core", "media"}},
     {"pipelines", {"core", "media", "inference"}},
-    {"runner", {"core"}},
+    {"runner", {"core", "media"}},
     {"runner/child", {"core", "media", "inference", "pipelines"}},
     {"runner/host", {"core", "media"}},
     {"blobs", {"core", "db"}}};

@@ -41,7 +41,7 @@ void send_all(int descriptor, std::span<const std::byte> bytes) {
 Channel::Message Channel::receive() {
   MessageHeader header{};
   receive_all(descriptor_, std::as_writable_bytes(std::span{&header, 1}));
-  if (header.size > kMaxMessageBytes) {
+  if (header.size > kMaxTaskBytes) {
     throw std::runtime_error("a message of the worker is too large");
   }
   Message message{header.type, std::vector<std::byte>(header.size)};
@@ -69,21 +69,35 @@ std::size_t ChannelSource::read_at(std::int64_t offset, std::span<std::byte> tar
   if (offset >= size_ || target.empty()) {
     return 0;
   }
-  const auto window_end = window_start_ + static_cast<std::int64_t>(window_.size());
-  if (offset < window_start_ || offset >= window_end) {
+  const Window& window = window_at(offset);
+  const auto skip = static_cast<std::size_t>(offset - window.start);
+  const std::size_t count = std::min(target.size(), window.bytes.size() - skip);
+  std::memcpy(target.data(), window.bytes.data() + skip, count);
+  return count;
+}
+
+const ChannelSource::Window& ChannelSource::window_at(std::int64_t offset) {
+  const auto holds = [offset](const Window& window) {
+    return offset >= window.start &&
+           offset < window.start + static_cast<std::int64_t>(window.bytes.size());
+  };
+  // The last one used comes first.
+  auto found = std::find_if(windows_.begin(), windows_.end(), holds);
+  if (found == windows_.end()) {
     const ReadRequest request{offset, kReadBytes, source_};
     channel_.send(MessageType::read, {std::as_bytes(std::span{&request, 1})});
     auto answer = channel_.receive();
     if (answer.type != MessageType::data || answer.payload.empty()) {
       throw std::runtime_error("the video's bytes cannot be read");
     }
-    window_ = std::move(answer.payload);
-    window_start_ = offset;
+    if (windows_.size() < kWindows) {
+      windows_.emplace_back();
+    }
+    found = std::prev(windows_.end());
+    *found = Window{offset, std::move(answer.payload)};
   }
-  const auto skip = static_cast<std::size_t>(offset - window_start_);
-  const std::size_t count = std::min(target.size(), window_.size() - skip);
-  std::memcpy(target.data(), window_.data() + skip, count);
-  return count;
+  std::rotate(windows_.begin(), found, std::next(found));
+  return windows_.front();
 }
 
 }  // namespace infernode::runner

@@ -32,8 +32,8 @@ private:
   std::mutex sending_;
 };
 
-// A source's bytes, asked for through the channel and kept a window at a time. For the thread that
-// receives.
+// A source's bytes, asked for through the channel and kept a few windows at a time: a file may have
+// its index, sound and pictures in places far apart. For the thread that receives.
 class ChannelSource : public media::ByteSource {
 public:
   ChannelSource(Channel& channel, std::uint32_t source, std::int64_t size)
@@ -42,11 +42,17 @@ public:
   std::size_t read_at(std::int64_t offset, std::span<std::byte> target) override;
 
 private:
+  static constexpr std::size_t kWindows = 8;
+  struct Window {
+    std::int64_t start = 0;
+    std::vector<std::byte> bytes;
+  };
+  const Window& window_at(std::int64_t offset);
+
   Channel& channel_;
   std::uint32_t source_;
   std::int64_t size_;
-  std::int64_t window_start_ = 0;
-  std::vector<std::byte> window_;
+  std::vector<Window> windows_;  // the last used first
 };
 
 }  // namespace infernode::runner

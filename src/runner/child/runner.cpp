@@ -1,8 +1,6 @@
 #include "runner/child/runner.hpp"
 
-#include <grp.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -10,8 +8,8 @@
 #include <csignal>
 #include <ctime>
 #include <fstream>
+#include <new>
 #include <stdexcept>
-#include <thread>
 
 #include "core/clock.hpp"
 #include "core/json.hpp"
@@ -19,9 +17,11 @@
 #include "media/container.hpp"
 #include "media/probe.hpp"
 #include "pipelines/pipeline.hpp"
+#include "runner/box.hpp"
 #include "runner/child/channel.hpp"
 #include "runner/child/segment_task.hpp"
 #include "runner/fault.hpp"
+#include "runner/limits.hpp"
 
 extern "C" {
 #include <libavutil/log.h>
@@ -31,30 +31,6 @@ namespace infernode::runner {
 namespace {
 
 namespace json = boost::json;
-
-constexpr uid_t kNobody = 65534;
-constexpr rlim_t kMaxDataBytes = 8ULL * 1024 * 1024 * 1024;
-
-void limit(__rlimit_resource resource, rlim_t value) {
-  const rlimit both{value, value};
-  setrlimit(resource, &both);
-}
-
-// From here on a decoder that was taken over finds no file to write, no other user's file to read
-// and no way to get rights back. The system-call filter of the sandbox comes later.
-void drop_rights() {
-  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  limit(RLIMIT_CORE, 0);
-  limit(RLIMIT_FSIZE, 0);
-  limit(RLIMIT_NOFILE, 64);
-#ifndef __SANITIZE_ADDRESS__  // its shadow memory is larger than any sensible limit
-  limit(RLIMIT_DATA, kMaxDataBytes);
-#endif
-  if (geteuid() == 0 &&
-      (setgroups(0, nullptr) != 0 || setgid(kNobody) != 0 || setuid(kNobody) != 0)) {
-    throw std::runtime_error("the runner cannot give up root's rights");
-  }
-}
 
 double process_cpu_seconds() {
   timespec time{};
@@ -107,14 +83,58 @@ std::string processor_name() {
   return uname(&name) == 0 ? name.machine : "unknown";
 }
 
-void send_error(Channel& channel, Fault fault, const std::string& detail) {
-  channel.send_text(MessageType::error,
-                    json_text(json::object{{"fault", to_text(fault)}, {"detail", detail}}));
+// Texts of libraries may hold anything.
+std::string printable(std::string text) {
+  const bool sound = is_utf8(text);
+  for (char& letter : text) {
+    const auto code = static_cast<unsigned char>(letter);
+    if (code < 0x20 || code == 0x7f || (code >= 0x80 && !sound)) {
+      letter = ' ';
+    }
+  }
+  return std::string{utf8_prefix(text, kMaxErrorBytes / 16)};
 }
 
-}  // namespace
+void send_error(Channel& channel, Fault fault, const std::string& detail) {
+  channel.send_text(MessageType::error, json_text(json::object{{"fault", to_text(fault)},
+                                                               {"detail", printable(detail)}}));
+}
 
-int run_runner(const RunnerOptions& options) {
+Reach reach_of(const inference::RunnerModels& models) {
+  const auto on_gpu = [](const auto& entry) { return entry.second.session->provider() != "cpu"; };
+  return std::any_of(models.all().begin(), models.all().end(), on_gpu) ? Reach::gpu
+                                                                       : Reach::nothing;
+}
+
+// Tasks until the worker closes the socket, which shows as an exception.
+[[noreturn]] void work_off_tasks(const RunnerParts& parts, const TaskRunner& run) {
+  double cpu_before = 0;  // so loading the models counts for the first task
+  for (;;) {
+    const auto message = parts.channel.receive();
+    const json::value task = json::parse(std::string_view{
+        reinterpret_cast<const char*>(message.payload.data()), message.payload.size()});
+    const auto started = std::chrono::steady_clock::now();
+    try {
+      json::object outcome = run(task, parts);
+      const double cpu = process_cpu_seconds();
+      outcome.emplace("processor", parts.processor);
+      outcome.emplace("cpu_seconds", cpu - cpu_before);
+      outcome.emplace("seconds", seconds_since(started));
+      cpu_before = cpu;
+      parts.channel.send_text(MessageType::done, json_text(outcome));
+    } catch (const media::MediaError& error) {
+      send_error(parts.channel, fault_of(error.fault()), error.what());
+    } catch (const std::bad_alloc&) {
+      send_error(parts.channel, Fault::unsupported,
+                 "The video needs more memory than videos of its size are given.");
+    } catch (const std::exception& error) {
+      send_error(parts.channel, Fault::internal, error.what());
+    }
+  }
+}
+
+int live(const RunnerOptions& options, const TaskRunner& run) {
+  const int parent = getppid();
   // A worker that is killed takes its runners along.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   // Ctrl-C, and a service manager that signals the whole group, are for the worker, which ends us.
@@ -123,37 +143,19 @@ int run_runner(const RunnerOptions& options) {
   av_log_set_level(AV_LOG_QUIET);  // what is wrong with a video comes back as an error
   Channel channel{kRunnerDescriptor};
   try {
-    const int threads = options.threads > 0
-                            ? options.threads
-                            : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-    const PipelineCatalogue pipelines;
-    const inference::RunnerModels models{options.model_folder, options.models,
-                                         inference::parse_device(options.device)};
-    const std::string processor = processor_name();
-    drop_rights();
-    channel.send_text(MessageType::ready, "{}");
-    double cpu_before = 0;  // so loading the models counts for the first task
-    for (;;) {
-      const auto message = channel.receive();
-      const json::value task = json::parse(std::string_view{
-          reinterpret_cast<const char*>(message.payload.data()), message.payload.size()});
-      const auto started = std::chrono::steady_clock::now();
-      try {
-        json::object outcome = task.at("op").as_string() == "probe"
-                                   ? run_probe(task, channel)
-                                   : run_segment_task(task, pipelines, models, threads, channel);
-        const double cpu = process_cpu_seconds();
-        outcome.emplace("processor", processor);
-        outcome.emplace("cpu_seconds", cpu - cpu_before);
-        outcome.emplace("seconds", seconds_since(started));
-        cpu_before = cpu;
-        channel.send_text(MessageType::done, json_text(outcome));
-      } catch (const media::MediaError& error) {
-        send_error(channel, fault_of(error.fault()), error.what());
-      } catch (const std::exception& error) {
-        send_error(channel, Fault::internal, error.what());
-      }
+    const auto device = inference::parse_device(options.device);
+    if (device == inference::Device::cpu || options.models.empty() ||
+        inference::usable_devices().size() == 1) {
+      leave_namespaces();  // CUDA's driver would not come along
     }
+    const int threads = threads_of(options.threads);
+    const PipelineCatalogue pipelines;
+    const inference::RunnerModels models{options.model_folder, options.models, device};
+    const std::string processor = processor_name();
+    close_box(reach_of(models), static_cast<std::size_t>(memory_for(media::kMaxPixels, threads)),
+              parent);
+    channel.send_text(MessageType::ready, "{}");
+    work_off_tasks({pipelines, models, threads, processor, channel}, run);
   } catch (const std::exception& error) {
     try {
       send_error(channel, Fault::internal, error.what());
@@ -162,6 +164,28 @@ int run_runner(const RunnerOptions& options) {
     }
     return 1;
   }
+}
+
+}  // namespace
+
+json::object run_task(const json::value& task, const RunnerParts& parts) {
+  const auto& op = task.at("op").as_string();
+  if (op == "probe") {
+    return run_probe(task, parts.channel);
+  }
+  if (op == "segment") {
+    return run_segment_task(task, parts.pipelines, parts.models, parts.threads, parts.channel);
+  }
+  throw std::runtime_error("no such task");
+}
+
+void run_runner(const RunnerOptions& options, const TaskRunner& run) {
+  // Nothing is left to be cleared away, and what runs at an exit may need what the box has not.
+  _exit(live(options, run));
+}
+
+void run_runner(const RunnerOptions& options) {
+  run_runner(options, run_task);
 }
 
 }  // namespace infernode::runner

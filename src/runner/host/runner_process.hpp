@@ -13,16 +13,24 @@
 
 #include "core/error.hpp"
 #include "runner/fault.hpp"
+#include "runner/limits.hpp"
 #include "runner/options.hpp"
 
 namespace infernode::runner {
 
 namespace asio = boost::asio;
 
-// The runner died, gave no sign of life for too long and was killed, or sent what makes no sense.
+// The runner died, or sent what makes no sense and was killed. what() is for the log: it names what
+// the runner did.
 class RunnerCrashed : public std::runtime_error {
 public:
   using std::runtime_error::runtime_error;
+};
+
+// The runner was killed because its task cost more than it may, or gave no sign of life.
+class RunnerOverLimit : public RunnerCrashed {
+public:
+  using RunnerCrashed::RunnerCrashed;
 };
 
 // The runner did not come so far as to take a task: a model that cannot be loaded, no memory. That
@@ -64,16 +72,16 @@ public:
     int socket;
   };
   RunnerProcess(asio::any_io_executor executor, Connected other_end);
-  // Kills the child.
+  // Kills the child, and lets the executor wait for its end.
   ~RunnerProcess();
   RunnerProcess(const RunnerProcess&) = delete;
   RunnerProcess& operator=(const RunnerProcess&) = delete;
 
-  // Runs one task to its end and returns the outcome. Throws RunnerNotStarted, RunnerCrashed or
-  // TaskFailed, and what `read` and `sink` throw; after anything but TaskFailed the runner is of no
-  // more use.
-  asio::awaitable<boost::json::object> run(boost::json::object task, SourceReader read,
-                                           FrameSink sink);
+  // Runs one task to its end, within its limits, and returns the outcome. Throws RunnerNotStarted,
+  // RunnerCrashed, RunnerOverLimit or TaskFailed, and what `read` and `sink` throw; after anything
+  // but TaskFailed the runner is of no more use.
+  asio::awaitable<boost::json::object> run(boost::json::object task, TaskLimits limits,
+                                           SourceReader read, FrameSink sink);
   // Ends the child at once; a run() under way throws RunnerCrashed.
   void kill();
   // False once it has died, or something went wrong in a run().

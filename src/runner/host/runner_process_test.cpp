@@ -2,6 +2,7 @@
 // that it does not need. Method: real runners; /proc says what they have.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/wait.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <filesystem>
@@ -36,9 +37,11 @@ protected:
         co_return;
       };
       try {
-        co_await runner.run(std::move(task), std::move(read), std::move(sink));
+        co_await runner.run(std::move(task), limits_, std::move(read), std::move(sink));
       } catch (const TaskFailed& error) {
         thrown = "task: " + std::string{error.what()};
+      } catch (const RunnerOverLimit& error) {
+        thrown = "over: " + std::string{error.what()};
       } catch (const RunnerCrashed& error) {
         thrown = "crash: " + std::string{error.what()};
       } catch (const RunnerNotStarted& error) {
@@ -49,6 +52,11 @@ protected:
     context_.restart();
     context_.run();
     return thrown;
+  }
+  // Has a runner of its own try to get out.
+  std::string escape(const std::string& attempt) {
+    RunnerProcess runner{context_.get_executor(), RunnerOptions{}};
+    return run(runner, {{"op", "escape"}, {"attempt", attempt}});
   }
   json::object probe() const {
     return {{"op", "probe"},
@@ -77,6 +85,7 @@ protected:
   }
 
   asio::io_context context_{1};
+  TaskLimits limits_ = probe_limits(1'000'000);
   int frames_ = 0;
 };
 
@@ -131,12 +140,48 @@ TEST_F(Runner, AMissingModelIsSaid) {
   EXPECT_FALSE(runner.usable());
 }
 
+// What goes on for too long ends, whatever it does meanwhile. B1.
+TEST_F(Runner, IsKilledWhenItsTaskCostsTooMuch) {
+  limits_.turns = std::chrono::seconds{2};
+  EXPECT_EQ(escape("spin"), "over: the runner took longer than 2 s");
+  EXPECT_EQ(escape("sleep"), "over: the runner took longer than 2 s");
+  limits_.turns = std::chrono::seconds{60};
+  limits_.cpu_seconds = 1;
+  EXPECT_EQ(escape("spin-with-threads"), "over: the runner used more than 1 s of processor time");
+  limits_.cpu_seconds = 60;
+  limits_.read_bytes = 100'000'000;
+  EXPECT_EQ(escape("ask-without-end"), "over: the runner read more than 100000000 bytes");
+}
+
+TEST_F(Runner, IsNamedByWhatItTried) {
+  EXPECT_EQ(escape("fork"), "crash: the runner tried what its box does not allow (SIGSYS)");
+  EXPECT_EQ(escape("connect /x"), "crash: the runner tried what its box does not allow (SIGSYS)");
+  EXPECT_EQ(escape("open /etc/passwd"), "task: refused: Permission denied");
+  EXPECT_EQ(escape("garbage 0"), "crash: the runner sent something that is no message");
+}
+
+// C3: who ends is waited for by the executor, not by a thread.
+TEST_F(Runner, LeavesNoZombie) {
+  while (waitpid(-1, nullptr, 0) > 0) {
+    // Those of other tests, whose executors are gone.
+  }
+  for (int i = 0; i < 3; ++i) {
+    RunnerProcess runner{context_.get_executor(), RunnerOptions{}};
+    EXPECT_EQ(run(runner, probe()), "");
+  }
+  context_.restart();
+  context_.run();  // until all have been waited for
+  EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1);
+  EXPECT_EQ(errno, ECHILD);
+}
+
 TEST_F(Runner, HasNoRightsThatItDoesNotNeed) {
   RunnerProcess runner{context_.get_executor(), RunnerOptions{}};
   EXPECT_EQ(run(runner, probe()), "");
   const pid_t pid = newest_child();
   ASSERT_GT(pid, 0);
   EXPECT_EQ(status_of(pid, "NoNewPrivs"), "1");
+  EXPECT_EQ(status_of(pid, "Seccomp"), "2");
   if (geteuid() == 0) {
     EXPECT_EQ(status_of(pid, "Uid").substr(0, 5), "65534");
     EXPECT_EQ(status_of(pid, "Gid").substr(0, 5), "65534");

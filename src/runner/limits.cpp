@@ -1,0 +1,92 @@
+#include "runner/limits.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "media/media_info.hpp"
+
+namespace infernode::runner {
+namespace {
+
+using media::kMaxPixels;
+
+constexpr std::int64_t kMiB = 1024 * 1024;
+
+// Looking into a video takes as long as reading it, twice. Slower than this is no video.
+constexpr std::int64_t kProbeSeconds = 60;
+constexpr std::int64_t kProbeBytesPerSecond = 8 * kMiB;
+// A frame takes well under a second to decode, 8K ones of slow codecs too; a large model on a small
+// machine takes a few.
+constexpr std::int64_t kTaskSeconds = 300;
+constexpr std::int64_t kDecodeSeconds = 2;
+constexpr std::int64_t kImageSeconds = 20;
+// An honest file is read once or twice, and its index another time.
+constexpr std::int64_t kReadings = 4;
+constexpr std::int64_t kReadBytes = 64 * kMiB;
+
+constexpr std::int64_t kBaseBytes = 2048 * kMiB;   // models, an index of hours, libraries
+constexpr std::int64_t kThreadBytes = 256 * kMiB;  // what inference holds for a frame
+constexpr std::int64_t kLeastPixels = 1920 * 1088;
+// 4:4:4 with more than 8 bits; no stored picture takes more.
+constexpr std::int64_t kPixelBytes = 6;
+// H.264 and HEVC keep 16 pictures, and some are on their way.
+constexpr std::int64_t kHeldPictures = 24;
+constexpr std::int64_t kThreadPictures = 4;
+
+constexpr std::uint32_t kFrameJsonBytes = 4 * 1024 * 1024;
+constexpr std::uint32_t kSmallJpegBytes = 1024 * 1024;
+
+std::int64_t read_limit(std::int64_t video_bytes) {
+  return kReadings * video_bytes + kReadBytes;
+}
+
+}  // namespace
+
+int threads_of(int threads) {
+  return threads > 0 ? threads
+                     : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+}
+
+std::int64_t memory_for(std::int64_t pixels, int threads) {
+  const std::int64_t workers = threads_of(threads);
+  const std::int64_t wanted = kBaseBytes + workers * kThreadBytes +
+                              std::clamp(pixels, kLeastPixels, kMaxPixels) * kPixelBytes *
+                                  (kHeldPictures + workers * kThreadPictures);
+  const std::int64_t machine = std::int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
+  return machine > 0 ? std::min(wanted, machine) : wanted;
+}
+
+TaskLimits probe_limits(std::int64_t video_bytes) {
+  TaskLimits limits;
+  limits.turns = std::chrono::seconds{kProbeSeconds + video_bytes / kProbeBytesPerSecond};
+  limits.cpu_seconds = static_cast<double>(limits.turns.count());
+  limits.read_bytes = read_limit(video_bytes);
+  // How large its pictures are is not known yet; one of the largest, and what it is made of.
+  limits.memory_bytes = kBaseBytes + kMaxPixels * kPixelBytes * kThreadPictures;
+  limits.frames = 1;
+  limits.json_bytes = 0;
+  limits.jpeg_bytes = kSmallJpegBytes;
+  limits.outcome_bytes = 32 * 1024 * 1024;  // keyframes of a day
+  return limits;
+}
+
+TaskLimits segment_limits(const SegmentSize& size, std::int64_t video_bytes, int threads) {
+  TaskLimits limits;
+  const std::int64_t pixels = std::int64_t{size.width} * size.height;
+  limits.turns = std::chrono::seconds{kTaskSeconds + size.decoded * kDecodeSeconds +
+                                      size.images * kImageSeconds};
+  limits.cpu_seconds = static_cast<double>(limits.turns.count()) * threads_of(threads);
+  limits.read_bytes = read_limit(video_bytes);
+  limits.memory_bytes = memory_for(pixels, threads);
+  limits.frames = size.images;
+  limits.json_bytes = kFrameJsonBytes;
+  // No JPEG is larger than twice its pixels.
+  limits.jpeg_bytes =
+      static_cast<std::uint32_t>(std::min(pixels, kMaxPixels) * kPixelBytes) + kSmallJpegBytes;
+  limits.outcome_bytes = 1024 * 1024;
+  return limits;
+}
+
+}  // namespace infernode::runner

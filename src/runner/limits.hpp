@@ -1,0 +1,39 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace infernode::runner {
+
+// What one task may cost and bring. A runner that goes beyond is killed.
+struct TaskLimits {
+  std::chrono::seconds turns{0};  // of clock time while it is the runner's turn
+  double cpu_seconds = 0;         // of processor time, all threads
+  std::int64_t read_bytes = 0;    // of its sources, all together
+  std::int64_t memory_bytes = 0;  // private memory of the whole process
+  std::int64_t frames = 0;        // messages
+  std::uint32_t json_bytes = 0;   // of a frame
+  std::uint32_t jpeg_bytes = 0;   // of a frame
+  std::uint32_t outcome_bytes = 0;
+};
+
+// What a segment is to its runner.
+struct SegmentSize {
+  std::int64_t decoded = 0;  // frames that are decoded
+  std::int64_t images = 0;   // frames that are worked on
+  int width = 0;             // pixels, as shown
+  int height = 0;            // pixels, as shown
+};
+
+TaskLimits probe_limits(std::int64_t video_bytes);
+// With so many threads; 0: one per core.
+TaskLimits segment_limits(const SegmentSize& size, std::int64_t video_bytes, int threads);
+
+// Bytes for models, the container's index and so on, and for the pictures of this size that are
+// held at once, so that a small video cannot use what a large one needs.
+std::int64_t memory_for(std::int64_t pixels, int threads);
+
+// The threads that 0 stands for.
+int threads_of(int threads);
+
+}  // namespace infernode::runner
