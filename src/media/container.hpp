@@ -53,6 +53,8 @@ public:
   Presentation presentation() const;
   // Opened on first use, so that probing the packets costs no decoder. Throws MediaError.
   AVCodecContext& codec();
+  // The next codec() opens another, which knows nothing of what this one has decoded.
+  void forget_decoder() { codec_.reset(); }
 
   // The next packet of the video stream; false at the end. What the demuxer cannot read is passed
   // over and counted; it ends where nothing more can be read.

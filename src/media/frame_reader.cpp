@@ -12,14 +12,25 @@ constexpr double kStepsBackSeconds[] = {0, 1, 5, 25, 125};
 
 }  // namespace
 
-FrameReader::FrameReader(ByteSource& source, std::optional<Keyframe> start)
-    : container_{std::make_unique<Container>(source)}, start_{start}, packet_{av_packet_alloc()} {
-  if (start_ && start_->frame > 0) {
+FrameReader::FrameReader(ByteSource& source, std::optional<Keyframe> start,
+                         std::unique_ptr<Container> used)
+    : container_{std::move(used)}, start_{start}, packet_{av_packet_alloc()} {
+  const bool seeks = start_ && start_->frame > 0;
+  if (!container_ || !seeks) {
+    container_ = std::make_unique<Container>(source);
+  }
+  if (seeks) {
     find_start(source);
     next_index_ = start_->frame;
   }
   container_->codec();
   shown_ = container_->presentation();
+}
+
+std::unique_ptr<Container> FrameReader::release() {
+  drained_ = true;
+  container_->forget_decoder();
+  return std::move(container_);
 }
 
 void FrameReader::find_start(ByteSource& source) {
@@ -95,7 +106,14 @@ bool FrameReader::feed() {
   }
   if (start_ && packet_->pts != AV_NOPTS_VALUE && packet_->pts >= start_->pts &&
       container_->is_shown(*packet_)) {
+    if (is_behind_end()) {
+      drained_ = true;
+      give(nullptr);
+      return true;
+    }
     expected_.insert(packet_->pts);
+    ++seen_;
+    last_pts_ = std::max(last_pts_, packet_->pts);
   }
   give(packet_.get());
   return true;
@@ -107,6 +125,13 @@ void FrameReader::give(const AVPacket* packet) {
   if (avcodec_send_packet(&container_->codec(), packet) == AVERROR(ENOMEM)) {
     throw std::bad_alloc{};
   }
+}
+
+// Whether every frame before the end has been read, and the packet is a keyframe behind them, which
+// none of them needs: then the decoder need not see it to give them.
+bool FrameReader::is_behind_end() const {
+  return end_ && (packet_->flags & AV_PKT_FLAG_KEY) != 0 && packet_->pts > last_pts_ &&
+         seen_ == *end_ - start_->frame;
 }
 
 bool FrameReader::number(DecodedFrame& frame) {

@@ -22,6 +22,7 @@ json::object task_of(const SegmentWork& work) {
   }
   return {{"op", "segment"},
           {"video_bytes", work.video_bytes},
+          {"video_sha256", work.video_sha256},
           {"start_frame", work.plan.start_frame},
           {"end_frame", work.plan.end_frame},
           {"keyframe", keyframe},

@@ -16,9 +16,10 @@ struct SegmentWork {
   boost::json::object params;  // resolved
   SegmentPlan plan;
   std::int64_t video_bytes = 0;
-  int width = 0;    // pixels, as shown
-  int height = 0;   // pixels, as shown
-  int threads = 0;  // of the runner; 0: one per core
+  int width = 0;               // pixels, as shown
+  int height = 0;              // pixels, as shown
+  int threads = 0;             // of the runner; 0: one per core
+  std::string video_sha256{};  // lower-case hex; empty where it is not known
 };
 
 // How this machine's energy is told.

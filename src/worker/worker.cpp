@@ -291,8 +291,8 @@ asio::awaitable<SegmentOutcome> Worker::record_frames(ClaimedSegment segment,
                                                           std::size_t max_bytes) {
     return services_.blobs.read(file, offset, max_bytes);
   };
-  SegmentWork work{segment.params, segment.plan,   segment.file_bytes,
-                   segment.width,  segment.height, settings_.threads};
+  SegmentWork work{segment.params, segment.plan,      segment.file_bytes, segment.width,
+                   segment.height, settings_.threads, segment.file_sha256};
   std::function<void()> on_frame = [lease] { ++lease->images; };
   auto outcome = co_await run_segment(*runner, std::move(work), std::move(read), recorder,
                                       settings_.energy, std::move(on_frame));

@@ -70,9 +70,16 @@ int shown_number(const DecodedFrame& frame) {
 }
 
 // The frames of a segment as a runner selects them: index -> number shown.
-std::map<int, int> read_segment(const Bytes& bytes, const SegmentPlan& plan, int step) {
-  MemorySource source{bytes};
-  media::FrameReader reader{source, plan.keyframe};
+// A video that is open, as runners keep it from one segment to the next.
+struct OpenVideo {
+  explicit OpenVideo(const Bytes& bytes) : source{bytes} {}
+  MemorySource source;
+  std::unique_ptr<media::Container> container{};
+};
+
+std::map<int, int> read_segment(OpenVideo& open, const SegmentPlan& plan, int step) {
+  media::FrameReader reader{open.source, plan.keyframe, std::exchange(open.container, nullptr)};
+  reader.stop_before(plan.end_frame);
   std::map<int, int> shown;
   int wanted = plan.start_frame;
   while (wanted < plan.end_frame) {
@@ -88,7 +95,12 @@ std::map<int, int> read_segment(const Bytes& bytes, const SegmentPlan& plan, int
       wanted += step;
     }
   }
+  open.container = reader.release();
   return shown;
+}
+std::map<int, int> read_segment(const Bytes& bytes, const SegmentPlan& plan, int step) {
+  OpenVideo open{bytes};
+  return read_segment(open, plan, step);
 }
 
 SegmentPlan segment(const MediaInfo& info, int start, int end) {
@@ -144,9 +156,10 @@ std::string fault_of(const Bytes& bytes, const std::vector<int>& numbers, double
       return fault("read whole");
     }
   }
+  OpenVideo kept{bytes};
   for (int step = 1; step <= 7; ++step) {
     for (const auto& plan : plan_segments(0, count, step, info.keyframes, 100)) {
-      compare(read_segment(bytes, plan, step), plan.start_frame, plan.end_frame, step);
+      compare(read_segment(kept, plan, step), plan.start_frame, plan.end_frame, step);
     }
     if (wrong > 0) {
       return fault(fmt::format("in the planner's cut with step {}", step));

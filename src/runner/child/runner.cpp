@@ -155,7 +155,8 @@ int live(const RunnerOptions& options, const TaskRunner& run) {
     close_box(reach_of(models), static_cast<std::size_t>(memory_for(media::kMaxPixels, threads)),
               parent);
     channel.send_text(MessageType::ready, "{}");
-    work_off_tasks({pipelines, models, threads, processor, channel}, run);
+    OpenVideo open;
+    work_off_tasks({pipelines, models, threads, processor, channel, open}, run);
   } catch (const std::exception& error) {
     try {
       send_error(channel, Fault::internal, error.what());
@@ -174,7 +175,8 @@ json::object run_task(const json::value& task, const RunnerParts& parts) {
     return run_probe(task, parts.channel);
   }
   if (op == "segment") {
-    return run_segment_task(task, parts.pipelines, parts.models, parts.threads, parts.channel);
+    return run_segment_task(task, parts.pipelines, parts.models, parts.threads, parts.channel,
+                            parts.open);
   }
   throw std::runtime_error("no such task");
 }

@@ -7,6 +7,7 @@
 #include "inference/runner_models.hpp"
 #include "pipelines/pipeline.hpp"
 #include "runner/child/channel.hpp"
+#include "runner/child/segment_task.hpp"
 #include "runner/options.hpp"
 
 namespace infernode::runner {
@@ -18,6 +19,7 @@ struct RunnerParts {
   int threads;
   std::string processor;  // its name
   Channel& channel;
+  OpenVideo& open;
 };
 
 // Does one task and returns its outcome. Throws media::MediaError, std::exception.

@@ -148,8 +148,8 @@ private:
 }  // namespace
 
 json::object run_segment_task(const json::value& task, const PipelineCatalogue& pipelines,
-                              const inference::RunnerModels& models, int threads,
-                              Channel& channel) {
+                              const inference::RunnerModels& models, int threads, Channel& channel,
+                              OpenVideo& open) {
   const auto& params = task.at("params").as_object();
   const auto pipeline = pipelines.of(params);
   if (!pipeline) {
@@ -160,11 +160,19 @@ json::object run_segment_task(const json::value& task, const PipelineCatalogue& 
   const std::int64_t step = common_params(params).frame_step;
   const auto end = json::value_to<std::int64_t>(task.at("end_frame"));
   auto wanted = json::value_to<std::int64_t>(task.at("start_frame"));  // the next selected frame
-  ChannelSource source{channel, 0, json::value_to<std::int64_t>(task.at("video_bytes"))};
+  const auto sha256 = json::value_to<std::string>(task.at("video_sha256"));
+  if (sha256.empty() || open.sha256 != sha256) {
+    open.container.reset();
+    open.source = std::make_unique<ChannelSource>(
+        channel, 0, json::value_to<std::int64_t>(task.at("video_bytes")));
+    open.sha256 = sha256;
+  }
   const auto& keyframe = task.at("keyframe");
-  media::FrameReader reader{source, keyframe.is_null()
-                                        ? std::nullopt
-                                        : std::optional{media::keyframe_from_json(keyframe)}};
+  media::FrameReader reader{
+      *open.source,
+      keyframe.is_null() ? std::nullopt : std::optional{media::keyframe_from_json(keyframe)},
+      std::exchange(open.container, nullptr)};
+  reader.stop_before(static_cast<int>(end));
   FrameLanes lanes{*frame_task, threads, channel};
   std::int64_t lost = 0;  // selected frames that the decoder could not give
   while (wanted < end) {
@@ -185,6 +193,7 @@ json::object run_segment_task(const json::value& task, const PipelineCatalogue& 
   for (; wanted < end; wanted += step) {
     ++(reader.timed() ? lost : missing);  // by their times it is known that they are there
   }
+  open.container = reader.release();
   json::object tally;
   for (const auto& [name, count] : lanes.tally()) {
     tally.emplace(name, count);

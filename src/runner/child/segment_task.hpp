@@ -1,12 +1,22 @@
 #pragma once
 
 #include <boost/json.hpp>
+#include <memory>
+#include <string>
 
 #include "inference/runner_models.hpp"
+#include "media/container.hpp"
 #include "pipelines/pipeline.hpp"
 #include "runner/child/channel.hpp"
 
 namespace infernode::runner {
+
+// The video of the last segment, kept open: the next one is of the same, mostly.
+struct OpenVideo {
+  std::string sha256;
+  std::unique_ptr<ChannelSource> source;
+  std::unique_ptr<media::Container> container;
+};
 
 // Works off one segment of a job, whatever its pipeline: decodes, has `threads` frames worked on at
 // once, and sends every frame in order as a `frame` message. `task` is what segment_task.hpp of
@@ -15,6 +25,6 @@ namespace infernode::runner {
 boost::json::object run_segment_task(const boost::json::value& task,
                                      const PipelineCatalogue& pipelines,
                                      const inference::RunnerModels& models, int threads,
-                                     Channel& channel);
+                                     Channel& channel, OpenVideo& open);
 
 }  // namespace infernode::runner
