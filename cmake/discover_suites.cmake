@@ -7,16 +7,18 @@ endif()
 string(REPLACE "\n" ";" lines "${listed}")
 set(text "")
 foreach(line IN LISTS lines)
-  # A suite stands at the beginning of its line and ends with a dot; its tests are indented.
-  if(line MATCHES "^([A-Za-z0-9_]+)\\.")
+  # A suite stands at the beginning of its line and ends with a dot; its tests are indented. One with
+  # parameters has its instance's name before it: Instance/Suite.
+  if(line MATCHES "^(([A-Za-z0-9_]+/)?([A-Za-z0-9_]+))\\.")
     set(suite "${CMAKE_MATCH_1}")
-    string(APPEND text "add_test(\"${PREFIX}${suite}\" \"${BINARY}\" --gtest_filter=${suite}.*)\n")
+    set(name "${CMAKE_MATCH_3}")
+    string(APPEND text "add_test(\"${PREFIX}${name}\" \"${BINARY}\" --gtest_filter=${suite}.*)\n")
     set(properties "LABELS ${LABEL} TIMEOUT ${TIMEOUT}")
     # A thousand clients want the machine for themselves.
     if(suite STREQUAL "Crowd")
       string(APPEND properties " PROCESSORS 2")
     endif()
-    string(APPEND text "set_tests_properties(\"${PREFIX}${suite}\" PROPERTIES ${properties})\n")
+    string(APPEND text "set_tests_properties(\"${PREFIX}${name}\" PROPERTIES ${properties})\n")
   endif()
 endforeach()
 file(WRITE "${OUT}" "${text}")

@@ -17,6 +17,7 @@
 #include "inference/onnx_session.hpp"
 #include "jobs/job_controller.hpp"
 #include "results/result_controller.hpp"
+#include "videos/uploads/upload_controller.hpp"
 #include "videos/video_controller.hpp"
 
 namespace infernode::app {
@@ -26,8 +27,9 @@ constexpr std::chrono::minutes kKeepInterval{2};
 
 // Probing a large file takes a while, and the upload must not expire meanwhile.
 Prober make_prober(runner::VideoProber& prober, BlobStore& blobs) {
-  return [&prober, &blobs](BlobId file,
-                           std::int64_t size) -> asio::awaitable<Result<media::MediaInfo>> {
+  return [&prober, &blobs](
+             UserId user, BlobId file, std::int64_t size,
+             std::shared_ptr<Cancellation> cancel) -> asio::awaitable<Result<media::MediaInfo>> {
     const auto kept_at = std::make_shared<std::chrono::steady_clock::time_point>();
     runner::SourceReader read =
         [&blobs, file, kept_at](std::uint32_t /*source*/, std::int64_t offset,
@@ -39,7 +41,7 @@ Prober make_prober(runner::VideoProber& prober, BlobStore& blobs) {
       }
       co_return co_await blobs.read(file, offset, max_bytes);
     };
-    co_return co_await prober.probe(size, std::move(read));
+    co_return co_await prober.probe(user.to_string(), size, std::move(read), std::move(cancel));
   };
 }
 
@@ -86,6 +88,7 @@ App::App(const Config& settings, const std::string& database_conninfo,
                }},
       prober{context.get_executor()},
       ingest{datasets, credits, blobs, make_prober(prober, blobs)},
+      uploads{context.get_executor(), database, ingest},
       videos{database, datasets, blobs,
              [this](VideoId video) { return clearing.delete_segments_of(video); }},
       jobs{database, videos, credits, pipelines, models, settings.max_open_jobs},
@@ -162,7 +165,10 @@ Api::Api(App& app, const std::filesystem::path& keys_dir)
   add_audit_routes(router, app.audit);
   add_credit_routes(once, app.credits);
   add_dataset_routes(once, app.datasets);
-  add_video_routes(once, app.videos, app.ingest, app.config.upload_max_bytes);
+  add_video_routes(
+      once, app.videos, app.uploads,
+      {app.config.upload_max_bytes, std::chrono::seconds{app.config.upload_wait_seconds}});
+  add_upload_routes(router, app.uploads);
   add_job_routes(once, app.jobs, app.pipelines.to_json(app.models));
   add_result_routes(router, app.results);
   add_pages(router, app, document);

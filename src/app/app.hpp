@@ -30,6 +30,7 @@
 #include "results/assembler.hpp"
 #include "results/result_service.hpp"
 #include "runner/host/prober.hpp"
+#include "videos/uploads/upload_service.hpp"
 #include "videos/video_ingest.hpp"
 #include "videos/video_service.hpp"
 #include "worker/worker.hpp"
@@ -69,6 +70,7 @@ struct App {
   DatasetService datasets;
   runner::VideoProber prober;
   VideoIngest ingest;
+  UploadService uploads;
   VideoService videos;
   JobService jobs;
   JobClearing clearing;

@@ -8,6 +8,7 @@ namespace infernode::app {
 namespace {
 
 constexpr std::chrono::seconds kRoomInterval{5};
+constexpr std::chrono::seconds kResumeInterval{2};
 
 asio::awaitable<void> sweep_blobs(App& app) {
   const std::int64_t blobs = co_await app.blobs.sweep();
@@ -20,6 +21,13 @@ asio::awaitable<void> sweep_keys(App& app) {
   const std::int64_t keys = co_await app.idempotency.sweep();
   if (keys > 0) {
     log::info("{} expired idempotency keys were swept", keys);
+  }
+}
+
+asio::awaitable<void> sweep_uploads(App& app) {
+  const std::int64_t uploads = co_await app.uploads.sweep();
+  if (uploads > 0) {
+    log::info("{} expired uploads were forgotten", uploads);
   }
 }
 
@@ -62,6 +70,9 @@ void start_services(App& app) {
   supervisor.repeat("sweeping idempotency keys", sweeping, [&app] { return sweep_keys(app); });
   supervisor.repeat("sweeping counts of logins", sweeping,
                     [&app]() -> asio::awaitable<void> { co_await app.throttle.sweep(); });
+  supervisor.repeat("going on with uploads", kResumeInterval,
+                    [&app]() -> asio::awaitable<void> { co_await app.uploads.resume(); });
+  supervisor.repeat("sweeping uploads", sweeping, [&app] { return sweep_uploads(app); });
   supervisor.repeat("sweeping segments", sweeping, [&app] { return sweep_segments(app); });
   supervisor.repeat("sweeping workers", sweeping,
                     [&app]() -> asio::awaitable<void> { co_await app.segments.sweep_workers(); });

@@ -208,7 +208,8 @@ private:
       throw std::runtime_error(checked.error().detail);
     }
     runner::VideoProber prober{context_.get_executor()};
-    const auto info = co_await prober.probe(input_.size(), reader());
+    const auto info =
+        co_await prober.probe("", input_.size(), reader(), std::make_shared<Cancellation>());
     if (!info) {
       throw std::runtime_error(info.error().detail);
     }

@@ -128,6 +128,7 @@ const std::vector<Setting>& settings() {
       {"INFERNODE_PRICE_INFERENCE_IMAGE", price(&Config::price_inference_image)},
       {"INFERNODE_UPLOAD_MAX_BYTES",
        number<std::int64_t>(&Config::upload_max_bytes, 1, 1'099'511'627'776)},
+      {"INFERNODE_UPLOAD_WAIT_SECONDS", number<int>(&Config::upload_wait_seconds, 0, 3600)},
       {"INFERNODE_MAX_OPEN_JOBS", number<int>(&Config::max_open_jobs, 1, 10'000'000)},
       {"INFERNODE_WORKERS", number<int>(&Config::workers, 0, 64)},
       {"INFERNODE_WORKER_THREADS", number<int>(&Config::worker_threads, 0, 256)},

@@ -41,6 +41,7 @@ struct Config {
   int login_window_seconds = 900;
   Tokens price_upload_frame = Tokens::from_thousandths(1);
   Tokens price_inference_image = Tokens::from_thousandths(2);
+  int upload_wait_seconds = 20;  // for the probe, before an upload is answered 202
   std::int64_t upload_max_bytes = 17'179'869'184;  // 16 GiB
 
   int max_open_jobs = 10'000;  // of one user

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <openssl/evp.h>
 
+#include <charconv>
 #include <fstream>
 #include <new>
 #include <stdexcept>
@@ -37,6 +38,23 @@ std::string hex(std::span<const std::byte> bytes) {
     fmt::format_to(std::back_inserter(text), "{:02x}", static_cast<unsigned>(byte));
   }
   return text;
+}
+
+Sha256Digest sha256_from_hex(std::string_view text) {
+  Sha256Digest digest{};
+  if (text.size() != digest.size() * 2) {
+    throw std::invalid_argument("no SHA-256");
+  }
+  for (std::size_t i = 0; i < digest.size(); ++i) {
+    unsigned value = 0;
+    const char* begin = text.data() + i * 2;
+    const auto [end, error] = std::from_chars(begin, begin + 2, value, 16);
+    if (error != std::errc{} || end != begin + 2) {
+      throw std::invalid_argument("no SHA-256");
+    }
+    digest.at(i) = static_cast<std::byte>(value);
+  }
+  return digest;
 }
 
 std::string sha256_of_file(const std::filesystem::path& file) {

@@ -30,6 +30,8 @@ private:
 
 // Lower-case hexadecimal.
 std::string hex(std::span<const std::byte> bytes);
+// Back from 64 hexadecimal digits, lower case. Throws std::invalid_argument.
+Sha256Digest sha256_from_hex(std::string_view text);
 // SHA-256 of a file as hexadecimal. Throws std::runtime_error.
 std::string sha256_of_file(const std::filesystem::path& file);
 

@@ -33,6 +33,7 @@ using DatasetId = Id<struct DatasetTag>;
 using TagId = Id<struct TagTag>;
 using VideoId = Id<struct VideoTag>;
 using JobId = Id<struct JobTag>;
+using UploadId = Id<struct UploadTag>;
 using BlobId = Id<struct BlobTag>;
 using LeaseToken = Id<struct LeaseTag>;
 

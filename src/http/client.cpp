@@ -12,6 +12,8 @@
 #include <optional>
 #include <vector>
 
+#include "http/message.hpp"
+
 namespace infernode::http {
 namespace {
 
@@ -23,20 +25,12 @@ using asio::ip::tcp;
 constexpr std::size_t kTransferBytes = 256 * 1024;
 constexpr const char* kBoundary = "infernode-client-boundary-7f2a90c1";
 
-std::string lower(std::string_view text) {
-  std::string result{text};
-  for (char& c : result) {
-    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  }
-  return result;
-}
-
 template <class Message>
 ClientResponse head_of(const Message& message) {
   ClientResponse response;
   response.status = static_cast<int>(message.result_int());
   for (const auto& field : message) {
-    response.headers[lower(field.name_string())] = std::string{field.value()};
+    response.headers[lower_case(field.name_string())] = std::string{field.value()};
   }
   return response;
 }

@@ -40,6 +40,8 @@ public:
   // Waits for some bytes and copies them into `buffer`. 0 means that the body has ended. Throws
   // PeerGone.
   virtual asio::awaitable<std::size_t> read(std::span<std::byte> buffer) = 0;
+  // Whether the peer has gone away, as far as its machine has said so.
+  virtual bool peer_gone() const = 0;
   // What Content-Length says; nullopt for a chunked body.
   virtual std::optional<std::uint64_t> content_length() const = 0;
 };
@@ -93,6 +95,9 @@ struct Response {
 
 // A handler may keep the reference until it finishes: the session owns the request.
 using Handler = std::function<asio::awaitable<Result<Response>>(Request&)>;
+
+// ASCII letters in lower case, as names of headers are compared.
+std::string lower_case(std::string_view text);
 
 Response json_response(int status, const boost::json::value& value);
 // 204

@@ -1,5 +1,7 @@
 #include "http/problem.hpp"
 
+#include <cctype>
+
 #include "core/json.hpp"
 
 namespace infernode::http {
@@ -60,6 +62,14 @@ Response document(const Kind& kind, const std::string& detail, const std::string
 }
 
 }  // namespace
+
+std::string lower_case(std::string_view text) {
+  std::string result{text};
+  for (char& letter : result) {
+    letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+  }
+  return result;
+}
 
 Response json_response(int status, const boost::json::value& value) {
   Response response;

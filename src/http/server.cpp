@@ -1,5 +1,7 @@
 #include "http/server.hpp"
 
+#include <poll.h>
+
 #include <fmt/format.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -35,14 +37,6 @@ constexpr std::size_t kMaxConnections = 1000;
 constexpr std::size_t kLingerBytes = 4 * 1024 * 1024;
 constexpr std::chrono::seconds kLingerTime{2};
 
-std::string lower(std::string_view text) {
-  std::string result{text};
-  for (char& c : result) {
-    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  }
-  return result;
-}
-
 // X-Request-Id from the request if it is sane, else a new one.
 std::string request_id(const std::string& given) {
   const bool sane = !given.empty() && given.size() <= 100 &&
@@ -69,13 +63,18 @@ public:
     return length ? std::optional<std::uint64_t>{*length} : std::nullopt;
   }
 
+  bool peer_gone() const override {
+    pollfd end{stream_.socket().native_handle(), POLLRDHUP, 0};
+    return poll(&end, 1, 0) > 0 && (end.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+  }
+
   asio::awaitable<std::size_t> read(std::span<std::byte> target) override {
     if (parser_.is_done()) {
       co_return 0;
     }
     if (!continued_) {
       continued_ = true;
-      if (lower(parser_.get()[bhttp::field::expect]) == "100-continue") {
+      if (lower_case(parser_.get()[bhttp::field::expect]) == "100-continue") {
         bhttp::response<bhttp::empty_body> go{bhttp::status::continue_, 11};
         stream_.expires_after(kTransferTimeout);
         boost::system::error_code error;
@@ -241,7 +240,7 @@ asio::awaitable<bool> serve_request(State& state, Stream& stream, beast::flat_bu
   for (const auto& field : message) {
     // A field that comes twice is a list (RFC 9110, 5.3); what takes no list refuses that.
     const auto [entry, fresh] =
-        request.headers.emplace(lower(field.name_string()), std::string{field.value()});
+        request.headers.emplace(lower_case(field.name_string()), std::string{field.value()});
     if (!fresh) {
       entry->second += ", " + std::string{field.value()};
     }

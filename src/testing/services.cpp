@@ -43,7 +43,8 @@ Services::Services(int connections)
                  return jobs.abort_all(transaction, dataset);
                }},
       ingest{datasets, credits, blobs,
-             [](BlobId, std::int64_t) -> asio::awaitable<Result<media::MediaInfo>> {
+             [](UserId, BlobId, std::int64_t,
+                std::shared_ptr<Cancellation>) -> asio::awaitable<Result<media::MediaInfo>> {
                co_return Error{ErrorCode::invalid, "no prober here"};
              }},
       videos{pool, datasets, blobs,

@@ -58,6 +58,8 @@ public:
   TestServer& operator=(const TestServer&) = delete;
 
   void start();
+  // Another program from the next start on.
+  void become(Program program) { program_ = std::move(program); }
   // Changes a setting for the next start.
   void set(const std::string& name, const std::string& value) { settings_[name] = value; }
   // Ctrl-C, and waits. Returns the exit status.

@@ -32,12 +32,18 @@ json::object video_json(const Video& video) {
           {"updated_at", rfc3339(video.updated_at)}};
 }
 
-awaitable<Result<Response>> upload_video(VideoIngest& ingest, IdempotencyService& once,
-                                         std::int64_t max_bytes, Request& request) {
+awaitable<Result<Response>> upload_video(UploadService& uploads, IdempotencyService& once,
+                                         UploadLimits limits, Request& request) {
   VideoAnswer created = [](const Video& video) { return json_answer(201, video_json(video)); };
-  auto answer = co_await receive_video(ingest, once, request.id<DatasetId>(), request, max_bytes,
+  auto answer = co_await receive_video(uploads, once, request.id<DatasetId>(), request, limits,
                                        std::move(created));
-  co_return answer_response(std::move(answer));
+  if (!answer || answer->status != kAcceptedForLater) {
+    co_return answer_response(std::move(answer));
+  }
+  const auto id = json::value_to<std::string>(json::parse(answer->body).at("id"));
+  auto response = answer_response(std::move(answer));
+  response->headers.emplace_back("Location", "/api/v1/uploads/" + id);
+  co_return response;
 }
 
 awaitable<Result<Response>> list_videos(VideoService& videos, Request& request) {
@@ -98,17 +104,16 @@ awaitable<Result<Response>> delete_video(VideoService& videos, Request& request)
 
 }  // namespace
 
-void add_video_routes(OnceRoutes& routes, VideoService& videos, VideoIngest& ingest,
-                      std::int64_t upload_max_bytes) {
+void add_video_routes(OnceRoutes& routes, VideoService& videos, UploadService& uploads,
+                      UploadLimits limits) {
   const auto on = [&](const char* operation, auto function) {
     routes.router().on(operation,
                        [&videos, function](Request& request) { return function(videos, request); });
   };
   // Not by OnceRoutes: the bytes come before the transaction.
-  routes.router().on("uploadVideo",
-                     [&ingest, &once = routes.once(), upload_max_bytes](Request& request) {
-                       return upload_video(ingest, once, upload_max_bytes, request);
-                     });
+  routes.router().on("uploadVideo", [&uploads, &once = routes.once(), limits](Request& request) {
+    return upload_video(uploads, once, limits, request);
+  });
   on("listVideos", list_videos);
   on("getVideo", get_video);
   on("deleteVideo", delete_video);

@@ -12,8 +12,10 @@ asio::awaitable<Result<void>> VideoIngest::check(UserId user, DatasetId dataset)
   co_return Result<void>{};
 }
 
-asio::awaitable<Result<media::MediaInfo>> VideoIngest::probe(BlobId file, std::int64_t size) {
-  return probe_(file, size);
+asio::awaitable<Result<media::MediaInfo>> VideoIngest::probe(UserId user, BlobId file,
+                                                             std::int64_t size,
+                                                             std::shared_ptr<Cancellation> cancel) {
+  return probe_(user, file, size, std::move(cancel));
 }
 
 asio::awaitable<Result<Video>> VideoIngest::accept(db::Transaction& transaction, NewVideo video) {
@@ -28,8 +30,7 @@ asio::awaitable<Result<Video>> VideoIngest::accept(db::Transaction& transaction,
   if (!added) {
     co_return Error{ErrorCode::not_found, "There is no such dataset."};
   }
-  const auto charged = co_await credits_.charge_upload(transaction, user, id,
-                                                       credits_.prices().upload_per_frame * frames,
+  const auto charged = co_await credits_.charge_upload(transaction, user, id, price_of(frames),
                                                        std::to_string(frames) + " frames");
   if (!charged) {
     co_return charged.error();

@@ -2,8 +2,10 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <functional>
+#include <memory>
 
 #include "blobs/blob_store.hpp"
+#include "core/cancellation.hpp"
 #include "core/error.hpp"
 #include "credits/credit_service.hpp"
 #include "datasets/dataset_service.hpp"
@@ -13,9 +15,9 @@
 namespace infernode {
 
 // Finds out what is in a stored file of `size` bytes. unsupported_media: no video; invalid: a video
-// that is damaged or cannot be decoded.
-using Prober =
-    std::function<asio::awaitable<Result<media::MediaInfo>>(BlobId file, std::int64_t size)>;
+// that is damaged or cannot be decoded. Throws Cancelled.
+using Prober = std::function<asio::awaitable<Result<media::MediaInfo>>(
+    UserId user, BlobId file, std::int64_t size, std::shared_ptr<Cancellation> cancel)>;
 
 // The way by which every video comes in, whatever carried its bytes here: they are staged as a
 // blob, probed, paid for and adopted. Everything it is given must outlive it.
@@ -26,8 +28,11 @@ public:
 
   // Whether the user may bring videos into the dataset: not_found otherwise.
   asio::awaitable<Result<void>> check(UserId user, DatasetId dataset);
-  // What is in a staged file.
-  asio::awaitable<Result<media::MediaInfo>> probe(BlobId file, std::int64_t size);
+  // What is in a staged file. Users take turns. Throws Cancelled.
+  asio::awaitable<Result<media::MediaInfo>> probe(UserId user, BlobId file, std::int64_t size,
+                                                  std::shared_ptr<Cancellation> cancel);
+  // What accepting a video of so many frames costs.
+  Tokens price_of(int frames) const { return credits_.prices().upload_per_frame * frames; }
   // In the caller's transaction: makes a video of a staged and probed file and charges for its
   // frames. Discarding the file after an Error is the caller's.
   asio::awaitable<Result<Video>> accept(db::Transaction& transaction, NewVideo video);

@@ -69,11 +69,14 @@ media::MediaInfo info_from_json(const json::object& outcome) {
 
 }  // namespace
 
-asio::awaitable<Result<media::MediaInfo>> VideoProber::probe(std::int64_t video_bytes,
-                                                             SourceReader read) {
-  const auto slot = co_await slots_.acquire();
+asio::awaitable<Result<media::MediaInfo>> VideoProber::probe(std::string user,
+                                                             std::int64_t video_bytes,
+                                                             SourceReader read,
+                                                             std::shared_ptr<Cancellation> cancel) {
+  const auto slot = co_await slots_.acquire(std::move(user), cancel);
   const RunnerOptions options;
   RunnerProcess runner{executor_, options};
+  const Cancellation::Hook stop{*cancel, [&runner] { runner.kill(); }};
   std::vector<std::byte> thumbnail;
   FrameSink keep_thumbnail = [&thumbnail](RunnerFrame frame) -> asio::awaitable<void> {
     thumbnail = std::move(frame.jpeg);
@@ -101,12 +104,20 @@ asio::awaitable<Result<media::MediaInfo>> VideoProber::probe(std::int64_t video_
     co_return media_error(
         failure.fault() == Fault::not_a_video ? ErrorCode::unsupported_media : ErrorCode::invalid,
         failure.what());
+  } catch (const RunnerNotStarted&) {
+    if (cancel->cancelled()) {
+      throw Cancelled("cancelled while a video was looked into");
+    }
+    throw;
   } catch (const RunnerOverLimit& error) {
     log::warn("a video was not looked into: {}", error.what());
     co_return media_error(ErrorCode::invalid,
                           "The video cannot be read: it takes far more work than others of its "
                           "size.");
   } catch (const RunnerCrashed& error) {
+    if (cancel->cancelled()) {
+      throw Cancelled("cancelled while a video was looked into");
+    }
     log::warn("a video was not looked into: {}", error.what());
     co_return media_error(ErrorCode::invalid,
                           "The video cannot be read: the decoder gave up on it.");

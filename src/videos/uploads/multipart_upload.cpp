@@ -4,11 +4,14 @@
 
 #include <algorithm>
 #include <exception>
+#include <utility>
 
 #include "core/json.hpp"
 #include "core/log.hpp"
 #include "http/multipart.hpp"
+#include "idempotency/once_routes.hpp"
 #include "idempotency/request_key.hpp"
+#include "videos/uploads/upload_controller.hpp"
 
 namespace infernode {
 namespace {
@@ -18,6 +21,8 @@ using Event = http::MultipartParser::Event;
 constexpr std::size_t kMaxNameBytes = 255;
 // Room for the form around the file.
 constexpr std::int64_t kFormBytes = 64 * 1024;
+// How often it is looked whether the client of a video that is looked into is still there.
+constexpr std::chrono::milliseconds kLookInterval{250};
 
 struct Form {
   explicit Form(BlobStore& blobs) : file{blobs} {}
@@ -120,15 +125,82 @@ asio::awaitable<Result<void>> receive_form(http::Request& request, const std::st
 
 struct Received {
   Answer answer;
-  bool adopted = false;  // the staged file became the video's
+  bool adopted = false;  // the staged file became the video's or the upload's
 };
 
-asio::awaitable<Result<Received>> receive_and_add(VideoIngest& ingest, IdempotencyService& once,
+// Whether the client says that it will come back (RFC 7240, 4.1).
+bool prefers_to_come_back(const http::Request& request) {
+  std::string preferences;
+  for (const char letter : http::lower_case(request.header("prefer"))) {
+    if (letter != ' ' && letter != '\t') {
+      preferences += letter;
+    }
+  }
+  return ("," + preferences + ",").find(",respond-async,") != std::string::npos;
+}
+
+// Waits for the probe for as long as a client can be let wait; false when it takes longer. Throws
+// PeerGone when the client goes.
+asio::awaitable<bool> wait_for(PendingProbe& probe, const http::Request& request,
+                               std::chrono::steady_clock::duration most) {
+  const auto end = std::chrono::steady_clock::now() + most;
+  while (!co_await probe.wait(kLookInterval)) {
+    if (request.stream->peer_gone()) {
+      throw http::PeerGone("the client went away while its video was looked into");
+    }
+    if (std::chrono::steady_clock::now() >= end) {
+      co_return false;
+    }
+  }
+  co_return true;
+}
+
+// Ends a probe that nobody goes on with.
+class ProbeHolder {
+public:
+  explicit ProbeHolder(std::shared_ptr<PendingProbe> probe) : probe_{std::move(probe)} {}
+  ~ProbeHolder() {
+    if (probe_) {
+      probe_->cancel();
+    }
+  }
+  ProbeHolder(const ProbeHolder&) = delete;
+  ProbeHolder& operator=(const ProbeHolder&) = delete;
+  PendingProbe& get() const { return *probe_; }
+  std::shared_ptr<PendingProbe> hand_over() { return std::exchange(probe_, nullptr); }
+
+private:
+  std::shared_ptr<PendingProbe> probe_;
+};
+
+// Answers with the upload, which goes on in the background.
+asio::awaitable<Result<Received>> add_for_later(UploadService& uploads, IdempotencyService& once,
+                                                NewVideo video, std::optional<IdempotencyKey> key,
+                                                ProbeHolder& probe) {
+  const UploadId id = UploadId::random();
+  bool adopted = false;
+  IdempotencyService::Effect effect =
+      [&](db::Transaction& transaction) -> asio::awaitable<Result<Answer>> {
+    const auto upload = co_await uploads.add(transaction, id, video);
+    adopted = true;
+    co_return json_answer(kAcceptedForLater, upload_json(upload));
+  };
+  auto answer = co_await once.act(video.user, std::move(key), std::move(effect));
+  if (!answer) {
+    co_return answer.error();
+  }
+  if (adopted) {
+    uploads.follow(id, std::move(video), probe.hand_over());
+  }
+  co_return Received{std::move(*answer), adopted};
+}
+
+asio::awaitable<Result<Received>> receive_and_add(UploadService& uploads, IdempotencyService& once,
                                                   DatasetId dataset, http::Request& request,
                                                   const std::string& boundary, Form& form,
-                                                  std::int64_t max_bytes,
-                                                  const VideoAnswer& answer_of, bool repeated) {
-  const auto received = co_await receive_form(request, boundary, form, max_bytes);
+                                                  UploadLimits limits, const VideoAnswer& answer_of,
+                                                  bool repeated) {
+  const auto received = co_await receive_form(request, boundary, form, limits.max_bytes);
   if (!received) {
     co_return received.error();
   }
@@ -142,7 +214,14 @@ asio::awaitable<Result<Received>> receive_and_add(VideoIngest& ingest, Idempoten
   upload.sha256 = form.sha.finish();
   auto key = idempotency_key(request, form.name + "\n" + hex(upload.sha256));
   if (!repeated) {
-    auto info = co_await ingest.probe(upload.file, upload.size);
+    const bool later = prefers_to_come_back(request);
+    ProbeHolder probe{later ? nullptr
+                            : PendingProbe::start(uploads.executor(), uploads.ingest(), upload)};
+    const bool done = !later && co_await wait_for(probe.get(), request, limits.wait);
+    if (!done) {
+      co_return co_await add_for_later(uploads, once, std::move(upload), std::move(key), probe);
+    }
+    auto info = probe.get().take();
     if (!info) {
       co_return info.error();
     }
@@ -157,7 +236,7 @@ asio::awaitable<Result<Received>> receive_and_add(VideoIngest& ingest, Idempoten
       co_await transaction.execute_all(std::move(nothing));
       throw Unavailable("the answer to a repeated upload expired meanwhile");
     }
-    auto video = co_await ingest.accept(transaction, upload);
+    auto video = co_await uploads.ingest().accept(transaction, upload);
     if (!video) {
       co_return video.error();
     }
@@ -173,17 +252,18 @@ asio::awaitable<Result<Received>> receive_and_add(VideoIngest& ingest, Idempoten
 
 }  // namespace
 
-asio::awaitable<Result<Answer>> receive_video(VideoIngest& ingest, IdempotencyService& once,
+asio::awaitable<Result<Answer>> receive_video(UploadService& uploads, IdempotencyService& once,
                                               DatasetId dataset, http::Request& request,
-                                              std::int64_t max_bytes, VideoAnswer answer) {
+                                              UploadLimits limits, VideoAnswer answer) {
+  auto& ingest = uploads.ingest();
   const auto boundary = http::multipart_boundary(request.header("content-type"));
   if (!boundary) {
     co_return Error{ErrorCode::unsupported_media,
                     "A video is uploaded as multipart/form-data with the field file."};
   }
   const auto announced = request.stream->content_length();
-  if (announced && *announced > static_cast<std::uint64_t>(max_bytes + kFormBytes)) {
-    co_return too_large(max_bytes);
+  if (announced && *announced > static_cast<std::uint64_t>(limits.max_bytes + kFormBytes)) {
+    co_return too_large(limits.max_bytes);
   }
   // What was answered once is answered again, also when the dataset is gone by now.
   bool repeated = false;
@@ -200,7 +280,7 @@ asio::awaitable<Result<Answer>> receive_video(VideoIngest& ingest, IdempotencySe
   std::exception_ptr failure;
   Result<Received> received = Error{ErrorCode::malformed, ""};
   try {
-    received = co_await receive_and_add(ingest, once, dataset, request, *boundary, form, max_bytes,
+    received = co_await receive_and_add(uploads, once, dataset, request, *boundary, form, limits,
                                         answer, repeated);
   } catch (...) {
     failure = std::current_exception();
