@@ -258,6 +258,7 @@ private:
     facts.height = info.height;
     facts.fps = info.fps;
     facts.frame_count = info.frame_count;
+    facts.warnings = info.warnings;
     facts.seconds = seconds_since(started);
     auto hashing = [path = fs::path{options_.video}] { return sha256_of_file(path); };
     facts.video_sha256 = co_await run_blocking(files_, std::move(hashing));

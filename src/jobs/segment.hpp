@@ -61,6 +61,7 @@ struct ClaimedSegment {
   int height = 0;           // pixels
   double fps = 0;
   int frame_count = 0;
+  std::vector<std::string> warnings;  // of the video
 };
 
 // What a finished segment of frames brought.

@@ -53,7 +53,7 @@ constexpr Statement kClaim{"segments.claim", R"sql(
          claimed."keyframe_position", claimed."keyframe_time",
          job."user_id", job."video_id", job."status", job."params", job."started_at", job."images",
          video."file", blob."size", encode(blob."sha256", 'hex') AS sha256, video."width",
-         video."height", video."fps", video."frame_count"
+         video."height", video."fps", video."frame_count", video."warnings"
     FROM claimed
     JOIN "InferenceJobs" AS job ON job."id" = claimed."job_id"
     JOIN "Videos" AS video ON video."id" = job."video_id"
@@ -179,6 +179,7 @@ ClaimedSegment claimed_from_row(const db::Row& row, LeaseToken lease) {
   segment.height = row.get<int>("height");
   segment.fps = row.get<double>("fps");
   segment.frame_count = row.get<int>("frame_count");
+  segment.warnings = row.get<std::vector<std::string>>("warnings");
   return segment;
 }
 

@@ -120,6 +120,7 @@ asio::awaitable<bool> Assembler::finish(ClaimedSegment segment, Assembly assembl
   facts.height = segment.height;
   facts.fps = segment.fps;
   facts.frame_count = segment.frame_count;
+  facts.warnings = segment.warnings;
   if (segment.started_at) {
     const auto now = std::chrono::system_clock::now();
     facts.seconds = std::chrono::duration<double>(now - *segment.started_at).count();

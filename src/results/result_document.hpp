@@ -49,7 +49,8 @@ struct ResultFacts {
   int height = 0;  // pixels
   double fps = 0;
   int frame_count = 0;
-  double seconds = 0;  // from start to end
+  std::vector<std::string> warnings;  // what was odd about the video
+  double seconds = 0;                 // from start to end
   std::string video_sha256;
 };
 

@@ -58,8 +58,10 @@ TEST(ResultDocument, AddsUp) {
   const auto totals = two_segments();
   ResultFacts facts;
   facts.params = {{"pipeline", "detect"}, {"model", "m"}};
+  facts.warnings = {"odd"};
   const auto head = result_head(facts, totals, {{"objects", 4}});
   EXPECT_EQ(head.at("accounting").at("selected").as_int64(), 10);
+  EXPECT_EQ(head.at("warnings").at(0).as_string(), "odd");
   EXPECT_EQ(head.at("accounting").at("processed").as_int64(), 7);
   EXPECT_EQ(head.at("accounting").at("reasons").at("not_decodable").as_int64(), 2);
   EXPECT_EQ(totals.tally.at("person"), 3);

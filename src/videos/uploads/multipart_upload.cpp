@@ -29,6 +29,7 @@ struct Form {
 
   BlobWriter file;
   Sha256 sha;
+  bool remembered = false;  // an upload was to refer to the file, and maybe does
   bool has_file = false;
   std::string filename;
   bool has_name = false;
@@ -176,11 +177,12 @@ private:
 // Answers with the upload, which goes on in the background.
 asio::awaitable<Result<Received>> add_for_later(UploadService& uploads, IdempotencyService& once,
                                                 NewVideo video, std::optional<IdempotencyKey> key,
-                                                ProbeHolder& probe) {
+                                                ProbeHolder& probe, bool& remembered) {
   const UploadId id = UploadId::random();
   bool adopted = false;
   IdempotencyService::Effect effect =
       [&](db::Transaction& transaction) -> asio::awaitable<Result<Answer>> {
+    remembered = true;  // should the commit's answer be lost, the file may be needed
     const auto upload = co_await uploads.add(transaction, id, video);
     adopted = true;
     co_return json_answer(kAcceptedForLater, upload_json(upload));
@@ -219,7 +221,8 @@ asio::awaitable<Result<Received>> receive_and_add(UploadService& uploads, Idempo
                             : PendingProbe::start(uploads.executor(), uploads.ingest(), upload)};
     const bool done = !later && co_await wait_for(probe.get(), request, limits.wait);
     if (!done) {
-      co_return co_await add_for_later(uploads, once, std::move(upload), std::move(key), probe);
+      co_return co_await add_for_later(uploads, once, std::move(upload), std::move(key), probe,
+                                       form.remembered);
     }
     auto info = probe.get().take();
     if (!info) {
@@ -286,7 +289,7 @@ asio::awaitable<Result<Answer>> receive_video(UploadService& uploads, Idempotenc
     failure = std::current_exception();
   }
   const bool adopted = received && received->adopted;
-  if ((failure || !adopted) && form.file.id()) {
+  if ((failure || !adopted) && form.file.id() && !form.remembered) {
     // Should even this fail, the staged blob expires by itself. Adopted ones are left alone, so an
     // answer that was lost after the commit loses nothing.
     try {
