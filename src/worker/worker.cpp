@@ -14,6 +14,8 @@ namespace {
 constexpr std::chrono::seconds kPollInterval{5};
 constexpr std::chrono::seconds kHeartbeatInterval{1};
 constexpr std::chrono::seconds kDatabaseRetry{1};
+// What people are told of a fault that is not in their video.
+constexpr const char* kInternalFault = "An internal fault; the server's log names it.";
 constexpr int kInfrastructureDelaySeconds = 1;  // before a segment given back can be claimed
 
 // A staged blob as a sink of the recorder.
@@ -209,8 +211,7 @@ asio::awaitable<void> Worker::work_off(ClaimedSegment segment) {
         co_await services_.segments.give_back(segment, kInfrastructureDelaySeconds);
       } else {
         // Stored bytes that are damaged, say: tried again, but not for ever.
-        co_await services_.segments.fail(segment, "An internal fault; the server's log names it.",
-                                         false);
+        co_await services_.segments.fail(segment, kInternalFault, false);
       }
     } catch (const std::exception& error) {
       // Then its lease ends.
@@ -248,6 +249,7 @@ asio::awaitable<void> Worker::renew(ClaimedSegment segment, std::shared_ptr<Leas
 asio::awaitable<void> Worker::work_off_frames(ClaimedSegment segment,
                                               std::shared_ptr<Lease> lease) {
   std::string failure;
+  std::string told;  // to the user: no paths of this machine, no texts of libraries
   bool permanent = false;
   try {
     auto outcome = co_await record_frames(segment, lease);
@@ -257,8 +259,10 @@ asio::awaitable<void> Worker::work_off_frames(ClaimedSegment segment,
   } catch (const runner::TaskFailed& error) {
     failure = error.what();
     permanent = error.fault() != runner::Fault::internal;
+    told = permanent ? failure : kInternalFault;
   } catch (const runner::RunnerCrashed& error) {
     failure = error.what();
+    told = failure;
   }
   // The runner may be in the middle of something: the next segment gets a new one. What this one
   // stored expires by itself.
@@ -269,7 +273,7 @@ asio::awaitable<void> Worker::work_off_frames(ClaimedSegment segment,
   } else if (!lease->lost) {
     log::warn("job {}, frames {} to {}, attempt {}: {}", segment.job.to_string(),
               segment.plan.start_frame, segment.plan.end_frame, segment.attempts, failure);
-    co_await services_.segments.fail(segment, failure, permanent);
+    co_await services_.segments.fail(segment, std::move(told), permanent);
   }
 }
 

@@ -275,6 +275,21 @@ TEST_F(AtWork, ARunnerThatDiesCostsOneAttempt) {
 }
 
 // A full disk pauses the worker; it says so, and goes on when there is room again.
+// C6: what a library or the runner says of a fault of ours is for the log.
+TEST_F(AtWork, AnInternalFaultIsNotToldInItsOwnWords) {
+  auto made = upload();
+  made.job = services_.make_job_of(made.user, made.video);
+  services_.database.sql("DELETE FROM \"BlobParts\"");  // so its bytes cannot be read
+  add_worker();
+  wait_until([&] {
+    return services_.database.value(
+               "SELECT count(*) > 0 FROM \"Segments\" WHERE \"error\" IS NOT NULL") == "t";
+  });
+  EXPECT_EQ(services_.database.value("SELECT max(\"error\") FROM \"Segments\""),
+            "An internal fault; the server's log names it.");
+  stop_workers();
+}
+
 TEST_F(AtWork, AFullDiskPausesTheQueue) {
   class FullChunks : public PostgresChunks {
   public:

@@ -116,13 +116,10 @@ struct RunnerProcess::State : std::enable_shared_from_this<RunnerProcess::State>
   std::string exceeded;  // which limit it was killed for
 
   // By the pidfd, which never means another process.
-  void kill_child() const {
+  void kill_child() {
     if (child > 0 && !ended) {
-      syscall(SYS_pidfd_send_signal, process_descriptor(), SIGKILL, nullptr, 0);
+      syscall(SYS_pidfd_send_signal, process.native_handle(), SIGKILL, nullptr, 0);
     }
-  }
-  int process_descriptor() const {
-    return const_cast<asio::posix::stream_descriptor&>(process).native_handle();
   }
 
   // Takes note of the child's end, if it has come.
@@ -135,7 +132,7 @@ struct RunnerProcess::State : std::enable_shared_from_this<RunnerProcess::State>
   }
 
   // Kills the child over something that no honest runner does.
-  [[noreturn]] void violated(const std::string& what) const {
+  [[noreturn]] void violated(const std::string& what) {
     kill_child();
     throw RunnerCrashed("the runner " + what);
   }
@@ -351,7 +348,7 @@ struct RunnerProcess::State : std::enable_shared_from_this<RunnerProcess::State>
   }
 
   // A message's text as an object.
-  boost::json::object object_of(const std::string& text) const {
+  boost::json::object object_of(const std::string& text) {
     boost::system::error_code error;
     auto value = boost::json::parse(text, error);
     if (error || !value.is_object()) {
