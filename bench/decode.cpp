@@ -72,7 +72,7 @@ double by_segments(const std::vector<std::byte>& video, const media::MediaInfo& 
   std::unique_ptr<media::Container> container;
   for (const auto& segment : segments) {
     media::FrameReader reader{source, segment.keyframe, std::exchange(container, nullptr)};
-    reader.stop_before(segment.end_frame);
+    reader.want({segment.start_frame, segment.end_frame, step});
     for (int wanted = segment.start_frame; wanted < segment.end_frame;) {
       const auto frame = reader.next();
       if (!frame) {

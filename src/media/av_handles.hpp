@@ -20,12 +20,16 @@ struct FreePacket {
 struct FreeCodec {
   void operator()(AVCodecContext* codec) const { avcodec_free_context(&codec); }
 };
+struct FreeParser {
+  void operator()(AVCodecParserContext* parser) const { av_parser_close(parser); }
+};
 struct FreeScaler {
   void operator()(SwsContext* scaler) const { sws_freeContext(scaler); }
 };
 using FramePtr = std::unique_ptr<AVFrame, FreeFrame>;
 using PacketPtr = std::unique_ptr<AVPacket, FreePacket>;
 using CodecPtr = std::unique_ptr<AVCodecContext, FreeCodec>;
+using ParserPtr = std::unique_ptr<AVCodecParserContext, FreeParser>;
 using ScalerPtr = std::unique_ptr<SwsContext, FreeScaler>;
 
 }  // namespace infernode::media

@@ -157,6 +157,7 @@ Container::~Container() {
 
 void Container::close() {
   codec_.reset();
+  parser_.reset();
   avformat_close_input(&format_);
   if (io_ != nullptr) {
     av_freep(&io_->buffer);
@@ -244,6 +245,27 @@ bool Container::is_shown(const AVPacket& packet) const {
     default:
       return true;
   }
+}
+
+bool Container::is_keyframe(const AVPacket& packet) {
+  if ((packet.flags & AV_PKT_FLAG_KEY) == 0) {
+    return false;
+  }
+  if (stream_->codecpar->codec_id != AV_CODEC_ID_H264) {
+    return true;
+  }
+  if (!parser_) {
+    parser_.reset(av_parser_init(AV_CODEC_ID_H264));
+    if (!parser_) {
+      throw std::bad_alloc{};
+    }
+    parser_->flags |= PARSER_FLAG_COMPLETE_FRAMES;
+  }
+  std::uint8_t* whole = nullptr;  // the packet again
+  int size = 0;
+  av_parser_parse2(parser_.get(), &codec(), &whole, &size, packet.data, packet.size, packet.pts,
+                   packet.dts, packet.pos);
+  return parser_->pict_type == AV_PICTURE_TYPE_I;
 }
 
 bool Container::has_positions() const {

@@ -64,6 +64,9 @@ public:
   // Whether a player shows a picture for this packet: not for what an edit list hides, for empty
   // ones and for reference pictures of VP8 and VP9 that are never shown.
   bool is_shown(const AVPacket& packet) const;
+  // Whether decoding can begin with this packet: it is a keyframe, and not one from which pictures
+  // become whole little by little only (H.264's gradual refresh, which FFmpeg flags alike).
+  bool is_keyframe(const AVPacket& packet);
   // Goes to `position` (bytes), or to the last keyframe at or before `time` (in the stream's time
   // base); false where the demuxer cannot.
   bool seek_to_position(std::int64_t position);
@@ -81,6 +84,7 @@ private:
   int video_streams_ = 0;
   int unreadable_ = 0;
   CodecPtr codec_;
+  ParserPtr parser_;  // of H.264, once it was needed
 
   static int read_bytes(void* self, std::uint8_t* buffer, int size);
   static std::int64_t seek_bytes(void* self, std::int64_t offset, int whence);

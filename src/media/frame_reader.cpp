@@ -9,6 +9,9 @@ namespace {
 
 // How far before a keyframe the search begins, when a nearer one landed behind it.
 constexpr double kStepsBackSeconds[] = {0, 1, 5, 25, 125};
+// What is read ahead to find a keyframe, at most. Packets of large intra pictures are megabytes.
+constexpr std::size_t kMostAhead = 1000;
+constexpr std::size_t kMostAheadBytes = 16 << 20;
 
 }  // namespace
 
@@ -93,35 +96,144 @@ bool FrameReader::feed() {
   if (drained_) {
     return false;
   }
-  if (!std::exchange(packet_waits_, false) && !container_->read_packet(*packet_)) {
-    drained_ = true;
+  if (ahead_.empty()) {
+    read_ahead();
+  }
+  look_ahead();
+  if (ahead_.empty() || restarts_) {
+    drained_ = !restarts_;
     give(nullptr);
     return true;
   }
-  if (!start_ && packet_->dts != AV_NOPTS_VALUE && container_->is_shown(*packet_)) {
+  const Ahead next = std::move(ahead_.front());
+  ahead_.pop_front();
+  ahead_bytes_ -= static_cast<std::size_t>(next.packet->size);
+  // Pictures that are shown before a keyframe and follow it build on what was left out.
+  if (jumped_ && next.numbered && next.packet->pts < *jumped_) {
+    return true;
+  }
+  const bool unwanted =
+      picks() && next.numbered && is_known(next) && !wanted_.holds(number_at(next.packet->pts));
+  container_->codec().skip_frame =
+      unwanted && leaves_out_unreferenced() ? AVDISCARD_NONREF : AVDISCARD_DEFAULT;
+  give(next.packet.get());
+  return true;
+}
+
+// Whether some of the frames that come are not wanted.
+bool FrameReader::picks() const {
+  return start_ && (wanted_.step > 1 || next_index_ < wanted_.first);
+}
+
+// Reads one packet more; false at the end of what is needed.
+bool FrameReader::read_ahead() {
+  if (input_ended_ ||
+      (!std::exchange(packet_waits_, false) && !container_->read_packet(*packet_))) {
+    input_ended_ = true;
+    return false;
+  }
+  const bool shown = container_->is_shown(*packet_);
+  if (!start_ && packet_->dts != AV_NOPTS_VALUE && shown) {
     first_dts_ = first_dts_.value_or(packet_->dts);
     counts_steadily_ = counts_steadily_ && packet_->dts > last_dts_.value_or(packet_->dts - 1);
     last_dts_ = packet_->dts;
     decoding_times_.push_back(packet_->dts);
   }
-  if (start_ && packet_->pts != AV_NOPTS_VALUE && packet_->pts >= start_->pts &&
-      container_->is_shown(*packet_)) {
-    if (is_behind_end()) {
-      drained_ = true;
-      give(nullptr);
-      return true;
+  const bool numbered =
+      start_ && packet_->pts != AV_NOPTS_VALUE && packet_->pts >= start_->pts && shown;
+  if (numbered) {
+    if (is_behind_end(*packet_)) {
+      input_ended_ = true;
+      return false;
     }
-    expected_.insert(packet_->pts);
+    expected_.insert(std::upper_bound(expected_.begin(), expected_.end(), packet_->pts),
+                     packet_->pts);
     ++seen_;
     last_pts_ = std::max(last_pts_, packet_->pts);
+    times_order_ = times_order_ && packet_->dts != AV_NOPTS_VALUE && packet_->dts <= packet_->pts &&
+                   packet_->dts > read_dts_.value_or(packet_->dts - 1);
+    read_dts_ = packet_->dts;
   }
-  give(packet_.get());
+  ahead_bytes_ += static_cast<std::size_t>(packet_->size);
+  ahead_.push_back({PacketPtr{av_packet_alloc()}, numbered});
+  if (!ahead_.back().packet) {
+    throw std::bad_alloc{};
+  }
+  av_packet_move_ref(ahead_.back().packet.get(), packet_.get());
   return true;
+}
+
+// Reads on to the next frame that is wanted, and leaves out what is in front of a keyframe in
+// between.
+void FrameReader::look_ahead() {
+  if (!picks()) {
+    return;
+  }
+  const auto decided = [&] {
+    const int wanted = wanted_.at_or_after(first_ahead());
+    return wanted >= wanted_.end || (read_dts_ && wanted < number_at(*read_dts_ + 1));
+  };
+  while (times_order_ && ahead_.size() < kMostAhead && ahead_bytes_ < kMostAheadBytes &&
+         !decided() && read_ahead()) {
+  }
+  jump();
+}
+
+void FrameReader::jump() {
+  const int wanted = wanted_.at_or_after(first_ahead());
+  const auto key = std::find_if(ahead_.rbegin(), ahead_.rend(), [&](const Ahead& ahead) {
+    return ahead.numbered && is_known(ahead) && number_at(ahead.packet->pts) <= wanted &&
+           container_->is_keyframe(*ahead.packet);
+  });
+  if (key == ahead_.rend() || std::next(key) == ahead_.rend()) {
+    return;
+  }
+  jumped_ = key->packet->pts;
+  ahead_.erase(ahead_.begin(), std::prev(key.base()));
+  ahead_bytes_ = 0;
+  for (const auto& ahead : ahead_) {
+    ahead_bytes_ += static_cast<std::size_t>(ahead.packet->size);
+  }
+  restarts_ = decoder_holds_;
+}
+
+// The number of a picture with this time, as far as packets have been read.
+int FrameReader::number_at(std::int64_t pts) const {
+  return next_index_ + static_cast<int>(std::lower_bound(expected_.begin(), expected_.end(), pts) -
+                                        expected_.begin());
+}
+
+// The lowest number of a picture that was not given to the decoder; that of the next one to be read
+// when there is none.
+int FrameReader::first_ahead() const {
+  auto first = last_pts_ + 1;
+  for (const auto& ahead : ahead_) {
+    if (ahead.numbered) {
+      first = std::min(first, ahead.packet->pts);
+    }
+  }
+  return number_at(first);
+}
+
+// Whether every picture that is shown before it has been read, so that its number is certain:
+// packets come in the order in which they are decoded, and none is shown before.
+bool FrameReader::is_known(const Ahead& ahead) const {
+  return input_ended_ || (times_order_ && read_dts_ && ahead.packet->pts <= *read_dts_);
+}
+
+// Where the codec marks pictures that nothing builds on: nal_ref_idc 0 of H.264, B-pictures of the
+// MPEGs. HEVC's "non-reference" pictures are ones only within their layer, and those of VP8 carry
+// state.
+bool FrameReader::leaves_out_unreferenced() const {
+  const auto codec = container_->stream().codecpar->codec_id;
+  return codec == AV_CODEC_ID_H264 || codec == AV_CODEC_ID_MPEG2VIDEO ||
+         codec == AV_CODEC_ID_MPEG1VIDEO || codec == AV_CODEC_ID_MPEG4;
 }
 
 // A packet that the decoder refuses is a lost frame; the next one may be fine. But memory that is
 // missing is no fault of the packet.
 void FrameReader::give(const AVPacket* packet) {
+  decoder_holds_ = packet != nullptr;
   if (avcodec_send_packet(&container_->codec(), packet) == AVERROR(ENOMEM)) {
     throw std::bad_alloc{};
   }
@@ -129,18 +241,19 @@ void FrameReader::give(const AVPacket* packet) {
 
 // Whether every frame before the end has been read, and the packet is a keyframe behind them, which
 // none of them needs: then the decoder need not see it to give them.
-bool FrameReader::is_behind_end() const {
-  return end_ && (packet_->flags & AV_PKT_FLAG_KEY) != 0 && packet_->pts > last_pts_ &&
-         seen_ == *end_ - start_->frame;
+bool FrameReader::is_behind_end(const AVPacket& packet) const {
+  return (packet.flags & AV_PKT_FLAG_KEY) != 0 && packet.pts > last_pts_ &&
+         seen_ == wanted_.end - start_->frame;
 }
 
 bool FrameReader::number(DecodedFrame& frame) {
   if (start_) {
-    const auto own = frame.pts ? expected_.lower_bound(*frame.pts) : expected_.end();
+    const auto own = frame.pts ? std::lower_bound(expected_.begin(), expected_.end(), *frame.pts)
+                               : expected_.end();
     if (own == expected_.end() || *own != *frame.pts) {
       return false;
     }
-    next_index_ += static_cast<int>(std::distance(expected_.begin(), own));
+    next_index_ += static_cast<int>(own - expected_.begin());
     expected_.erase(expected_.begin(), std::next(own));
   }
   frame.index = next_index_++;
@@ -155,6 +268,11 @@ std::optional<DecodedFrame> FrameReader::next() {
   FramePtr picture{av_frame_alloc()};
   for (;;) {
     const int status = avcodec_receive_frame(&container_->codec(), picture.get());
+    if (restarts_ && (status == AVERROR_EOF || status == AVERROR(EAGAIN))) {
+      avcodec_flush_buffers(&container_->codec());
+      restarts_ = false;
+      continue;
+    }
     if (status == AVERROR_EOF) {
       return std::nullopt;
     }
@@ -162,7 +280,8 @@ std::optional<DecodedFrame> FrameReader::next() {
       throw std::bad_alloc{};
     }
     if (status < 0) {
-      if (!feed()) {
+      // One that it could not give, while it gives what it holds: others may follow.
+      if (!restarts_ && !feed()) {
         return std::nullopt;
       }
       continue;

@@ -61,7 +61,7 @@ Packets read_packets(Container& container) {
     }
     packets.times.push_back(packet->pts);
     packets.last_end = std::max(packets.last_end, packet->pts + packet->duration);
-    if ((packet->flags & AV_PKT_FLAG_KEY) != 0) {
+    if (container.is_keyframe(*packet)) {
       Keyframe key{0, packet->pts};
       if (packet->dts != AV_NOPTS_VALUE) {
         key.dts = packet->dts;

@@ -172,7 +172,7 @@ json::object run_segment_task(const json::value& task, const PipelineCatalogue& 
       *open.source,
       keyframe.is_null() ? std::nullopt : std::optional{media::keyframe_from_json(keyframe)},
       std::exchange(open.container, nullptr)};
-  reader.stop_before(static_cast<int>(end));
+  reader.want({static_cast<int>(wanted), static_cast<int>(end), static_cast<int>(step)});
   FrameLanes lanes{*frame_task, threads, channel};
   std::int64_t lost = 0;  // selected frames that the decoder could not give
   while (wanted < end) {
