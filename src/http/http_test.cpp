@@ -67,6 +67,16 @@ TEST(Multipart, GivesTheSamePartsHoweverTheBodyIsCut) {
   }
 }
 
+TEST(Multipart, AFilesNameHasNoControlCharacters) {
+  // U+0085 is C2 85; taking one character out must not make another.
+  const std::string name = "a\n\xc2\x85\xc2\x01\x9b\xc3\x85.mp4";
+  const auto parts = parse("--b\r\nContent-Disposition: form-data; name=file; filename=\"" + name +
+                               "\"\r\n\r\nx\r\n--b--",
+                           9);
+  ASSERT_TRUE(parts);
+  EXPECT_EQ(parts->at(0).header.filename, "a\xc3\x85.mp4");
+}
+
 TEST(Multipart, RefusesABodyThatIsNone) {
   const std::string header = "--b\r\nContent-Disposition: form-data; name=x\r\n\r\n";
   for (const std::string& wrong :

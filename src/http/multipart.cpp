@@ -63,8 +63,19 @@ std::optional<std::string> parameter(std::string_view value, std::string_view wa
 }
 
 std::string safe_filename(const std::string& given) {
-  std::string name = given.substr(given.find_last_of("/\\") + 1);
-  std::erase_if(name, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  std::string name;
+  for (const char letter : given.substr(given.find_last_of("/\\") + 1)) {
+    const auto byte = static_cast<unsigned char>(letter);
+    if (byte < 0x20 || byte == 0x7f) {
+      continue;
+    }
+    // U+0080 to U+009F are 0xC2 and this.
+    if (byte >= 0x80 && byte < 0xa0 && name.ends_with('\xc2')) {
+      name.pop_back();
+      continue;
+    }
+    name += letter;
+  }
   return name;
 }
 

@@ -1,12 +1,14 @@
 // Goal: no parser of outside bytes crashes, hangs or reads what is not its own, whatever it is
 // given. Method: a corpus of good input for each, mutated with a fixed seed (a failure prints it),
-// under the sanitizers in continuous integration. What a run finds becomes a plain test.
+// under the sanitizers in continuous integration; tests/fuzz/explore looks further, led by
+// coverage. What either finds becomes a plain test.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <random>
 #include <set>
 
@@ -18,10 +20,11 @@
 #include "http/content.hpp"
 #include "http/multipart.hpp"
 #include "http/openapi.hpp"
-#include "media/frame_reader.hpp"
-#include "media/probe.hpp"
-#include "results/image_index.hpp"
-#include "testing/file_source.hpp"
+#include "targets.hpp"
+
+extern "C" {
+#include <libavutil/log.h>
+}
 
 namespace infernode {
 namespace {
@@ -65,8 +68,8 @@ private:
   std::mt19937 random_;
 };
 
-void fuzz(const std::vector<std::string>& corpus, int rounds,
-          const std::function<void(const std::string&, Mutator&)>& target) {
+void mutate_corpus(const std::vector<std::string>& corpus, int rounds,
+                   const std::function<void(const std::string&, Mutator&)>& target) {
   for (std::uint32_t seed = 0; seed < static_cast<std::uint32_t>(rounds); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Mutator mutator{seed};
@@ -74,57 +77,59 @@ void fuzz(const std::vector<std::string>& corpus, int rounds,
   }
 }
 
-TEST(Fuzz, Multipart) {
-  const std::vector<std::string> corpus{
-      "--b\r\nContent-Disposition: form-data; name=\"file\"; "
-      "filename=\"a.mp4\"\r\n\r\ndata\r\n--b--\r\n",
-      "--b\r\nContent-Disposition: form-data; name=name\r\n\r\nx\r\n--b\r\nContent-Disposition: "
-      "form-data; name=file\r\n\r\n\r\n--b--"};
-  fuzz(corpus, 20'000, [](const std::string& body, Mutator& mutator) {
-    http::MultipartParser parser{"b"};
-    std::size_t at = 0;
-    std::size_t given = 0;
-    for (;;) {
-      const auto event = parser.next();
-      if (!event || *event == http::MultipartParser::Event::end) {
-        break;
-      }
-      if (*event == http::MultipartParser::Event::need_more) {
-        if (at == body.size()) {
-          EXPECT_TRUE(parser.finish());
-          break;
-        }
-        const auto step = std::min<std::size_t>(static_cast<std::size_t>(1 + mutator.number(60)),
-                                                body.size() - at);
-        parser.feed(std::as_bytes(std::span{body}).subspan(at, step));
-        at += step;
-      } else if (*event == http::MultipartParser::Event::data) {
-        given += parser.take_data().size();
-      }
+// Files of tests/fuzz/corpus: good input, and what exploring found to reach code that it does not.
+std::vector<std::string> corpus_of(const std::string& target) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry :
+       std::filesystem::directory_iterator{INFERNODE_SOURCE_DIR "/tests/fuzz/corpus/" + target}) {
+    files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  std::vector<std::string> corpus;
+  for (const auto& file : files) {
+    std::ifstream in{file, std::ios::binary};
+    corpus.emplace_back(std::istreambuf_iterator<char>{in}, std::istreambuf_iterator<char>{});
+  }
+  return corpus;
+}
+
+TEST(Fuzz, Targets) {
+  av_log_set_level(AV_LOG_QUIET);
+  const std::map<std::string, int> rounds{
+      {"probe", 500}, {"runner_messages", 1'500}, {"image_index", 5'000}, {"multipart", 20'000}};
+  for (const auto& target : fuzz::targets()) {
+    SCOPED_TRACE(target.name);
+    const auto corpus = corpus_of(target.name);
+    ASSERT_FALSE(corpus.empty());
+    for (const auto& known : corpus) {
+      target.run(std::as_bytes(std::span{known}));
     }
-    EXPECT_LE(given, body.size());
-  });
+    mutate_corpus(corpus, rounds.at(target.name), [&](const std::string& bytes, Mutator&) {
+      target.run(std::as_bytes(std::span{bytes}));
+    });
+  }
 }
 
 TEST(Fuzz, HeadersAndQueries) {
   const http::ApiDocument document{embedded_file("api/openapi.yaml")};
-  fuzz({"bytes=0-9", "bytes=-5", "multipart/form-data; boundary=\"a\\\"b\"",
-        "limit=3&tag=a%20b&deleted=true", "1769860800000000.5eed0000-0000-4000-8000-000000000001"},
-       20'000, [&](const std::string& text, Mutator&) {
-         const auto range = http::parse_range(text, 1000);
-         if (range.kind == http::ByteRange::Kind::part) {
-           EXPECT_LE(range.first, range.last);
-           EXPECT_LT(range.last, 1000);
-         }
-         http::multipart_boundary(text);
-         static_cast<void>(document.parse_query("listDatasets", text).has_value());
-         static_cast<void>(page_request({{"cursor", text}}).has_value());
-       });
+  mutate_corpus(
+      {"bytes=0-9", "bytes=-5", "multipart/form-data; boundary=\"a\\\"b\"",
+       "limit=3&tag=a%20b&deleted=true", "1769860800000000.5eed0000-0000-4000-8000-000000000001"},
+      20'000, [&](const std::string& text, Mutator&) {
+        const auto range = http::parse_range(text, 1000);
+        if (range.kind == http::ByteRange::Kind::part) {
+          EXPECT_LE(range.first, range.last);
+          EXPECT_LT(range.last, 1000);
+        }
+        http::multipart_boundary(text);
+        static_cast<void>(document.parse_query("listDatasets", text).has_value());
+        static_cast<void>(page_request({{"cursor", text}}).has_value());
+      });
 }
 
 TEST(Fuzz, Json) {
   const http::ApiDocument document{embedded_file("api/openapi.yaml")};
-  fuzz(
+  mutate_corpus(
       {R"({"video_ids":["5eed0000-0000-4000-8000-000000000001"],"params":{"pipeline":"detect","confidence":0.5,"classes":["a"]}})",
        R"({"dataset_id":"5eed0000-0000-4000-8000-000000000001","params":{"pipeline":"detect","end_frame":10}})"},
       5'000, [&](const std::string& text, Mutator&) {
@@ -183,52 +188,20 @@ TEST(Fuzz, WrongTypesInBodies) {
 TEST(Fuzz, FilesOfOurs) {
   const auto file =
       std::filesystem::temp_directory_path() / ("infernode-dotenv-" + std::to_string(getpid()));
-  fuzz({"INFERNODE_PORT=1\nexport DB_HOST='x'\n# c\n",
-        "-- migrate:up\nCREATE\n-- migrate:down\nDROP\n"},
-       2'000, [&](const std::string& text, Mutator&) {
-         std::ofstream{file, std::ios::binary} << text;
-         try {
-           load_config({}, read_dotenv(file));
-         } catch (const ConfigError&) {
-         }
-         try {
-           db::parse_migration("20260101000000-x.sql", text);
-         } catch (const db::MigrationError&) {
-         }
-         try {
-           read_index(std::as_bytes(std::span{text}));
-         } catch (const std::runtime_error&) {
-         }
-       });
+  mutate_corpus({"INFERNODE_PORT=1\nexport DB_HOST='x'\n# c\n",
+                 "-- migrate:up\nCREATE\n-- migrate:down\nDROP\n"},
+                2'000, [&](const std::string& text, Mutator&) {
+                  std::ofstream{file, std::ios::binary} << text;
+                  try {
+                    load_config({}, read_dotenv(file));
+                  } catch (const ConfigError&) {
+                  }
+                  try {
+                    db::parse_migration("20260101000000-x.sql", text);
+                  } catch (const db::MigrationError&) {
+                  }
+                });
   std::filesystem::remove(file);
-}
-
-TEST(Fuzz, Video) {
-  const auto whole = test::read_file(INFERNODE_SOURCE_DIR "/examples/street.mp4");
-  // The header's index is where a demuxer can be led astray; the first frames are enough behind it.
-  for (std::uint32_t seed = 0; seed < 150; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    Mutator mutator{seed};
-    auto bytes = whole;
-    const int reach = seed % 2 == 0 ? 4000 : static_cast<int>(bytes.size()) - 1;
-    for (int i = 1 + mutator.number(20); i > 0; --i) {
-      bytes[static_cast<std::size_t>(mutator.number(reach))] =
-          static_cast<std::byte>(mutator.number(255));
-    }
-    if (seed % 5 == 0) {
-      bytes.resize(static_cast<std::size_t>(mutator.number(static_cast<int>(bytes.size()))));
-    }
-    test::MemorySource source{bytes};
-    try {
-      const auto info = media::probe(source);
-      EXPECT_GT(info.frame_count, 0);
-      media::FrameReader reader{
-          source, info.keyframes.empty() ? std::nullopt : std::optional{info.keyframes.back()}};
-      for (int frames = 0; frames < 3 && reader.next(); ++frames) {
-      }
-    } catch (const media::MediaError&) {
-    }
-  }
 }
 
 }  // namespace

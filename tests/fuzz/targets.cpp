@@ -1,0 +1,162 @@
+#include "targets.hpp"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <stdexcept>
+
+#include "core/json.hpp"
+#include "http/multipart.hpp"
+#include "media/frame_reader.hpp"
+#include "media/probe.hpp"
+#include "results/image_index.hpp"
+#include "runner/protocol.hpp"
+#include "testing/file_source.hpp"
+#include "worker/segment_run.hpp"
+
+namespace infernode::fuzz {
+namespace {
+
+namespace json = boost::json;
+using Bytes = std::span<const std::byte>;
+
+void require(bool held, const char* what) {
+  if (!held) {
+    throw std::logic_error(what);
+  }
+}
+
+// A video: what is found in it can be read again from the last keyframe on.
+void probe(Bytes bytes) {
+  test::MemorySource source{{bytes.begin(), bytes.end()}};
+  try {
+    const auto info = media::probe(source);
+    require(info.frame_count > 0 && info.width > 0 && info.height > 0, "a video without frames");
+    media::FrameReader reader{
+        source, info.keyframes.empty() ? std::nullopt : std::optional{info.keyframes.back()}};
+    reader.want({0, info.frame_count, 3});
+    int last = -1;
+    for (int frames = 0; frames < 3; ++frames) {
+      const auto frame = reader.next();
+      if (!frame) {
+        break;
+      }
+      require(frame->index > last, "frames that do not ascend");
+      last = frame->index;
+    }
+  } catch (const media::MediaError&) {
+  }
+}
+
+class NoSink : public ByteSink {
+public:
+  asio::awaitable<void> write(std::vector<std::byte>) override { co_return; }
+};
+
+// What a runner says, from its first byte on, to a worker that has a segment of five frames done.
+void runner_messages(Bytes bytes) {
+  int ends[2];
+  require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "socketpair");
+  // More than that does not wait in a socket without being read.
+  const auto said = bytes.first(std::min<std::size_t>(bytes.size(), 64 * 1024));
+  require(
+      send(ends[1], said.data(), said.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(said.size()),
+      "send");
+  shutdown(ends[1], SHUT_WR);
+  {
+    asio::io_context context{1};
+    runner::RunnerProcess process{context.get_executor(),
+                                  runner::RunnerProcess::Connected{ends[0]}};
+    NoSink images;
+    NoSink frames;
+    ResultRecorder recorder{images, frames};
+    const SegmentWork work{{{"pipeline", "detect"}}, {10, 20, 5, std::nullopt}, 1000, 64, 48, 1};
+    const auto body = [&]() -> asio::awaitable<void> {
+      runner::SourceReader read = [](std::uint32_t, std::int64_t,
+                                     std::size_t) -> asio::awaitable<std::vector<std::byte>> {
+        co_return std::vector<std::byte>(8);
+      };
+      std::function<void()> on_frame = [] {};
+      EnergySettings energy;
+      try {
+        const auto outcome =
+            co_await run_segment(process, work, std::move(read), recorder, energy, on_frame);
+        require(outcome.processed + outcome.failed + outcome.skipped == 5 &&
+                    outcome.processed == recorder.frames(),
+                "an outcome that does not add up");
+      } catch (const runner::TaskFailed&) {
+      } catch (const runner::RunnerCrashed&) {
+      } catch (const runner::RunnerNotStarted&) {
+      }
+    };
+    std::exception_ptr failure;
+    asio::co_spawn(context, body(), [&](std::exception_ptr error) { failure = std::move(error); });
+    context.run();
+    if (failure) {
+      std::rethrow_exception(failure);
+    }
+  }
+  close(ends[1]);
+}
+
+// What a segment stored says of its images; it comes out as it went in.
+void image_index(Bytes bytes) {
+  try {
+    const auto images = read_index(bytes);
+    std::vector<std::byte> again;
+    for (const auto& image : images) {
+      append_to_index(again, image);
+      zip_entry(image, image.offset);
+    }
+    require(std::equal(bytes.begin(), bytes.end(), again.begin(), again.end()),
+            "an index that changes");
+  } catch (const std::runtime_error&) {
+  }
+}
+
+// A form, fed in pieces that its first byte says, with the boundary "b".
+void multipart(Bytes bytes) {
+  if (bytes.empty()) {
+    return;
+  }
+  const std::size_t piece = 1 + std::to_integer<std::size_t>(bytes.front());
+  auto rest = bytes.subspan(1);
+  std::size_t given = 0;
+  http::MultipartParser parser{"b"};
+  for (;;) {
+    const auto event = parser.next();
+    if (!event || *event == http::MultipartParser::Event::end) {
+      break;
+    }
+    if (*event == http::MultipartParser::Event::need_more) {
+      if (rest.empty()) {
+        require(parser.finish().has_value(), "a form without end that is whole");
+        break;
+      }
+      const auto next = rest.first(std::min(piece, rest.size()));
+      parser.feed(next);
+      rest = rest.subspan(next.size());
+    } else if (*event == http::MultipartParser::Event::data) {
+      given += parser.take_data().size();
+    } else if (*event == http::MultipartParser::Event::part) {
+      const auto& name = parser.header().filename;
+      require(!is_utf8(name) || !has_control_character(name),
+              "a file's name of control characters");
+    }
+  }
+  require(given <= bytes.size(), "more data than there was");
+}
+
+}  // namespace
+
+const std::vector<Target>& targets() {
+  static const std::vector<Target> all{{"probe", probe},
+                                       {"runner_messages", runner_messages},
+                                       {"image_index", image_index},
+                                       {"multipart", multipart}};
+  return all;
+}
+
+}  // namespace infernode::fuzz
