@@ -93,6 +93,9 @@ TEST(Json, RefusesWhatPostgresqlCannotStore) {
 TEST(Json, KnowsUtf8) {
   EXPECT_TRUE(is_utf8("plain \"quoted\" \\ text"));
   EXPECT_TRUE(is_utf8("\xe2\x82\xac"));
+  EXPECT_FALSE(
+      is_utf8("\xc2"
+              "a\x80"));  // the two halves of one, apart
   EXPECT_FALSE(is_utf8("\xe2\x82"));
   EXPECT_FALSE(is_utf8("\xed\xa0\x80"));  // a surrogate
   EXPECT_FALSE(is_utf8("\xc0\xaf"));      // overlong

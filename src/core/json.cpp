@@ -254,15 +254,14 @@ bool has_control_character(std::string_view text) {
 }
 
 bool is_utf8(std::string_view text) {
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) >= 0x80) {
-      quoted += c;
-    } else if (c == '\0') {
-      return false;
-    }
+  if (text.find('\0') != std::string_view::npos) {
+    return false;
   }
   // Boost.JSON checks the encoding of every string that it reads.
+  std::string quoted = "\"";
+  for (const char c : text) {
+    quoted += static_cast<unsigned char>(c) < 0x80 ? ' ' : c;
+  }
   return parse_json(quoted + "\"").has_value();
 }
 
