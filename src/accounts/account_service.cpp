@@ -52,11 +52,11 @@ std::string normalised_email(std::string email) {
   return email;
 }
 
-AccountService::AccountService(db::Pool& database, const TokenSigner& signer,
-                               PasswordHasher& hasher, LoginThrottle& throttle,
-                               std::int64_t token_life_seconds)
+AccountService::AccountService(db::Pool& database, TokenSigner& signer, PasswordHasher& hasher,
+                               LoginThrottle& throttle, std::int64_t token_life_seconds)
     : database_{database},
       signer_{signer},
+      users_{database},
       hasher_{hasher},
       throttle_{throttle},
       token_life_seconds_{token_life_seconds},
@@ -183,7 +183,7 @@ asio::awaitable<Result<User>> AccountService::authenticate(std::string token) {
   if (!claims) {
     co_return not_valid();
   }
-  auto user = co_await user_dao::find(database_, claims->user);
+  auto user = co_await users_.find(claims->user);
   if (!user || user->disabled_at || user->session_epoch != claims->session_epoch) {
     co_return not_valid();
   }
@@ -191,7 +191,7 @@ asio::awaitable<Result<User>> AccountService::authenticate(std::string token) {
 }
 
 asio::awaitable<Result<User>> AccountService::find(UserId id) {
-  auto user = co_await user_dao::find(database_, id);
+  auto user = co_await users_.find(id);
   if (!user) {
     co_return Error{ErrorCode::not_authenticated, "This account no longer exists."};
   }

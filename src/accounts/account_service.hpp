@@ -9,6 +9,7 @@
 #include "accounts/password.hpp"
 #include "accounts/token_signer.hpp"
 #include "accounts/user.hpp"
+#include "accounts/user_reader.hpp"
 #include "core/error.hpp"
 #include "db/pool.hpp"
 
@@ -23,7 +24,7 @@ struct Login {
 // Registers users, logs them in and recognises them. Everything it is given must outlive it.
 class AccountService {
 public:
-  AccountService(db::Pool& database, const TokenSigner& signer, PasswordHasher& hasher,
+  AccountService(db::Pool& database, TokenSigner& signer, PasswordHasher& hasher,
                  LoginThrottle& throttle, std::int64_t token_life_seconds);
 
   // conflict: the address is taken. invalid: not an e-mail address, or the password has fewer than
@@ -58,7 +59,8 @@ private:
   asio::awaitable<void> follow_cost(User user, std::string password);
 
   db::Pool& database_;
-  const TokenSigner& signer_;
+  TokenSigner& signer_;
+  UserReader users_;
   PasswordHasher& hasher_;
   LoginThrottle& throttle_;
   std::int64_t token_life_seconds_;

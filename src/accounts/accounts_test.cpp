@@ -81,7 +81,7 @@ protected:
 };
 
 TEST_F(Signer, VerifiesItsOwnTokensUntilTheyExpire) {
-  const TokenSigner signer{load()};
+  TokenSigner signer{load()};
   const std::string token = signer.sign(claims_);
   const auto claims = signer.verify(token, 1500);
   ASSERT_TRUE(claims);
@@ -92,6 +92,24 @@ TEST_F(Signer, VerifiesItsOwnTokensUntilTheyExpire) {
   EXPECT_EQ(signer.key_set().at("keys").as_array().size(), 1U);
   EXPECT_EQ(std::filesystem::status(*std::filesystem::directory_iterator{folder_}).permissions(),
             std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+}
+
+// What was verified once is not asked of the key again, but of the clock and of the keys there are.
+TEST_F(Signer, RemembersWhatItVerified) {
+  TokenSigner signer{load()};
+  const std::string token = signer.sign(claims_);
+  for (int i = 0; i < 3; ++i) {
+    const auto claims = signer.verify(token, 1500);
+    ASSERT_TRUE(claims);
+    EXPECT_EQ(claims->user, claims_.user);
+    EXPECT_FALSE(signer.verify(token + "x", 1500));
+  }
+  EXPECT_FALSE(signer.verify(token, 2000));
+  EXPECT_TRUE(signer.verify(token, 1500));
+  std::filesystem::remove(*std::filesystem::directory_iterator{folder_});
+  generate_key(folder_);
+  signer.replace_keys(load());
+  EXPECT_FALSE(signer.verify(token, 1500));
 }
 
 // A new key is published before it signs, and an older one verifies until all it signed has
@@ -109,14 +127,14 @@ TEST_F(Signer, RotatesKeys) {
   EXPECT_EQ(old_token.substr(0, old_token.find('.')), meanwhile.substr(0, meanwhile.find('.')));
 
   age(second, kKeyPublishedBefore);
-  const TokenSigner rotated{load()};
+  TokenSigner rotated{load()};
   EXPECT_EQ(load().signing, 1U);
   EXPECT_TRUE(rotated.verify(old_token, 1500));
   EXPECT_TRUE(rotated.verify(rotated.sign(claims_), 1500));
   EXPECT_EQ(rotated.key_set().at("keys").as_array().size(), 2U);
 
   age(second, kTokenLife);
-  const TokenSigner later{load()};
+  TokenSigner later{load()};
   EXPECT_FALSE(later.verify(old_token, 1500));
   EXPECT_TRUE(later.verify(rotated.sign(claims_), 1500));
   EXPECT_EQ(later.key_set().at("keys").as_array().size(), 1U);
@@ -129,7 +147,7 @@ TEST_F(Signer, RefusesAFolderWithoutKeys) {
 }
 
 TEST_F(Signer, RefusesTokensThatItDidNotSign) {
-  const TokenSigner signer{load()};
+  TokenSigner signer{load()};
   const std::string token = signer.sign(claims_);
   std::string tampered = token;
   tampered[token.find('.') + 5] ^= 1;

@@ -21,9 +21,9 @@
 #include <memory>
 #include <stdexcept>
 #include <tuple>
+#include <utility>
 
 #include "core/clock.hpp"
-#include "core/digest.hpp"
 
 namespace infernode {
 namespace {
@@ -32,6 +32,9 @@ namespace fs = std::filesystem;
 namespace json = boost::json;
 
 constexpr unsigned kKeyBits = 2048;
+// Tokens remembered in each generation; about 300 bytes each.
+constexpr std::size_t kRemembered = 10'000;
+constexpr std::size_t kMaxTokenBytes = 8192;
 constexpr const char* kIssuer = "infernode";
 
 using PKey = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
@@ -205,11 +208,37 @@ std::string TokenSigner::sign(const TokenClaims& claims) const {
   return encoded;
 }
 
-std::optional<TokenClaims> TokenSigner::verify(const std::string& text, std::int64_t now) const {
-  constexpr std::size_t kMaxTokenBytes = 8192;
-  if (text.size() > kMaxTokenBytes) {
+void TokenSigner::replace_keys(KeyRing ring) {
+  ring_ = std::move(ring);
+  recent_.clear();
+  older_.clear();
+}
+
+std::optional<TokenClaims> TokenSigner::verify(const std::string& token, std::int64_t now) {
+  if (token.size() > kMaxTokenBytes) {
     return std::nullopt;
   }
+  Sha256 sha;
+  sha.update(std::as_bytes(std::span{token}));
+  const auto digest = sha.finish();
+  std::optional<TokenClaims> claims;
+  if (const auto found = recent_.find(digest); found != recent_.end()) {
+    claims = found->second;
+  } else {
+    const auto known = older_.find(digest);
+    claims = known != older_.end() ? known->second : check(token, now);
+    if (!claims) {
+      return std::nullopt;
+    }
+    if (recent_.size() == kRemembered) {
+      older_ = std::exchange(recent_, {});
+    }
+    recent_.emplace(digest, *claims);
+  }
+  return claims->expires_at > now ? claims : std::nullopt;
+}
+
+std::optional<TokenClaims> TokenSigner::check(const std::string& text, std::int64_t now) const {
   for (const KeyRing::Key& key : ring_.keys) {
     jwt_t* raw = nullptr;
     if (jwt_decode(&raw, text.c_str(),

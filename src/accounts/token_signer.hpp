@@ -4,10 +4,12 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "core/digest.hpp"
 #include "core/id.hpp"
 
 namespace infernode {
@@ -48,20 +50,30 @@ constexpr std::chrono::seconds kKeyPublishedBefore{30};
 // its file. Throws std::runtime_error when the folder has no key or a file there is none.
 KeyRing load_keys(const std::filesystem::path& folder, std::chrono::seconds token_life);
 
-// Signs and verifies JSON Web Tokens, RS256 and nothing else.
+// Signs and verifies JSON Web Tokens, RS256 and nothing else. A token that was found valid is
+// remembered by its SHA-256 until it expires, since clients send theirs with each request.
 class TokenSigner {
 public:
   explicit TokenSigner(KeyRing ring) : ring_{std::move(ring)} {}
 
-  void replace_keys(KeyRing ring) { ring_ = std::move(ring); }
+  // What was signed by a key that is gone is not valid any more.
+  void replace_keys(KeyRing ring);
   std::string sign(const TokenClaims& claims) const;
   // nullopt for a token that is malformed, expired at `now` (seconds since 1970), signed by another
   // key or in another way.
-  std::optional<TokenClaims> verify(const std::string& token, std::int64_t now) const;
+  std::optional<TokenClaims> verify(const std::string& token, std::int64_t now);
   const boost::json::object& key_set() const { return ring_.key_set; }
 
 private:
+  using Remembered = std::map<Sha256Digest, TokenClaims>;
+
+  std::optional<TokenClaims> check(const std::string& token, std::int64_t now) const;
+
   KeyRing ring_;
+  // Two generations: when the younger one is full it becomes the older, which is forgotten. What is
+  // asked for moves to the younger.
+  Remembered recent_;
+  Remembered older_;
 };
 
 }  // namespace infernode

@@ -26,6 +26,11 @@ constexpr Statement kFind{"users.find", sql<R"sql(
                                             kColumns, R"sql(
     FROM "Users" WHERE "id" = $1
 )sql">};
+constexpr Statement kFindAll{"users.find_all", sql<R"sql(
+  SELECT )sql",
+                                                   kColumns, R"sql(
+    FROM "Users" WHERE "id" = ANY($1::uuid[])
+)sql">};
 constexpr Statement kList{"users.list", sql<R"sql(
   SELECT )sql",
                                             kColumns, R"sql(
@@ -87,6 +92,11 @@ asio::awaitable<std::optional<User>> find_by_email(db::Executor& executor, std::
 asio::awaitable<std::optional<User>> find(db::Executor& executor, UserId id) {
   const db::Rows rows = co_await executor.execute(kFind, id);
   co_return rows.optional(user_from_row);
+}
+
+asio::awaitable<std::vector<User>> find_all(db::Executor& executor, std::vector<UserId> ids) {
+  const db::Rows rows = co_await executor.execute(kFindAll, ids);
+  co_return rows.all(user_from_row);
 }
 
 asio::awaitable<std::vector<User>> list(db::Executor& executor, std::optional<std::string> part,

@@ -19,6 +19,8 @@ asio::awaitable<std::optional<User>> insert(db::Executor& executor, std::string 
 // `email` in lower case.
 asio::awaitable<std::optional<User>> find_by_email(db::Executor& executor, std::string email);
 asio::awaitable<std::optional<User>> find(db::Executor& executor, UserId id);
+// Those that there are, each once, in any order.
+asio::awaitable<std::vector<User>> find_all(db::Executor& executor, std::vector<UserId> ids);
 // Up to `limit` users, newest first, whose e-mail address contains `part` (in any case).
 asio::awaitable<std::vector<User>> list(db::Executor& executor, std::optional<std::string> part,
                                         std::optional<Cursor> after, int limit);

@@ -104,8 +104,7 @@ std::vector<Finding> examine(const Config& config) {
     if (!has_keys(config.keys_dir) && config.embedded_database()) {
       return std::string{"none yet ('infernode serve' makes one)"};
     }
-    const TokenSigner signer{
-        load_keys(config.keys_dir, std::chrono::seconds{config.jwt_ttl_seconds})};
+    TokenSigner signer{load_keys(config.keys_dir, std::chrono::seconds{config.jwt_ttl_seconds})};
     return fmt::format("{} in {}", signer.key_set().at("keys").as_array().size(),
                        config.keys_dir.string());
   }));
