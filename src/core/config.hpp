@@ -28,6 +28,8 @@ struct Config {
   std::string log_level = "info";
   std::string host = "127.0.0.1";
   std::uint16_t port = 3000;
+  int max_connections = 4000;
+  int max_connections_of_address = 300;
   std::filesystem::path data_dir = "./data";
   std::filesystem::path keys_dir;   // empty: data_dir/keys
   std::filesystem::path model_dir;  // empty: beside the binary, ../share/infernode/models

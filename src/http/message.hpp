@@ -33,12 +33,18 @@ public:
   using std::runtime_error::runtime_error;
 };
 
+// A body that breaks HTTP's own rules. what() is for the client.
+class BadBody : public std::runtime_error {
+public:
+  using std::runtime_error::runtime_error;
+};
+
 // A request's body as it arrives.
 class BodyStream {
 public:
   virtual ~BodyStream() = default;
   // Waits for some bytes and copies them into `buffer`. 0 means that the body has ended. Throws
-  // PeerGone.
+  // PeerGone and BadBody.
   virtual asio::awaitable<std::size_t> read(std::span<std::byte> buffer) = 0;
   // Whether the peer has gone away, as far as its machine has said so.
   virtual bool peer_gone() const = 0;

@@ -92,6 +92,25 @@ Response jpeg_response(std::span<const std::byte> jpeg) {
   return response;
 }
 
+Response head_fault_response(int status, const std::string& detail, const std::string& request_id) {
+  switch (status) {
+    case 408:
+      return document({408, "request-timeout", "Request timeout"}, detail, request_id);
+    case 414:
+      return document({414, "target-too-long", "Target too long"}, detail, request_id);
+    case 417:
+      return document({417, "expectation-failed", "Expectation failed"}, detail, request_id);
+    case 431:
+      return document({431, "fields-too-large", "Fields too large"}, detail, request_id);
+    case 501:
+      return document({501, "not-implemented", "Not implemented"}, detail, request_id);
+    case 505:
+      return document({505, "version-not-supported", "Version not supported"}, detail, request_id);
+    default:
+      return problem_response(Error{ErrorCode::malformed, detail}, request_id);
+  }
+}
+
 Response method_not_allowed_response(const std::string& method, const std::string& allowed,
                                      const std::string& request_id) {
   Response response = document({405, "method-not-allowed", "Method not allowed"},

@@ -11,6 +11,8 @@ namespace infernode::http {
 Response problem_response(const Error& error, const std::string& request_id);
 // 500 for a fault of ours; says nothing of its cause.
 Response internal_error_response(const std::string& request_id);
+// For a request that is none: 400, 408, 414, 417, 431, 501 or 505.
+Response head_fault_response(int status, const std::string& detail, const std::string& request_id);
 // 405, with what is possible.
 Response method_not_allowed_response(const std::string& method, const std::string& allowed,
                                      const std::string& request_id);

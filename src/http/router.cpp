@@ -151,6 +151,8 @@ asio::awaitable<Response> Router::handle(Request& request) const {
     co_return response;
   } catch (const PeerGone&) {
     throw;
+  } catch (const BadBody& error) {
+    co_return problem_response(Error{ErrorCode::malformed, error.what()}, request.request_id);
   } catch (const StorageFull& error) {
     log::error("request {}: {}", request.request_id, error.what());
     co_return storage_full_response(request.request_id);

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -12,11 +13,17 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
+#include <ctime>
+#include <list>
+#include <map>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include "core/clock.hpp"
 #include "core/log.hpp"
 #include "http/problem.hpp"
+#include "http/request_head.hpp"
 
 namespace infernode::http {
 namespace {
@@ -27,11 +34,13 @@ using asio::ip::tcp;
 using Stream = beast::tcp_stream;
 using Parser = bhttp::request_parser<bhttp::buffer_body>;
 
-constexpr std::size_t kMaxHeaderBytes = 16 * 1024;
 constexpr std::size_t kReadBufferBytes = 64 * 1024;
 constexpr std::chrono::seconds kIdleTimeout{60};      // between requests
+constexpr std::chrono::seconds kHeadTimeout{10};      // from its first byte to its last
 constexpr std::chrono::seconds kTransferTimeout{30};  // without a single byte moving
-constexpr std::size_t kMaxConnections = 1000;
+// Slower ones are cut off: bytes a second, over a time of waiting for them.
+constexpr std::size_t kMinBytesPerSecond = 1024;
+constexpr std::chrono::seconds kRateWindow{60};
 // An answer to a body that was not read to its end may be lost when we close at once, since the
 // kernel then sends a reset; so a little more is read and thrown away first.
 constexpr std::size_t kLingerBytes = 4 * 1024 * 1024;
@@ -46,11 +55,28 @@ std::string request_id(const std::string& given) {
   return sane ? given : uuid_text(random_uuid());
 }
 
-// need_buffer: Beast wants the next piece of the body, as it should.
 void require_peer(const boost::system::error_code& error) {
-  if (error && error != bhttp::error::need_buffer) {
+  if (error) {
     throw PeerGone(error.message());
   }
+}
+
+bool is_of_parser(const boost::system::error_code& error) {
+  return error.category() == bhttp::make_error_code(bhttp::error::bad_method).category();
+}
+
+// How long the peer may take for so many bytes.
+std::chrono::seconds time_for(std::size_t bytes) {
+  return kTransferTimeout + std::chrono::seconds{bytes / kMinBytesPerSecond};
+}
+
+// IMF-fixdate (RFC 9110, 5.6.7).
+std::string http_date() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  char text[32];
+  return {text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &utc)};
 }
 
 class WireBody : public BodyStream {
@@ -88,18 +114,41 @@ public:
     while (body.size == target.size() && !parser_.is_done()) {
       stream_.expires_after(kTransferTimeout);
       boost::system::error_code error;
+      const auto before = std::chrono::steady_clock::now();
+      const auto left = body.size;
       co_await bhttp::async_read_some(stream_, buffer_, parser_,
                                       asio::redirect_error(asio::use_awaitable, error));
-      require_peer(error);
+      // need_buffer: Beast wants the next piece of the body, as it should.
+      if (is_of_parser(error) && error != bhttp::error::need_buffer &&
+          error != bhttp::error::end_of_stream && error != bhttp::error::partial_message) {
+        throw BadBody("The body is not what its head says: " + error.message() + ".");
+      }
+      require_peer(error == bhttp::error::need_buffer ? boost::system::error_code{} : error);
+      require_rate(left - body.size, seconds_since(before));
     }
     co_return target.size() - body.size;
   }
 
 private:
+  void require_rate(std::size_t bytes, double seconds) {
+    window_bytes_ += bytes;
+    window_seconds_ += seconds;
+    if (window_seconds_ < static_cast<double>(kRateWindow.count())) {
+      return;
+    }
+    if (static_cast<double>(window_bytes_) < window_seconds_ * kMinBytesPerSecond) {
+      throw PeerGone("it sends less than 1 KiB a second");
+    }
+    window_bytes_ = 0;
+    window_seconds_ = 0;
+  }
+
   Stream& stream_;
   beast::flat_buffer& buffer_;
   Parser& parser_;
   bool continued_ = false;
+  std::size_t window_bytes_ = 0;
+  double window_seconds_ = 0;  // spent waiting for them
 };
 
 template <class Body>
@@ -108,6 +157,7 @@ void set_headers(bhttp::response<Body>& message, const Response& response, const
   message.version(11);
   message.result(static_cast<unsigned>(response.status));
   message.keep_alive(keep_alive);
+  message.set("Date", http_date());
   message.set("X-Request-Id", request.request_id);
   message.set("X-Content-Type-Options", "nosniff");
   message.set("Referrer-Policy", "no-referrer");
@@ -144,10 +194,10 @@ asio::awaitable<void> write_streamed(Stream& stream, const Response& response,
     message.body().data = more ? piece.data() : nullptr;
     message.body().size = piece.size();
     message.body().more = more;
-    stream.expires_after(kTransferTimeout);
+    stream.expires_after(time_for(piece.size()));
     co_await bhttp::async_write(stream, serializer,
                                 asio::redirect_error(asio::use_awaitable, error));
-    require_peer(error);
+    require_peer(error == bhttp::error::need_buffer ? boost::system::error_code{} : error);
     if (!more) {
       co_return;
     }
@@ -167,7 +217,7 @@ asio::awaitable<void> write_whole(Stream& stream, Response response, const Reque
   }
   bhttp::response_serializer<bhttp::string_body> serializer{message};
   boost::system::error_code error;
-  stream.expires_after(kTransferTimeout);
+  stream.expires_after(time_for(size));
   if (request.method == "HEAD") {
     co_await bhttp::async_write_header(stream, serializer,
                                        asio::redirect_error(asio::use_awaitable, error));
@@ -191,48 +241,193 @@ asio::awaitable<void> linger(Stream& stream) {
 
 }  // namespace
 
+namespace {
+
+// A connection, while it is open.
+struct Session : std::enable_shared_from_this<Session> {
+  Session(tcp::socket socket, std::string peer)
+      : stream{std::move(socket)}, address{std::move(peer)}, head_limit{stream.get_executor()} {}
+
+  Stream stream;
+  std::string address;  // of the peer
+  // Not the stream's own limit, which closes it: there is something to say first.
+  asio::steady_timer head_limit;
+  std::list<Session*>::iterator idle_place{};
+  bool idle = false;  // waits for the first byte of a request
+  beast::flat_buffer buffer{};
+};
+
+}  // namespace
+
 struct Server::State {
-  State(asio::any_io_executor executor, const Router& routes)
-      : router{routes}, acceptor{executor}, changed{executor} {}
+  State(asio::any_io_executor executor, const Router& routes, ConnectionLimits most)
+      : router{routes}, limits{most}, acceptor{executor}, changed{executor} {}
 
   const Router& router;
+  ConnectionLimits limits;
   tcp::acceptor acceptor;
   asio::steady_timer changed;  // cancelled whenever a session ends
-  std::set<Stream*> sessions;
-  std::set<Stream*> idle;  // waiting for a request
+  std::set<Session*> sessions;
+  std::map<std::string, std::size_t> of_address;
+  std::list<Session*> idle;  // the longest idle first
   bool stopping = false;
+
+  // Makes room for another of this address, by ending an idle one where there is none. False: there
+  // is no room.
+  bool admits(const std::string& address) {
+    const auto own = of_address.find(address);
+    const bool address_full = own != of_address.end() && own->second >= limits.of_address;
+    if (!address_full && sessions.size() < limits.all) {
+      return true;
+    }
+    const auto longest = std::find_if(idle.begin(), idle.end(), [&](const Session* session) {
+      return !address_full || session->address == address;
+    });
+    if (longest == idle.end()) {
+      return false;
+    }
+    leave(**longest);
+    return true;
+  }
+  void enter(Session& session) {
+    sessions.insert(&session);
+    ++of_address[session.address];
+  }
+  // Counts no more; what it waits for ends.
+  void leave(Session& session) {
+    end_idling(session);
+    if (sessions.erase(&session) > 0) {
+      const auto own = of_address.find(session.address);
+      if (--own->second == 0) {
+        of_address.erase(own);
+      }
+    }
+    session.stream.cancel();
+    changed.cancel();
+  }
+  void begin_idling(Session& session) {
+    session.idle_place = idle.insert(idle.end(), &session);
+    session.idle = true;
+  }
+  void end_idling(Session& session) {
+    if (std::exchange(session.idle, false)) {
+      idle.erase(session.idle_place);
+    }
+  }
 };
 
 namespace {
 
+constexpr std::size_t kHeadPiece = 4 * 1024;
+
+std::string_view received(const beast::flat_buffer& buffer) {
+  const auto data = buffer.data();
+  return {static_cast<const char*>(data.data()), data.size()};
+}
+
+// Reads into the session's buffer. False when nothing more comes.
+asio::awaitable<bool> read_more(Session& session) {
+  boost::system::error_code error;
+  const auto bytes = co_await session.stream.async_read_some(
+      session.buffer.prepare(kHeadPiece), asio::redirect_error(asio::use_awaitable, error));
+  session.buffer.commit(bytes);
+  co_return !error && bytes > 0;
+}
+
+// What reading a head came to: its size in the buffer, or why there is none.
+struct ReceivedHead {
+  std::size_t bytes = 0;
+  std::optional<HeadFault> fault{};  // neither: the peer has gone
+};
+
+template <class State>
+asio::awaitable<ReceivedHead> receive_head(State& state, Session& session) {
+  auto& buffer = session.buffer;
+  // A blank line may stand before a request (RFC 9112, 2.2).
+  const auto drop_blank_lines = [&buffer] {
+    while (received(buffer).starts_with("\r\n")) {
+      buffer.consume(2);
+    }
+  };
+  session.stream.expires_after(kIdleTimeout);
+  state.begin_idling(session);
+  for (drop_blank_lines(); buffer.size() == 0; drop_blank_lines()) {
+    if (!co_await read_more(session)) {
+      state.end_idling(session);
+      co_return ReceivedHead{};
+    }
+  }
+  state.end_idling(session);
+  const auto deadline = std::chrono::steady_clock::now() + kHeadTimeout;
+  session.stream.expires_after(2 * kHeadTimeout);
+  struct StopLimit {
+    asio::steady_timer& limit;
+    ~StopLimit() { limit.cancel(); }
+  } const stop{session.head_limit};
+  for (std::size_t looked_at = 0;;) {
+    const auto end = head_end(received(buffer), looked_at);
+    if (end) {
+      const auto head = received(buffer).substr(0, *end);
+      co_return ReceivedHead{*end, fault_of_head(head)};
+    }
+    if (auto fault = fault_of_beginning(received(buffer))) {
+      co_return ReceivedHead{0, std::move(fault)};
+    }
+    if (looked_at == 0) {
+      session.head_limit.expires_at(deadline);
+      session.head_limit.async_wait(
+          [weak = session.weak_from_this()](boost::system::error_code error) {
+            if (const auto slow = weak.lock(); slow && !error) {
+              slow->stream.cancel();
+            }
+          });
+    }
+    looked_at = buffer.size();
+    if (!co_await read_more(session)) {
+      if (std::chrono::steady_clock::now() >= deadline) {
+        const HeadFault late{
+            408, fmt::format("The head of a request takes {} s at most.", kHeadTimeout.count())};
+        co_return ReceivedHead{0, late};
+      }
+      co_return ReceivedHead{};
+    }
+  }
+}
+
 // Answers one request. Returns whether the connection can take another.
 template <class State>
-asio::awaitable<bool> serve_request(State& state, Stream& stream, beast::flat_buffer& buffer) {
-  Parser parser;
-  parser.header_limit(kMaxHeaderBytes);
-  parser.body_limit(boost::none);  // each reader bounds its own body
-  state.idle.insert(&stream);
-  stream.expires_after(kIdleTimeout);
-  boost::system::error_code error;
-  co_await bhttp::async_read_header(stream, buffer, parser,
-                                    asio::redirect_error(asio::use_awaitable, error));
-  state.idle.erase(&stream);
+asio::awaitable<bool> serve_request(State& state, Session& session) {
+  Stream& stream = session.stream;
+  const ReceivedHead head = co_await receive_head(state, session);
   Request request;
-  if (error) {
-    const bool malformed =
-        error.category() == bhttp::make_error_code(bhttp::error::bad_method).category() &&
-        error != bhttp::error::end_of_stream;
-    if (malformed) {
-      request.request_id = request_id("");
-      const Error problem{ErrorCode::malformed, "This is not HTTP/1.1: " + error.message()};
-      co_await write_whole(stream, problem_response(problem, request.request_id), request, false);
-      co_await linger(stream);
+  if (head.bytes == 0 && !head.fault) {
+    co_return false;
+  }
+  Parser parser;
+  parser.header_limit(kMaxHeadBytes);
+  parser.body_limit(boost::none);  // each reader bounds its own body
+  std::optional<HeadFault> fault = head.fault;
+  if (!fault) {
+    boost::system::error_code error;
+    const auto parsed =
+        parser.put(asio::const_buffer{session.buffer.data().data(), head.bytes}, error);
+    session.buffer.consume(parsed);
+    if (error && error != bhttp::error::need_more) {
+      fault = HeadFault{400, "This is not HTTP/1.1: " + error.message() + "."};
     }
+  }
+  if (fault) {
+    request.request_id = request_id("");
+    log::info("refused a request of {}: {} {}", session.address, fault->status, fault->detail);
+    auto response = head_fault_response(fault->status, fault->detail, request.request_id);
+    stream.expires_after(kTransferTimeout);
+    co_await write_whole(stream, std::move(response), request, false);
+    co_await linger(stream);
     co_return false;
   }
   const auto started = std::chrono::steady_clock::now();
   const auto& message = parser.get();
-  const std::string_view target{message.target().data(), message.target().size()};
+  const auto target = origin_form({message.target().data(), message.target().size()});
   const auto question = std::min(target.find('?'), target.size());
   request.method = std::string{message.method_string()};
   request.path = std::string{target.substr(0, question)};
@@ -246,9 +441,8 @@ asio::awaitable<bool> serve_request(State& state, Stream& stream, beast::flat_bu
     }
   }
   request.request_id = request_id(request.header("x-request-id"));
-  boost::system::error_code gone;
-  request.address = stream.socket().remote_endpoint(gone).address().to_string();
-  WireBody body{stream, buffer, parser};
+  request.address = session.address;
+  WireBody body{stream, session.buffer, parser};
   request.stream = &body;
 
   Response response = co_await state.router.handle(request);
@@ -269,13 +463,13 @@ asio::awaitable<bool> serve_request(State& state, Stream& stream, beast::flat_bu
 }
 
 template <class State>
-asio::awaitable<void> serve_connection(std::shared_ptr<State> state, Stream stream) {
-  boost::system::error_code ignored;
-  stream.socket().set_option(tcp::no_delay{true}, ignored);
-  state->sessions.insert(&stream);
-  beast::flat_buffer buffer;
+asio::awaitable<void> serve_connection(std::shared_ptr<State> state, tcp::socket socket,
+                                       std::string address) {
+  const auto owned = std::make_shared<Session>(std::move(socket), std::move(address));
+  Session& session = *owned;
+  state->enter(session);
   try {
-    while (!state->stopping && co_await serve_request(*state, stream, buffer)) {
+    while (!state->stopping && co_await serve_request(*state, session)) {
     }
   } catch (const PeerGone& error) {
     log::debug("a connection ended: {}", error.what());
@@ -283,16 +477,26 @@ asio::awaitable<void> serve_connection(std::shared_ptr<State> state, Stream stre
     // A body that failed half way through: the client sees the connection close too early.
     log::error("a connection was given up: {}", error.what());
   }
-  state->idle.erase(&stream);
-  state->sessions.erase(&stream);
-  state->changed.cancel();
+  state->leave(session);
+}
+
+// Says that there is no room, as far as that can be said without waiting.
+void turn_away(tcp::socket& socket) {
+  static constexpr std::string_view kAnswer =
+      "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n"
+      "Content-Type: application/problem+json\r\nContent-Length: 97\r\n\r\n"
+      R"({"type":"/problems/unavailable","title":"Service unavailable","status":503,"detail":"Too many."})";
+  boost::system::error_code ignored;
+  socket.non_blocking(true, ignored);
+  socket.send(asio::buffer(kAnswer), 0, ignored);
+  socket.shutdown(tcp::socket::shutdown_both, ignored);
 }
 
 }  // namespace
 
 Server::Server(asio::any_io_executor executor, const Router& router, const std::string& host,
-               std::uint16_t port)
-    : state_{std::make_shared<State>(executor, router)} {
+               std::uint16_t port, ConnectionLimits limits)
+    : state_{std::make_shared<State>(executor, router, limits)} {
   boost::system::error_code error;
   const auto address = asio::ip::make_address(host == "localhost" ? "127.0.0.1" : host, error);
   if (error) {
@@ -326,17 +530,18 @@ asio::awaitable<void> Server::run() {
   const auto state = state_;
   while (!state->stopping) {
     boost::system::error_code error;
-    if (state->sessions.size() >= kMaxConnections) {
-      state->changed.expires_after(std::chrono::seconds{1});
-      co_await state->changed.async_wait(asio::redirect_error(asio::use_awaitable, error));
-      continue;
-    }
     tcp::socket socket =
         co_await state->acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
     if (!error) {
+      boost::system::error_code ignored;
+      auto address = socket.remote_endpoint(ignored).address().to_string();
+      if (!state->admits(address)) {
+        turn_away(socket);
+        continue;
+      }
+      socket.set_option(tcp::no_delay{true}, ignored);
       auto executor = state->acceptor.get_executor();
-      Stream stream{std::move(socket)};
-      asio::co_spawn(executor, serve_connection(state, std::move(stream)),
+      asio::co_spawn(executor, serve_connection(state, std::move(socket), std::move(address)),
                      [](const std::exception_ptr&) {});
     } else if (!state->stopping) {
       log::warn("accepting a connection failed: {}", error.message());
@@ -351,16 +556,16 @@ asio::awaitable<void> Server::stop(int grace_seconds) {
   state->stopping = true;
   boost::system::error_code ignored;
   state->acceptor.close(ignored);
-  for (auto* stream : std::set<Stream*>{state->idle}) {
-    stream->cancel();
+  for (auto* session : std::list<Session*>{state->idle}) {
+    session->stream.cancel();
   }
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{grace_seconds};
   while (!state->sessions.empty() && std::chrono::steady_clock::now() < end) {
     state->changed.expires_at(end);
     co_await state->changed.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   }
-  for (auto* stream : state->sessions) {
-    stream->cancel();
+  for (auto* session : state->sessions) {
+    session->stream.cancel();
   }
 }
 

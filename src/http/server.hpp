@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -9,13 +10,18 @@
 
 namespace infernode::http {
 
+struct ConnectionLimits {
+  std::size_t all = 4000;
+  std::size_t of_address = 300;
+};
+
 // HTTP/1.1 on one address, on one single-threaded executor. `router` must outlive it.
 class Server {
 public:
   // Begins to listen; port 0 takes a free one. Throws std::runtime_error that says why the address
   // cannot be had.
   Server(asio::any_io_executor executor, const Router& router, const std::string& host,
-         std::uint16_t port);
+         std::uint16_t port, ConnectionLimits limits);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

@@ -9,6 +9,7 @@
 
 #include "core/json.hpp"
 #include "http/multipart.hpp"
+#include "http/request_head.hpp"
 #include "media/frame_reader.hpp"
 #include "media/probe.hpp"
 #include "results/image_index.hpp"
@@ -149,13 +150,34 @@ void multipart(Bytes bytes) {
   require(given <= bytes.size(), "more data than there was");
 }
 
+// A request's head, as it comes and whole; what is sound has a path that can be had.
+void request_head(Bytes bytes) {
+  const std::string_view text{reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  const auto end = http::head_end(text, text.size() / 2);
+  const auto early = http::fault_of_beginning(text.substr(0, text.size() / 2));
+  if (!end && !http::head_end(text, 0)) {
+    http::fault_of_beginning(text);
+    return;
+  }
+  const auto whole = text.substr(0, *http::head_end(text, 0));
+  const auto fault = http::fault_of_head(whole);
+  require(fault || whole.size() <= http::kMaxHeadBytes, "a head that is too large");
+  require(fault || !early || text.size() / 2 > whole.size(), "a fault that mends itself");
+  if (!fault) {
+    const auto first = whole.find(' ') + 1;
+    require(!http::origin_form(whole.substr(first, whole.find(' ', first) - first)).empty(),
+            "a target without a path");
+  }
+}
+
 }  // namespace
 
 const std::vector<Target>& targets() {
   static const std::vector<Target> all{{"probe", probe},
                                        {"runner_messages", runner_messages},
                                        {"image_index", image_index},
-                                       {"multipart", multipart}};
+                                       {"multipart", multipart},
+                                       {"request_head", request_head}};
   return all;
 }
 

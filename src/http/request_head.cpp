@@ -1,0 +1,207 @@
+#include "http/request_head.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "http/message.hpp"
+
+namespace infernode::http {
+namespace {
+
+constexpr std::string_view kLineEnd = "\r\n";
+
+// tchar of RFC 9110, 5.6.2.
+bool is_token(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 ||
+           std::string_view{"!#$%&'*+-.^_`|~"}.find(static_cast<char>(c)) != std::string_view::npos;
+  });
+}
+
+// Visible, blank, tab, or part of a longer character (RFC 9110, 5.5).
+bool is_field_value(std::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](unsigned char c) { return c == '\t' || (c >= 0x20 && c != 0x7f); });
+}
+
+// uri-host [":" port] (RFC 3986, 3.2.2).
+bool is_host(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || std::string_view{"-._~%!$&'()*+,;=:[]"}.find(
+                                       static_cast<char>(c)) != std::string_view::npos;
+  });
+}
+
+std::string_view trimmed_blanks(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) {
+    return {};
+  }
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+bool starts_with_scheme(std::string_view target) {
+  const auto scheme = lower_case(target.substr(0, 8));
+  return scheme.starts_with("http://") || scheme.starts_with("https://");
+}
+
+std::optional<HeadFault> fault_of_target(std::string_view method, std::string_view target) {
+  if (target.size() > kMaxTargetBytes) {
+    return HeadFault{414, fmt::format("A target may have {} bytes at most.", kMaxTargetBytes)};
+  }
+  const bool visible = std::all_of(target.begin(), target.end(),
+                                   [](unsigned char c) { return c > 0x20 && c < 0x7f; });
+  const bool form = target.starts_with('/') || starts_with_scheme(target) ||
+                    (target == "*" && method == "OPTIONS");
+  if (!visible || !form || target.find('#') != std::string_view::npos) {
+    return HeadFault{400, "The target is neither a path nor an address."};
+  }
+  return std::nullopt;
+}
+
+std::optional<HeadFault> fault_of_request_line(std::string_view line, bool& old) {
+  const auto first = line.find(' ');
+  const auto last = line.rfind(' ');
+  if (first == std::string_view::npos || first == last) {
+    return HeadFault{400, "The request line is not 'METHOD target HTTP/1.1'."};
+  }
+  const auto method = line.substr(0, first);
+  const auto version = line.substr(last + 1);
+  if (!is_token(method)) {
+    return HeadFault{400, "The method is none."};
+  }
+  const bool http = version.size() == 8 && version.starts_with("HTTP/") && version[6] == '.' &&
+                    std::isdigit(static_cast<unsigned char>(version[5])) != 0 &&
+                    std::isdigit(static_cast<unsigned char>(version[7])) != 0;
+  if (!http) {
+    return HeadFault{400, "The request line does not end in HTTP/1.1."};
+  }
+  if (version != "HTTP/1.1" && version != "HTTP/1.0") {
+    return HeadFault{505, "Only HTTP/1.1 and HTTP/1.0 are spoken here."};
+  }
+  old = version == "HTTP/1.0";
+  return fault_of_target(method, line.substr(first + 1, last - first - 1));
+}
+
+// What the fields say that decides how the request is read.
+struct Framing {
+  int hosts = 0;
+  int lengths = 0;
+  int codings = 0;
+  std::string coding;
+};
+
+std::optional<HeadFault> fault_of_field(std::string_view line, Framing& framing) {
+  if (line.front() == ' ' || line.front() == '\t') {
+    return HeadFault{400, "A field is folded over several lines."};
+  }
+  const auto colon = line.find(':');
+  if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) {
+    return HeadFault{400, "A field is not 'Name: value'."};
+  }
+  const auto value = trimmed_blanks(line.substr(colon + 1));
+  if (!is_field_value(value)) {
+    return HeadFault{400, "A field holds a control character."};
+  }
+  const auto name = lower_case(line.substr(0, colon));
+  if (name == "host") {
+    ++framing.hosts;
+    if (!is_host(value)) {
+      return HeadFault{400, "The Host is none."};
+    }
+  } else if (name == "content-length") {
+    ++framing.lengths;
+    const bool digits = std::all_of(value.begin(), value.end(),
+                                    [](unsigned char c) { return std::isdigit(c) != 0; });
+    if (value.empty() || value.size() > 18 || !digits) {
+      return HeadFault{400, "The Content-Length is no number."};
+    }
+  } else if (name == "transfer-encoding") {
+    ++framing.codings;
+    framing.coding = lower_case(value);
+  } else if (name == "expect" && lower_case(value) != "100-continue") {
+    return HeadFault{417, "Nothing but 100-continue can be expected."};
+  }
+  return std::nullopt;
+}
+
+std::optional<HeadFault> fault_of_framing(const Framing& framing, bool old) {
+  if (framing.hosts > 1 || (framing.hosts == 0 && !old)) {
+    return HeadFault{400, "There must be one Host."};
+  }
+  if (framing.lengths > 1) {
+    return HeadFault{400, "There is more than one Content-Length."};
+  }
+  if (framing.codings == 0) {
+    return std::nullopt;
+  }
+  if (old || framing.lengths > 0) {
+    return HeadFault{400, "Transfer-Encoding goes with HTTP/1.1, and not with Content-Length."};
+  }
+  if (framing.codings > 1 || framing.coding.starts_with("chunked,") ||
+      framing.coding.starts_with("chunked ")) {
+    return HeadFault{400, "A body is chunked once, and last."};
+  }
+  if (framing.coding != "chunked") {
+    return HeadFault{501, "The only Transfer-Encoding known here is chunked."};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::size_t> head_end(std::string_view received, std::size_t from) {
+  const auto found = received.find("\r\n\r\n", from < 3 ? 0 : from - 3);
+  return found == std::string_view::npos ? std::nullopt : std::optional{found + 4};
+}
+
+std::optional<HeadFault> fault_of_beginning(std::string_view received) {
+  if (received.size() > kMaxHeadBytes) {
+    return HeadFault{
+        431, fmt::format("The request line and fields may have {} bytes at most.", kMaxHeadBytes)};
+  }
+  for (std::size_t i = 0; i < received.size(); ++i) {
+    const char c = received[i];
+    const bool alone = (c == '\n' && (i == 0 || received[i - 1] != '\r')) ||
+                       (c == '\r' && i + 1 < received.size() && received[i + 1] != '\n');
+    if (alone) {
+      return HeadFault{400, "Lines end in CR and LF."};
+    }
+    if (c == '\0') {
+      return HeadFault{400, "The head holds a NUL."};
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<HeadFault> fault_of_head(std::string_view head) {
+  if (auto fault = fault_of_beginning(head)) {
+    return fault;
+  }
+  bool old = false;  // HTTP/1.0
+  const auto first = head.find(kLineEnd);
+  if (auto fault = fault_of_request_line(head.substr(0, first), old)) {
+    return fault;
+  }
+  Framing framing;
+  auto rest = head.substr(first + kLineEnd.size());
+  for (auto end = rest.find(kLineEnd); end != 0 && end != std::string_view::npos;
+       end = rest.find(kLineEnd)) {
+    if (auto fault = fault_of_field(rest.substr(0, end), framing)) {
+      return fault;
+    }
+    rest.remove_prefix(end + kLineEnd.size());
+  }
+  return fault_of_framing(framing, old);
+}
+
+std::string_view origin_form(std::string_view target) {
+  if (!starts_with_scheme(target)) {
+    return target;
+  }
+  const auto slash = target.find_first_of("/?", target.find("://") + 3);
+  return slash == std::string_view::npos ? std::string_view{"/"} : target.substr(slash);
+}
+
+}  // namespace infernode::http

@@ -1,0 +1,155 @@
+// Goal: nobody keeps others out by what they do with connections, and no request is read in two
+// ways. Method: bare sockets, from several loopback addresses, against the real server.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/write.hpp>
+#include <chrono>
+
+#include "core/clock.hpp"
+#include "testing/test_server.hpp"
+
+namespace infernode::test {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+
+class Connections : public testing::Test {
+protected:
+  Connections()
+      : server_{{{"INFERNODE_WORKERS", "0"},
+                 {"INFERNODE_MAX_CONNECTIONS", "60"},
+                 {"INFERNODE_MAX_CONNECTIONS_OF_ADDRESS", "20"}}} {}
+
+  tcp::socket connect(const std::string& from = "127.0.0.1") {
+    tcp::socket socket{context_, tcp::endpoint{asio::ip::make_address(from), 0}};
+    socket.connect({asio::ip::make_address("127.0.0.1"), server_.port()});
+    return socket;
+  }
+  static void send(tcp::socket& socket, const std::string& text) {
+    boost::system::error_code ignored;
+    asio::write(socket, asio::buffer(text), ignored);
+  }
+  // All that comes until the server closes.
+  static std::string rest(tcp::socket& socket) {
+    std::string answer;
+    boost::system::error_code error;
+    asio::read(socket, asio::dynamic_buffer(answer), error);
+    return answer;
+  }
+  // What comes for a request after which nothing more is sent.
+  std::string answer(const std::string& request) {
+    auto socket = connect();
+    send(socket, request);
+    boost::system::error_code ignored;
+    socket.shutdown(tcp::socket::shutdown_send, ignored);
+    return rest(socket);
+  }
+  // Whether a new connection from there is served.
+  bool serves(const std::string& from) {
+    auto socket = connect(from);
+    send(socket, "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    return rest(socket).starts_with("HTTP/1.1 200");
+  }
+
+  asio::io_context context_;
+  TestServer server_;
+};
+
+// B5: 1,000 of one address shut everybody else out.
+TEST_F(Connections, HalfSentRequestsOfOneAddressKeepNobodyElseOut) {
+  std::vector<tcp::socket> slow;
+  for (int i = 0; i < 20; ++i) {
+    slow.push_back(connect());
+    send(slow.back(), "GET /healthz HTTP/1.1\r\nHo");
+  }
+  wait_until("the address to have no room", [&] { return !serves("127.0.0.1"); });
+  EXPECT_TRUE(serves("127.0.0.2"));
+  // They have ten seconds.
+  const auto started = std::chrono::steady_clock::now();
+  const auto said = rest(slow.front());
+  EXPECT_EQ(said.substr(0, 12), "HTTP/1.1 408") << said;
+  EXPECT_LT(seconds_since(started), 30);
+  wait_until("room again", [&] { return serves("127.0.0.1"); });
+}
+
+TEST_F(Connections, IdleOnesGiveWay) {
+  std::vector<tcp::socket> idle;
+  for (int i = 0; i < 50; ++i) {
+    idle.push_back(connect());
+  }
+  EXPECT_TRUE(serves("127.0.0.1"));
+  EXPECT_EQ(rest(idle.front()), "");  // the longest idle was the first to go
+  // In all: those of many addresses.
+  for (int i = 0; i < 200; ++i) {
+    idle.push_back(connect(fmt::format("127.0.1.{}", i / 10 + 1)));
+  }
+  EXPECT_TRUE(serves("127.0.0.3"));
+  send(idle.back(), "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  EXPECT_EQ(rest(idle.back()).substr(0, 12), "HTTP/1.1 200");
+}
+
+TEST_F(Connections, RequestsThatCouldBeReadInTwoWaysAreRefused) {
+  const std::string host = "Host: a\r\n";
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"GET /healthz HTTP/1.1\r\n\r\n", "400"},
+      {"GET /healthz HTTP/1.1\r\n" + host + host + "\r\n", "400"},
+      {"GET /healthz HTTP/1.1\r\n" + host + "X: a\r\n b\r\n\r\n", "400"},
+      {"GET /healthz HTTP/1.1\n" + host + "\n", "400"},
+      {"GET /healthz HTTP/2.0\r\n" + host + "\r\n", "505"},
+      {"\x16\x03\x01\x02\x00\x01", "400"},
+      {"POST /api/v1/auth/login HTTP/1.1\r\n" + host + "Transfer-Encoding: gzip\r\n\r\n", "501"},
+      {"POST /api/v1/auth/login HTTP/1.1\r\n" + host +
+           "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+       "400"},
+      {"GET /" + std::string(10'000, 'a') + " HTTP/1.1\r\n" + host + "\r\n", "414"},
+      {"GET / HTTP/1.1\r\n" + host + "X: " + std::string(20'000, 'a') + "\r\n\r\n", "431"},
+      {"GET / HTTP/1.1\r\n" + host + "X: " + std::string(20'000, 'a'), "431"},
+  };
+  const std::string login = "POST /api/v1/auth/login HTTP/1.1\r\n" + host +
+                            "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+  std::vector<std::pair<std::string, std::string>> all = cases;
+  for (const std::string chunks :
+       {"zz\r\n{}\r\n0\r\n\r\n", "2\r\n{}xx\r\n0\r\n\r\n", "fffffffffffffffff\r\n{}\r\n0\r\n\r\n",
+        "-2\r\n{}\r\n0\r\n\r\n", "0x2\r\n{}\r\n0\r\n\r\n", "2\n{}\n0\n\n"}) {
+    all.emplace_back(login + chunks, "400");
+  }
+  for (const auto& [request, status] : all) {
+    // The second request must not be taken for one: the connection is closed.
+    const auto said = answer(request + "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_EQ(said.substr(0, 12), "HTTP/1.1 " + status) << request.substr(0, 200) << said;
+    EXPECT_NE(said.find("Connection: close"), std::string::npos) << said;
+    EXPECT_NE(said.find("application/problem+json"), std::string::npos) << said;
+    EXPECT_EQ(said.find("HTTP/1.1 200"), std::string::npos) << request.substr(0, 200) << said;
+  }
+  EXPECT_EQ(answer(""), "");
+}
+
+TEST_F(Connections, WhatIsAllowedIsServed) {
+  const auto twice = answer(
+      "\r\nGET http://a/healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+      "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(twice.substr(0, 15), "HTTP/1.1 200 OK");
+  EXPECT_NE(twice.find("HTTP/1.1 200 OK", 15), std::string::npos) << twice;
+  EXPECT_NE(twice.find("\r\nDate: "), std::string::npos) << twice;
+  const auto old = answer("GET /healthz HTTP/1.0\r\n\r\n");
+  EXPECT_EQ(old.substr(9, 3), "200") << old;
+  const auto login = answer(
+      "POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+      "Transfer-Encoding: chunked\r\n\r\n1;x=y\r\n{\r\n1\r\n}\r\n0\r\n\r\n");
+  EXPECT_EQ(login.substr(9, 3), "422") << login;
+  // Byte by byte.
+  auto socket = connect();
+  for (const char letter :
+       std::string{"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"}) {
+    send(socket, std::string{letter});
+  }
+  EXPECT_EQ(rest(socket).substr(0, 12), "HTTP/1.1 200");
+}
+
+}  // namespace
+}  // namespace infernode::test
