@@ -95,12 +95,13 @@ void serve() {
   prepare(config, database, migrations);
   app::App app{config, database.conninfo(), migrations};
   app::Api api{app, config.keys_dir};
-  http::Server server{app.context.get_executor(),
-                      api.router,
-                      config.host,
-                      config.port,
-                      {static_cast<std::size_t>(config.max_connections),
-                       static_cast<std::size_t>(config.max_connections_of_address)}};
+  http::Server server{
+      app.context.get_executor(),
+      api.router,
+      config.host,
+      config.port,
+      {static_cast<std::size_t>(config.max_connections),
+       static_cast<std::size_t>(config.max_connections_of_address), config.trusted_proxies}};
   app.add_workers(config.workers);
   app::start_key_reload(app, api);
   app.supervisor.require("accepting connections", [&server] { return server.run(); });

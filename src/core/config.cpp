@@ -78,6 +78,15 @@ std::optional<std::string> set_dialect(Config& /*config*/, const std::string& va
   return value == "postgres" ? std::nullopt : std::optional<std::string>{"postgres"};
 }
 
+std::optional<std::string> set_trusted_proxies(Config& config, const std::string& value) {
+  const auto proxies = AddressSet::parse(value);
+  if (!proxies) {
+    return "IP addresses and networks, such as 127.0.0.1, 10.0.0.0/8";
+  }
+  config.trusted_proxies = *proxies;
+  return std::nullopt;
+}
+
 std::optional<std::string> set_grid_intensity(Config& config, const std::string& value) {
   const auto grams = parse_number<double>(value);
   if (!grams || *grams < 0 || *grams > 5000) {
@@ -114,6 +123,7 @@ const std::vector<Setting>& settings() {
       {"INFERNODE_MAX_CONNECTIONS", number<int>(&Config::max_connections, 1, 1'000'000)},
       {"INFERNODE_MAX_CONNECTIONS_OF_ADDRESS",
        number<int>(&Config::max_connections_of_address, 1, 1'000'000)},
+      {"INFERNODE_TRUSTED_PROXIES", set_trusted_proxies},
       {"INFERNODE_DATA_DIR", text(&Config::data_dir)},
       {"INFERNODE_KEYS_DIR", text(&Config::keys_dir)},
       {"INFERNODE_MODEL_DIR", text(&Config::model_dir)},

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/address_set.hpp"
 #include "core/tokens.hpp"
 
 namespace infernode {
@@ -30,6 +31,7 @@ struct Config {
   std::uint16_t port = 3000;
   int max_connections = 4000;
   int max_connections_of_address = 300;
+  AddressSet trusted_proxies;
   std::filesystem::path data_dir = "./data";
   std::filesystem::path keys_dir;   // empty: data_dir/keys
   std::filesystem::path model_dir;  // empty: beside the binary, ../share/infernode/models

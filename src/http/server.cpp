@@ -22,6 +22,7 @@
 
 #include "core/clock.hpp"
 #include "core/log.hpp"
+#include "http/forwarded.hpp"
 #include "http/problem.hpp"
 #include "http/request_head.hpp"
 
@@ -261,7 +262,7 @@ struct Session : std::enable_shared_from_this<Session> {
 
 struct Server::State {
   State(asio::any_io_executor executor, const Router& routes, ConnectionLimits most)
-      : router{routes}, limits{most}, acceptor{executor}, changed{executor} {}
+      : router{routes}, limits{std::move(most)}, acceptor{executor}, changed{executor} {}
 
   const Router& router;
   ConnectionLimits limits;
@@ -276,7 +277,8 @@ struct Server::State {
   // is no room.
   bool admits(const std::string& address) {
     const auto own = of_address.find(address);
-    const bool address_full = own != of_address.end() && own->second >= limits.of_address;
+    const bool address_full = own != of_address.end() && own->second >= limits.of_address &&
+                              !limits.proxies.contains(address);
     if (!address_full && sessions.size() < limits.all) {
       return true;
     }
@@ -441,7 +443,7 @@ asio::awaitable<bool> serve_request(State& state, Session& session) {
     }
   }
   request.request_id = request_id(request.header("x-request-id"));
-  request.address = session.address;
+  request.address = client_address(state.limits.proxies, session.address, request.headers);
   WireBody body{stream, session.buffer, parser};
   request.stream = &body;
 
@@ -496,7 +498,7 @@ void turn_away(tcp::socket& socket) {
 
 Server::Server(asio::any_io_executor executor, const Router& router, const std::string& host,
                std::uint16_t port, ConnectionLimits limits)
-    : state_{std::make_shared<State>(executor, router, limits)} {
+    : state_{std::make_shared<State>(executor, router, std::move(limits))} {
   boost::system::error_code error;
   const auto address = asio::ip::make_address(host == "localhost" ? "127.0.0.1" : host, error);
   if (error) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "core/address_set.hpp"
 #include "http/router.hpp"
 
 namespace infernode::http {
@@ -13,6 +14,7 @@ namespace infernode::http {
 struct ConnectionLimits {
   std::size_t all = 4000;
   std::size_t of_address = 300;
+  AddressSet proxies{};  // their number is not limited by address, and their word is taken
 };
 
 // HTTP/1.1 on one address, on one single-threaded executor. `router` must outlive it.

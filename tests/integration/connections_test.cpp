@@ -23,7 +23,9 @@ protected:
   Connections()
       : server_{{{"INFERNODE_WORKERS", "0"},
                  {"INFERNODE_MAX_CONNECTIONS", "60"},
-                 {"INFERNODE_MAX_CONNECTIONS_OF_ADDRESS", "20"}}} {}
+                 {"INFERNODE_MAX_CONNECTIONS_OF_ADDRESS", "20"},
+                 {"INFERNODE_REGISTRATIONS_PER_ADDRESS", "2"},
+                 {"INFERNODE_TRUSTED_PROXIES", "127.7.0.0/16"}}} {}
 
   tcp::socket connect(const std::string& from = "127.0.0.1") {
     tcp::socket socket{context_, tcp::endpoint{asio::ip::make_address(from), 0}};
@@ -59,6 +61,37 @@ protected:
   asio::io_context context_;
   TestServer server_;
 };
+
+// B7: behind a proxy one client's limits are not another's.
+TEST_F(Connections, ClientsBehindAProxyHaveTheirOwnLimits) {
+  int number = 0;
+  const auto status = [&](const std::string& peer, const std::string& client) {
+    const auto body =
+        fmt::format(R"({{"email":"p{}@example.com","password":"a good password"}})", ++number);
+    auto socket = connect(peer);
+    send(socket,
+         fmt::format("POST /api/v1/auth/register HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+                     "Content-Type: application/json\r\nX-Forwarded-For: 1.1.1.1, {}\r\n"
+                     "Content-Length: {}\r\n\r\n{}",
+                     client, body.size(), body));
+    return rest(socket).substr(9, 3);
+  };
+  EXPECT_EQ(status("127.7.0.1", "192.0.2.1"), "201");
+  EXPECT_EQ(status("127.7.0.2", "192.0.2.1"), "201");
+  EXPECT_EQ(status("127.7.0.1", "192.0.2.1"), "429");
+  EXPECT_EQ(status("127.7.0.1", "192.0.2.2"), "201");
+  // Nobody else is believed.
+  EXPECT_EQ(status("127.0.0.9", "192.0.2.3"), "201");
+  EXPECT_EQ(status("127.0.0.9", "192.0.2.4"), "201");
+  EXPECT_EQ(status("127.0.0.9", "192.0.2.5"), "429");
+  // And a proxy may have more connections than others.
+  std::vector<tcp::socket> many;
+  for (int i = 0; i < 30; ++i) {
+    many.push_back(connect("127.7.0.1"));
+    send(many.back(), "GET");
+  }
+  EXPECT_TRUE(serves("127.7.0.1"));
+}
 
 // B5: 1,000 of one address shut everybody else out.
 TEST_F(Connections, HalfSentRequestsOfOneAddressKeepNobodyElseOut) {
