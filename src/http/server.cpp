@@ -465,11 +465,9 @@ asio::awaitable<bool> serve_request(State& state, Session& session) {
 }
 
 template <class State>
-asio::awaitable<void> serve_connection(std::shared_ptr<State> state, tcp::socket socket,
-                                       std::string address) {
-  const auto owned = std::make_shared<Session>(std::move(socket), std::move(address));
+asio::awaitable<void> serve_connection(std::shared_ptr<State> state,
+                                       std::shared_ptr<Session> owned) {
   Session& session = *owned;
-  state->enter(session);
   try {
     while (!state->stopping && co_await serve_request(*state, session)) {
     }
@@ -543,8 +541,10 @@ asio::awaitable<void> Server::run() {
       }
       socket.set_option(tcp::no_delay{true}, ignored);
       auto executor = state->acceptor.get_executor();
-      asio::co_spawn(executor, serve_connection(state, std::move(socket), std::move(address)),
-                     [](const std::exception_ptr&) {});
+      const auto session = std::make_shared<Session>(std::move(socket), std::move(address));
+      state->enter(*session);
+      auto serving = serve_connection(state, session);
+      asio::co_spawn(executor, std::move(serving), [](const std::exception_ptr&) {});
     } else if (!state->stopping) {
       log::warn("accepting a connection failed: {}", error.message());
       state->changed.expires_after(std::chrono::milliseconds{100});
