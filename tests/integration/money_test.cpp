@@ -142,7 +142,7 @@ TEST_F(Money, IsExplainedWhenThereIsTooLittle) {
 
 // A thousand clients at once, and tokens for a hundred of them.
 TEST(Crowd, GetsExactlyWhatItCanPayFor) {
-  TestServer server{{{"INFERNODE_WORKERS", "0"}}};
+  TestServer server{{{"INFERNODE_WORKERS", "0"}, {"INFERNODE_MAX_CONNECTIONS_OF_ADDRESS", "2000"}}};
   write_clip(server.folder() / "tiny.mkv", 1, 1);
   TestUser user{server};
   const std::string dataset = user.create_dataset("crowd");
