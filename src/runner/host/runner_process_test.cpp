@@ -1,7 +1,9 @@
 // Goal: a runner answers for its task alone, is known when it is of no more use, and has no rights
 // that it does not need. Method: real runners; /proc says what they have.
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -173,6 +175,16 @@ TEST_F(Runner, LeavesNoZombie) {
   context_.run();  // until all have been waited for
   EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1);
   EXPECT_EQ(errno, ECHILD);
+}
+
+// So that requests are answered while jobs use every core.
+TEST_F(Runner, GivesWayToOthers) {
+  RunnerProcess runner{context_.get_executor(), RunnerOptions{}};
+  EXPECT_EQ(run(runner, probe()), "");
+  const pid_t pid = newest_child();
+  ASSERT_GT(pid, 0);
+  EXPECT_EQ(sched_getscheduler(pid), SCHED_BATCH);
+  EXPECT_EQ(getpriority(PRIO_PROCESS, static_cast<id_t>(pid)), 10);
 }
 
 TEST_F(Runner, HasNoRightsThatItDoesNotNeed) {
