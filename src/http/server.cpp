@@ -254,7 +254,8 @@ struct Session : std::enable_shared_from_this<Session> {
   // Not the stream's own limit, which closes it: there is something to say first.
   asio::steady_timer head_limit;
   std::list<Session*>::iterator idle_place{};
-  bool idle = false;  // waits for the first byte of a request
+  bool idle = false;    // waits for the first byte of a request
+  bool ending = false;  // gave way to another; a request that came at that moment is its last
   beast::flat_buffer buffer{};
 };
 
@@ -298,6 +299,7 @@ struct Server::State {
   // Counts no more; what it waits for ends.
   void leave(Session& session) {
     end_idling(session);
+    session.ending = true;
     if (sessions.erase(&session) > 0) {
       const auto own = of_address.find(session.address);
       if (--own->second == 0) {
@@ -449,7 +451,7 @@ asio::awaitable<bool> serve_request(State& state, Session& session) {
 
   Response response = co_await state.router.handle(request);
   const bool complete = parser.is_done();
-  const bool keep_alive = complete && message.keep_alive() && !state.stopping;
+  const bool keep_alive = complete && message.keep_alive() && !state.stopping && !session.ending;
   const int status = response.status;
   if (response.source) {
     co_await write_streamed(stream, response, request, keep_alive);
