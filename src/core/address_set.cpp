@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/ip/address.hpp>
 
+#include "core/blanks.hpp"
 namespace infernode {
 namespace {
 
@@ -18,13 +19,6 @@ std::optional<ip::address> address_of(std::string_view text) {
     return ip::make_address_v4(ip::v4_mapped, address.to_v6());
   }
   return address;
-}
-
-std::string_view without_blanks(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  return first == std::string_view::npos
-             ? std::string_view{}
-             : text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
 }  // namespace

@@ -5,23 +5,17 @@
 #include <string_view>
 #include <vector>
 
+#include "core/blanks.hpp"
 #include "http/message.hpp"
 
 namespace infernode::http {
 namespace {
 
-std::string_view stripped(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  return first == std::string_view::npos
-             ? std::string_view{}
-             : text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
 std::vector<std::string_view> split_at(std::string_view text, char separator) {
   std::vector<std::string_view> parts;
   for (;;) {
     const auto end = std::min(text.find(separator), text.size());
-    parts.push_back(stripped(text.substr(0, end)));
+    parts.push_back(without_blanks(text.substr(0, end)));
     if (end == text.size()) {
       return parts;
     }

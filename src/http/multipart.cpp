@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "core/blanks.hpp"
+
 namespace infernode::http {
 namespace {
 
@@ -23,13 +25,6 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
          });
 }
 
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  const auto last = text.find_last_not_of(" \t");
-  return first == std::string_view::npos ? std::string_view{}
-                                         : text.substr(first, last - first + 1);
-}
-
 // The value of a parameter in `form-data; name="a"; filename="b"`, with quoted pairs undone.
 std::optional<std::string> parameter(std::string_view value, std::string_view wanted) {
   std::size_t at = std::min(value.find(';'), value.size());
@@ -39,7 +34,7 @@ std::optional<std::string> parameter(std::string_view value, std::string_view wa
     if (equals == std::string_view::npos) {
       return std::nullopt;
     }
-    const std::string_view name = trimmed(value.substr(at, equals - at));
+    const std::string_view name = without_blanks(value.substr(at, equals - at));
     std::string text;
     at = equals + 1;
     if (at < value.size() && value[at] == '"') {
@@ -52,7 +47,7 @@ std::optional<std::string> parameter(std::string_view value, std::string_view wa
       at = std::min(value.find(';', at), value.size());
     } else {
       const auto end = std::min(value.find(';', at), value.size());
-      text = trimmed(value.substr(at, end - at));
+      text = without_blanks(value.substr(at, end - at));
       at = end;
     }
     if (equals_ignoring_case(name, wanted)) {
@@ -82,7 +77,7 @@ std::string safe_filename(const std::string& given) {
 }  // namespace
 
 std::optional<std::string> multipart_boundary(std::string_view content_type) {
-  const auto kind = trimmed(content_type.substr(0, content_type.find(';')));
+  const auto kind = without_blanks(content_type.substr(0, content_type.find(';')));
   if (!equals_ignoring_case(kind, "multipart/form-data")) {
     return std::nullopt;
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/blanks.hpp"
 #include "http/message.hpp"
 
 namespace infernode::http {
@@ -31,14 +32,6 @@ bool is_host(std::string_view text) {
     return std::isalnum(c) != 0 || std::string_view{"-._~%!$&'()*+,;=:[]"}.find(
                                        static_cast<char>(c)) != std::string_view::npos;
   });
-}
-
-std::string_view trimmed_blanks(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) {
-    return {};
-  }
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
 bool starts_with_scheme(std::string_view target) {
@@ -100,7 +93,7 @@ std::optional<HeadFault> fault_of_field(std::string_view line, Framing& framing)
   if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) {
     return HeadFault{400, "A field is not 'Name: value'."};
   }
-  const auto value = trimmed_blanks(line.substr(colon + 1));
+  const auto value = without_blanks(line.substr(colon + 1));
   if (!is_field_value(value)) {
     return HeadFault{400, "A field holds a control character."};
   }

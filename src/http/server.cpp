@@ -484,13 +484,16 @@ asio::awaitable<void> serve_connection(std::shared_ptr<State> state,
 
 // Says that there is no room, as far as that can be said without waiting.
 void turn_away(tcp::socket& socket) {
-  static constexpr std::string_view kAnswer =
+  static constexpr std::string_view kProblem =
+      R"({"type":"/problems/unavailable","title":"Service unavailable","status":503,)"
+      R"("detail":"There are too many connections; close some, or try again later."})";
+  const auto answer = fmt::format(
       "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n"
-      "Content-Type: application/problem+json\r\nContent-Length: 97\r\n\r\n"
-      R"({"type":"/problems/unavailable","title":"Service unavailable","status":503,"detail":"Too many."})";
+      "Content-Type: application/problem+json\r\nContent-Length: {}\r\n\r\n{}",
+      kProblem.size(), kProblem);
   boost::system::error_code ignored;
   socket.non_blocking(true, ignored);
-  socket.send(asio::buffer(kAnswer), 0, ignored);
+  socket.send(asio::buffer(answer), 0, ignored);
   socket.shutdown(tcp::socket::shutdown_both, ignored);
 }
 

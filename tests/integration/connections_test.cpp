@@ -102,6 +102,14 @@ TEST_F(Connections, HalfSentRequestsOfOneAddressKeepNobodyElseOut) {
   }
   wait_until("the address to have no room", [&] { return !serves("127.0.0.1"); });
   EXPECT_TRUE(serves("127.0.0.2"));
+  // Those who are turned away are told, wholly.
+  auto turned_away = connect();
+  const auto told = rest(turned_away);
+  EXPECT_EQ(told.substr(0, 12), "HTTP/1.1 503") << told;
+  const auto body = told.substr(told.find("\r\n\r\n") + 4);
+  EXPECT_NE(told.find(fmt::format("Content-Length: {}\r\n", body.size())), std::string::npos)
+      << told;
+  EXPECT_EQ(integer(boost::json::parse(body), "status"), 503);
   // They have ten seconds.
   const auto started = std::chrono::steady_clock::now();
   const auto said = rest(slow.front());
