@@ -20,13 +20,14 @@ constexpr Statement kFindLive{"datasets.find_live", sql<R"sql(
                                                         kColumns, R"sql(
     FROM "Datasets" WHERE "id" = $2 AND "user_id" = $1 AND "deleted_at" IS NULL
 )sql">};
+// Without the test for no tags a generic plan reads the whole index of everybody's tags.
 constexpr Statement kList{"datasets.list", sql<R"sql(
   SELECT )sql",
                                                kColumns, R"sql(
     FROM "Datasets"
    WHERE "user_id" = $1
      AND ("deleted_at" IS NOT NULL) = $2
-     AND "tags" @> $3::varchar[]
+     AND (cardinality($3::varchar[]) = 0 OR "tags" @> $3)
      AND ($4::text IS NULL OR position(lower($4) IN lower("name")) > 0)
      AND ("created_at", "id") < ($5::timestamptz, $6::uuid)
    ORDER BY "created_at" DESC, "id" DESC LIMIT $7

@@ -50,6 +50,7 @@ wanted_packages() {
       '' | '#'*) continue ;;
       12:* | 13:*) [[ ${line%%:*} == "$DEBIAN" ]] || continue; line=${line#*: } ;;
       test:*) [[ -n ${for_tests:-} ]] || continue; line=${line#*: } ;;
+      bench:*) [[ -n ${for_bench:-} ]] || continue; line=${line#*: } ;;
     esac
     [[ -n $have_node && ($line == nodejs || $line == npm) ]] && continue
     printf '%s\n' "$line"
@@ -75,16 +76,23 @@ install_packages() {
     -o Dpkg::Options::=--force-confold $(missing_packages)
 }
 
-# Everything that a build needs, and with `for_tests` what tests need; quick when nothing is missing.
+# Installs the npm packages of a folder's lock file, unless they are there; none of their scripts runs.
+install_npm_packages() {  # folder
+  local stamp=build/npm/${1//\//-}
+  cmp -s "$1/package-lock.json" "$stamp" && return
+  step "install npm packages of $1" npm ci --prefix "$1" --ignore-scripts --no-audit --no-fund
+  mkdir -p build/npm
+  cp "$1/package-lock.json" "$stamp"
+}
+
+# Everything that a build needs, and with `for_tests` or `for_bench` what tests or benchmarks need;
+# quick when nothing is missing.
 set_up() {
   require_supported_system
   if [[ -n $(missing_packages) ]]; then
     step 'install Debian packages' install_packages
   fi
-  if [[ ! -e build/models/node_modules.stamp ]] ||
-     ! cmp -s tools/models/package-lock.json build/models/node_modules.stamp; then
-    step 'install npm packages' tools/setup/npm
-  fi
+  install_npm_packages tools/models
   if [[ $DEBIAN == 12 && ! -e build/onnxruntime/complete ]]; then
     step 'install ONNX Runtime' tools/setup/onnxruntime
   fi
