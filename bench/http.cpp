@@ -119,9 +119,9 @@ double milliseconds_after(const std::string& output, const std::string& label) {
 
 // Requests of every user in turn.
 Load run_wrk(std::uint16_t port, const fs::path& script, int connections, int seconds) {
-  const auto result = run_process({"wrk", "-t1", fmt::format("-c{}", connections),
-                                   fmt::format("-d{}s", seconds), "--timeout", "20s", "--latency",
-                                   "-s", script.string(), fmt::format("http://127.0.0.1:{}", port)});
+  const auto result = run_process(
+      {"wrk", "-t1", fmt::format("-c{}", connections), fmt::format("-d{}s", seconds), "--timeout",
+       "20s", "--latency", "-s", script.string(), fmt::format("http://127.0.0.1:{}", port)});
   const auto& output = result.output;
   if (result.status != 0) {
     throw std::runtime_error("wrk: " + output);
@@ -143,11 +143,19 @@ Load run_wrk(std::uint16_t port, const fs::path& script, int connections, int se
 // Transactions a second of a pgbench script.
 double run_pgbench(const std::string& program, const std::string& socket, const fs::path& script,
                    int seconds) {
-  const auto result = run_process(
-      {program, "-n", "-M", "prepared", "-c", std::to_string(kPgbenchConnections), "-j", "2", "-T",
-       std::to_string(seconds), "-D", "tags={}", "-D", "before=infinity", "-D",
-       "last=ffffffff-ffff-ffff-ffff-ffffffffffff", "-D", "part=-", "-f", script.string(), "-h",
-       socket, "-U", "postgres", "InferNode"});
+  const auto result = run_process({program,    "-n",
+                                   "-M",       "prepared",
+                                   "-c",       std::to_string(kPgbenchConnections),
+                                   "-j",       "2",
+                                   "-T",       std::to_string(seconds),
+                                   "-D",       "tags={}",
+                                   "-D",       "before=infinity",
+                                   "-D",       "last=ffffffff-ffff-ffff-ffff-ffffffffffff",
+                                   "-D",       "part=-",
+                                   "-f",       script.string(),
+                                   "-h",       socket,
+                                   "-U",       "postgres",
+                                   "InferNode"});
   const auto at = result.output.find("tps = ");
   if (result.status != 0 || at == std::string::npos) {
     throw std::runtime_error("pgbench: " + result.output);
@@ -286,16 +294,20 @@ struct Bench {
     write_script(file("logins.lua"), logins);
     std::ofstream{file("create.lua")}
         << "math.randomseed(os.time())\nlocal run = tostring(math.random(1, 2000000000))\n"
-        << "local headers = { ['Content-Type'] = 'application/json' }\nlocal at = 0\nlocal tokens = {\n"
-        << [&] {
-             std::string all;
-             for (const auto& token : tokens) {
-               all += "'Bearer " + token + "',\n";
-             }
-             return all;
-           }()
-        << "}\nfunction request()\n at = at + 1\n headers['Authorization'] = tokens[at % #tokens + 1]\n"
-           " return wrk.format('POST', '/api/v1/datasets', headers, '{\"name\":\"w' .. run .. '-' .. at "
+        << "local headers = { ['Content-Type'] = 'application/json' }\nlocal at = 0\nlocal tokens "
+           "= {\n"
+        <<
+        [&] {
+          std::string all;
+          for (const auto& token : tokens) {
+            all += "'Bearer " + token + "',\n";
+          }
+          return all;
+        }()
+        << "}\nfunction request()\n at = at + 1\n headers['Authorization'] = tokens[at % #tokens + "
+           "1]\n"
+           " return wrk.format('POST', '/api/v1/datasets', headers, '{\"name\":\"w' .. run .. '-' "
+           ".. at "
            ".. '\",\"tags\":[\"street\",\"night\"]}')\nend\n";
     const std::string who = "('5eed0000-0000-4000-9000-' || lpad((:n)::text, 12, '0'))::uuid";
     const std::string pick = fmt::format("\\set n random(1, {})\n", kUsers);
@@ -310,15 +322,14 @@ struct Bench {
                R"(SELECT {} FROM "Datasets" WHERE "user_id" = {} AND ("deleted_at" IS NOT NULL) = false AND (cardinality(:tags::varchar[]) = 0 OR "tags" @> :tags) AND (nullif(:part, '-')::text IS NULL OR position(lower(:part) IN lower("name")) > 0) AND ("created_at", "id") < (:before::timestamptz, :last::uuid) ORDER BY "created_at" DESC, "id" DESC LIMIT 21;
 )",
                columns, who);
-    std::ofstream{file("create.sql")}
-        << pick
-        << fmt::format(
-               R"(BEGIN;
+    std::ofstream{file("create.sql")} << pick
+                                      << fmt::format(
+                                             R"(BEGIN;
 INSERT INTO "Datasets" ("user_id", "name", "tags") VALUES ({}, gen_random_uuid()::text, ARRAY['street','night']) ON CONFLICT ("user_id", "name") WHERE "deleted_at" IS NULL DO NOTHING RETURNING {};
 INSERT INTO "Tags" ("name") SELECT name FROM unnest(ARRAY['street','night']::varchar[]) AS name ORDER BY name ON CONFLICT ("name") DO NOTHING;
 COMMIT;
 )",
-               who, columns);
+                                             who, columns);
   }
 };
 
@@ -379,8 +390,7 @@ int measure(int rounds, int seconds) {
     std::fflush(stdout);
   };
   const auto statements = [&](const std::string& name, const std::string& requests) {
-    const double rate =
-        run_pgbench(bench.pgbench, bench.socket, bench.file(requests), seconds);
+    const double rate = run_pgbench(bench.pgbench, bench.socket, bench.file(requests), seconds);
     all[name].per_second.push_back(rate);
     fmt::print("  {:<34} {:>9.0f}/s\n", name, rate);
     std::fflush(stdout);
@@ -407,10 +417,11 @@ int measure(int rounds, int seconds) {
       [&] { logins = run_wrk(own, bench.file("logins.lua"), kUsers, kLoginSeconds); }};
   const auto busy = read_at_a_rate(own, bench.tokens.front(), kLoginSeconds - 1);
   logging_in.join();
-  fmt::print("logins {:.1f}/s, crypt on all cores {:.1f}/s; {} reads/s: p50 {:.2f}, p99 {:.2f} ms idle, "
-             "{:.2f}, {:.2f} ms meanwhile {}\n",
-             logins.per_second, bare, kReadsPerSecond, idle.first, idle.second, busy.first,
-             busy.second, logins.errors);
+  fmt::print(
+      "logins {:.1f}/s, crypt on all cores {:.1f}/s; {} reads/s: p50 {:.2f}, p99 {:.2f} ms idle, "
+      "{:.2f}, {:.2f} ms meanwhile {}\n",
+      logins.per_second, bare, kReadsPerSecond, idle.first, idle.second, busy.first, busy.second,
+      logins.errors);
   const ProcessResult cpu =
       run_process({"sh", "-c", "grep -m1 'model name' /proc/cpuinfo | cut -d: -f2"});
   fmt::print("{} connections, pgbench {}, {} s a run, median of {};{}", kConnections,

@@ -72,11 +72,12 @@ struct Database {
   explicit Database(asio::io_context& context, const std::string& conninfo)
       : connection{PQconnectdb(conninfo.c_str()), PQfinish}, socket{context} {
     using Result = std::unique_ptr<PGresult, decltype(&PQclear)>;
-    const Result prepared{PQprepare(connection.get(), "user",
-                                    R"(SELECT "id", "email", "role", "tokens", "createdAt", "updatedAt"
+    const Result prepared{
+        PQprepare(connection.get(), "user",
+                  R"(SELECT "id", "email", "role", "tokens", "createdAt", "updatedAt"
                                          FROM "Users" WHERE "id" = $1)",
-                                    1, nullptr),
-                          PQclear};
+                  1, nullptr),
+        PQclear};
     if (PQresultStatus(prepared.get()) != PGRES_COMMAND_OK) {
       throw std::runtime_error(PQerrorMessage(connection.get()));
     }

@@ -44,12 +44,8 @@ awaitable<Result<http::Response>> login(AccountService& accounts, http::Request&
   co_return response;
 }
 
-awaitable<Result<http::Response>> get_me(AccountService& accounts, http::Request& request) {
-  const auto user = co_await accounts.find(request.user());
-  if (!user) {
-    co_return user.error();
-  }
-  co_return http::json_response(200, user_json(*user));
+awaitable<Result<http::Response>> get_me(http::Request& request) {
+  co_return http::json_response(200, user_json(*request.principal->user));
 }
 
 awaitable<Result<http::Response>> change_password(AccountService& accounts,
@@ -109,7 +105,7 @@ void add_account_routes(http::Router& router, AccountService& accounts,
   };
   on("register", accounts, register_user);
   on("login", accounts, login);
-  on("getMe", accounts, get_me);
+  router.on("getMe", get_me);
   on("changePassword", accounts, change_password);
   on("listUsers", administration, list_users);
   on("updateUser", administration, update_user);
@@ -124,7 +120,7 @@ http::Authenticator make_authenticator(AccountService& accounts) {
     if (!user) {
       co_return user.error();
     }
-    http::Principal principal{user->id, user->role == Role::admin};
+    http::Principal principal{(*user)->id, (*user)->role == Role::admin, *user};
     co_return principal;
   };
 }

@@ -1,6 +1,7 @@
 #include "accounts/account_service.hpp"
 
 #include "accounts/user_dao.hpp"
+#include "core/blocking.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -53,14 +54,16 @@ std::string normalised_email(std::string email) {
 }
 
 AccountService::AccountService(db::Pool& database, TokenSigner& signer, PasswordHasher& hasher,
-                               LoginThrottle& throttle, std::int64_t token_life_seconds)
+                               LoginThrottle& throttle, asio::thread_pool& blocking,
+                               std::int64_t token_life_seconds)
     : database_{database},
       signer_{signer},
       users_{database},
       hasher_{hasher},
       throttle_{throttle},
+      blocking_{blocking},
       token_life_seconds_{token_life_seconds},
-      decoy_hash_{hash_password("nobody has this password", hasher.cost())} {}
+      decoy_hash_{decoy_hash(hasher.cost())} {}
 
 asio::awaitable<Result<User>> AccountService::register_user(std::string email, std::string password,
                                                             std::string address) {
@@ -129,8 +132,16 @@ asio::awaitable<Result<Login>> AccountService::login(std::string email, std::str
   const std::int64_t now = now_seconds();
   Login login;
   login.expires_in_seconds = token_life_seconds_;
-  login.token = signer_.sign(TokenClaims{user->id, user->email, std::string{to_text(user->role)},
-                                         user->session_epoch, now, now + token_life_seconds_});
+  TokenClaims claims{user->id,
+                     user->email,
+                     std::string{to_text(user->role)},
+                     user->session_epoch,
+                     now,
+                     now + token_life_seconds_};
+  auto signing = [ring = signer_.keys(), claims = std::move(claims)] {
+    return sign_token(*ring, claims);
+  };
+  login.token = co_await run_blocking(blocking_, std::move(signing));
   login.user = std::move(*user);
   co_return login;
 }
@@ -178,7 +189,8 @@ asio::awaitable<Result<void>> AccountService::change_password(UserId id,
   co_return Result<void>{};
 }
 
-asio::awaitable<Result<User>> AccountService::authenticate(std::string token) {
+asio::awaitable<Result<std::shared_ptr<const User>>> AccountService::authenticate(
+    std::string token) {
   const auto claims = signer_.verify(token, now_seconds());
   if (!claims) {
     co_return not_valid();
@@ -187,15 +199,7 @@ asio::awaitable<Result<User>> AccountService::authenticate(std::string token) {
   if (!user || user->disabled_at || user->session_epoch != claims->session_epoch) {
     co_return not_valid();
   }
-  co_return std::move(*user);
-}
-
-asio::awaitable<Result<User>> AccountService::find(UserId id) {
-  auto user = co_await users_.find(id);
-  if (!user) {
-    co_return Error{ErrorCode::not_authenticated, "This account no longer exists."};
-  }
-  co_return std::move(*user);
+  co_return user;
 }
 
 }  // namespace infernode

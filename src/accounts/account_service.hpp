@@ -1,6 +1,8 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,7 +27,8 @@ struct Login {
 class AccountService {
 public:
   AccountService(db::Pool& database, TokenSigner& signer, PasswordHasher& hasher,
-                 LoginThrottle& throttle, std::int64_t token_life_seconds);
+                 LoginThrottle& throttle, asio::thread_pool& blocking,
+                 std::int64_t token_life_seconds);
 
   // conflict: the address is taken. invalid: not an e-mail address, or the password has fewer than
   // 8 or more than 72 bytes (bcrypt reads no more). too_many_requests: so many accounts were opened
@@ -44,10 +47,7 @@ public:
                                                 std::string new_password, std::string address);
   // Whose a token is: not_authenticated when it is not valid (any more) or its user is gone or
   // disabled.
-  asio::awaitable<Result<User>> authenticate(std::string token);
-
-  // not_authenticated when the user is gone.
-  asio::awaitable<Result<User>> find(UserId id);
+  asio::awaitable<Result<std::shared_ptr<const User>>> authenticate(std::string token);
 
 private:
   // The user if the password is theirs, nullopt otherwise, after the same work. too_many_requests
@@ -63,6 +63,7 @@ private:
   UserReader users_;
   PasswordHasher& hasher_;
   LoginThrottle& throttle_;
+  asio::thread_pool& blocking_;
   std::int64_t token_life_seconds_;
   std::string decoy_hash_;  // compared against when there is no such user
 };

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <memory>
 #include <string>
+#include <thread>
 
 namespace infernode {
 
@@ -16,14 +18,16 @@ std::string hash_password(const std::string& password, int cost);
 bool password_matches(const std::string& password, const std::string& hash);
 // The cost that a hash was made with; 0 for a hash that is none.
 int password_cost(const std::string& hash);
+// A hash of no known password: comparing with it takes as long as with any other of that cost.
+std::string decoy_hash(int cost);
 
-// Hashes on the threads of `workers`, for coroutines of one single-threaded executor. At most
-// `max_pending` hashes wait or run at once: one more throws Unavailable rather than letting
-// everybody wait longer and longer.
+// Hashes for coroutines of one single-threaded executor, on a thread for each core. The threads are
+// at nice 19, so that a crowd that logs in does not hold up other requests. At most `max_pending`
+// hashes wait or run at once: one more throws Unavailable rather than letting everybody wait longer
+// and longer.
 class PasswordHasher {
 public:
-  PasswordHasher(boost::asio::thread_pool& workers, int cost, int max_pending)
-      : workers_{workers}, cost_{cost}, max_pending_{max_pending} {}
+  PasswordHasher(int cost, int max_pending) : cost_{cost}, max_pending_{max_pending} {}
 
   int cost() const { return cost_; }
   boost::asio::awaitable<std::string> hash(std::string password);
@@ -32,11 +36,11 @@ public:
 private:
   std::shared_ptr<int> take_place();
 
-  boost::asio::thread_pool& workers_;
   int cost_;
   int max_pending_;
   // Shared: a coroutine that is dropped when the server stops may outlive this.
   std::shared_ptr<int> pending_ = std::make_shared<int>(0);
+  boost::asio::thread_pool workers_{std::max(1U, std::thread::hardware_concurrency())};
 };
 
 }  // namespace infernode

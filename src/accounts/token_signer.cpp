@@ -94,6 +94,35 @@ std::string grant(jwt_t* token, const char* name) {
   return value == nullptr ? std::string{} : std::string{value};
 }
 
+// Base64url without padding; empty for what is none.
+std::vector<unsigned char> from_base64url(std::string text) {
+  std::replace(text.begin(), text.end(), '-', '+');
+  std::replace(text.begin(), text.end(), '_', '/');
+  const std::size_t padding = (4 - text.size() % 4) % 4;
+  text.append(padding, '=');
+  std::vector<unsigned char> bytes(text.size() / 4 * 3);
+  const int size =
+      EVP_DecodeBlock(bytes.data(), reinterpret_cast<const unsigned char*>(text.data()),
+                      static_cast<int>(text.size()));
+  if (size < 0 || padding > 2) {
+    return {};
+  }
+  bytes.resize(static_cast<std::size_t>(size) - padding);
+  return bytes;
+}
+
+// Whether the last part of a token is the RS256 signature of what stands before it.
+bool signature_fits(EVP_PKEY* key, const std::string& token) {
+  const auto dot = token.rfind('.');
+  const auto signature = from_base64url(token.substr(dot + 1));
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context{EVP_MD_CTX_new(),
+                                                                        EVP_MD_CTX_free};
+  return context != nullptr &&
+         EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha256(), nullptr, key) == 1 &&
+         EVP_DigestVerify(context.get(), signature.data(), signature.size(),
+                          reinterpret_cast<const unsigned char*>(token.data()), dot) == 1;
+}
+
 }  // namespace
 
 bool has_keys(const fs::path& folder) {
@@ -150,10 +179,9 @@ KeyRing load_keys(const fs::path& folder, std::chrono::seconds token_life) {
     std::ifstream in{file};
     std::string pem{std::istreambuf_iterator<char>{in}, {}};
     const Bio bio{BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free};
-    const PKey key{PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr), EVP_PKEY_free};
-    const Bio public_bio{BIO_new(BIO_s_mem()), BIO_free};
-    if (!key || EVP_PKEY_get_base_id(key.get()) != EVP_PKEY_RSA ||
-        PEM_write_bio_PUBKEY(public_bio.get(), key.get()) != 1) {
+    const std::shared_ptr<EVP_PKEY> key{
+        PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr), EVP_PKEY_free};
+    if (!key || EVP_PKEY_get_base_id(key.get()) != EVP_PKEY_RSA) {
       throw std::runtime_error(fmt::format(
           "{} is no RSA private key; remove it or run 'infernode keys:generate'", file.string()));
     }
@@ -162,7 +190,7 @@ KeyRing load_keys(const fs::path& folder, std::chrono::seconds token_life) {
     Sha256 sha;
     sha.update(modulus);
     const auto digest = sha.finish();
-    KeyRing::Key entry{hex(std::span{digest}.first(8)), std::move(pem), contents(public_bio.get())};
+    KeyRing::Key entry{hex(std::span{digest}.first(8)), std::move(pem), key};
     set.push_back(json::object{{"kty", "RSA"},
                                {"use", "sig"},
                                {"alg", "RS256"},
@@ -182,13 +210,13 @@ KeyRing load_keys(const fs::path& folder, std::chrono::seconds token_life) {
   return ring;
 }
 
-std::string TokenSigner::sign(const TokenClaims& claims) const {
+std::string sign_token(const KeyRing& ring, const TokenClaims& claims) {
   jwt_t* raw = nullptr;
   if (jwt_new(&raw) != 0) {
     throw std::bad_alloc{};
   }
   const Jwt token{raw, jwt_free};
-  const KeyRing::Key& key = ring_.keys.at(ring_.signing);
+  const KeyRing::Key& key = ring.keys.at(ring.signing);
   jwt_add_header(raw, "kid", key.id.c_str());
   jwt_add_grant(raw, "iss", kIssuer);
   jwt_add_grant(raw, "sub", claims.user.to_string().c_str());
@@ -209,7 +237,7 @@ std::string TokenSigner::sign(const TokenClaims& claims) const {
 }
 
 void TokenSigner::replace_keys(KeyRing ring) {
-  ring_ = std::move(ring);
+  ring_ = std::make_shared<const KeyRing>(std::move(ring));
   recent_.clear();
   older_.clear();
 }
@@ -239,30 +267,33 @@ std::optional<TokenClaims> TokenSigner::verify(const std::string& token, std::in
 }
 
 std::optional<TokenClaims> TokenSigner::check(const std::string& text, std::int64_t now) const {
-  for (const KeyRing::Key& key : ring_.keys) {
-    jwt_t* raw = nullptr;
-    if (jwt_decode(&raw, text.c_str(),
-                   reinterpret_cast<const unsigned char*>(key.public_pem.data()),
-                   static_cast<int>(key.public_pem.size())) != 0) {
-      continue;
-    }
-    const Jwt token{raw, jwt_free};
-    // The header chooses how libjwt verifies: without this check a token signed by HMAC with our
-    // public key as the secret would pass.
-    const auto user = UserId::parse(grant(raw, "sub"));
-    TokenClaims claims{user.value_or(UserId{}),
-                       grant(raw, "email"),
-                       grant(raw, "role"),
-                       static_cast<int>(jwt_get_grant_int(raw, "session_epoch")),
-                       jwt_get_grant_int(raw, "iat"),
-                       jwt_get_grant_int(raw, "exp")};
-    if (jwt_get_alg(raw) != JWT_ALG_RS256 || !user || grant(raw, "iss") != kIssuer ||
-        claims.expires_at <= now) {
-      return std::nullopt;
-    }
-    return claims;
+  // Without a key libjwt takes the token apart and verifies nothing, which is done here with a key
+  // that was read once.
+  jwt_t* raw = nullptr;
+  if (jwt_decode(&raw, text.c_str(), nullptr, 0) != 0) {
+    return std::nullopt;
   }
-  return std::nullopt;
+  const Jwt token{raw, jwt_free};
+  // The header must not choose how a token is verified: HMAC with our public key as the secret is a
+  // signature that anybody can make.
+  const char* kid = jwt_get_header(raw, "kid");
+  const auto key = std::find_if(ring_->keys.begin(), ring_->keys.end(),
+                                [&](const auto& each) { return kid != nullptr && each.id == kid; });
+  if (jwt_get_alg(raw) != JWT_ALG_RS256 || key == ring_->keys.end() ||
+      !signature_fits(key->key.get(), text)) {
+    return std::nullopt;
+  }
+  const auto user = UserId::parse(grant(raw, "sub"));
+  TokenClaims claims{user.value_or(UserId{}),
+                     grant(raw, "email"),
+                     grant(raw, "role"),
+                     static_cast<int>(jwt_get_grant_int(raw, "session_epoch")),
+                     jwt_get_grant_int(raw, "iat"),
+                     jwt_get_grant_int(raw, "exp")};
+  if (!user || grant(raw, "iss") != kIssuer || claims.expires_at <= now) {
+    return std::nullopt;
+  }
+  return claims;
 }
 
 }  // namespace infernode

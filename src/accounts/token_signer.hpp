@@ -5,12 +5,15 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/digest.hpp"
 #include "core/id.hpp"
+
+struct evp_pkey_st;
 
 namespace infernode {
 
@@ -34,7 +37,7 @@ struct KeyRing {
   struct Key {
     std::string id;
     std::string private_pem;
-    std::string public_pem;
+    std::shared_ptr<evp_pkey_st> key;
   };
   std::vector<Key> keys;        // by age; all of them verify
   std::size_t signing = 0;      // which one signs
@@ -50,26 +53,30 @@ constexpr std::chrono::seconds kKeyPublishedBefore{30};
 // its file. Throws std::runtime_error when the folder has no key or a file there is none.
 KeyRing load_keys(const std::filesystem::path& folder, std::chrono::seconds token_life);
 
+// A JSON Web Token, signed with RS256. Takes a millisecond.
+std::string sign_token(const KeyRing& ring, const TokenClaims& claims);
+
 // Signs and verifies JSON Web Tokens, RS256 and nothing else. A token that was found valid is
 // remembered by its SHA-256 until it expires, since clients send theirs with each request.
 class TokenSigner {
 public:
-  explicit TokenSigner(KeyRing ring) : ring_{std::move(ring)} {}
+  explicit TokenSigner(KeyRing ring) : ring_{std::make_shared<const KeyRing>(std::move(ring))} {}
 
   // What was signed by a key that is gone is not valid any more.
   void replace_keys(KeyRing ring);
-  std::string sign(const TokenClaims& claims) const;
+  // The keys as they are now, for sign_token().
+  std::shared_ptr<const KeyRing> keys() const { return ring_; }
   // nullopt for a token that is malformed, expired at `now` (seconds since 1970), signed by another
   // key or in another way.
   std::optional<TokenClaims> verify(const std::string& token, std::int64_t now);
-  const boost::json::object& key_set() const { return ring_.key_set; }
+  const boost::json::object& key_set() const { return ring_->key_set; }
 
 private:
   using Remembered = std::map<Sha256Digest, TokenClaims>;
 
   std::optional<TokenClaims> check(const std::string& token, std::int64_t now) const;
 
-  KeyRing ring_;
+  std::shared_ptr<const KeyRing> ring_;
   // Two generations: when the younger one is full it becomes the older, which is forgotten. What is
   // asked for moves to the younger.
   Remembered recent_;

@@ -20,7 +20,7 @@ struct UserBatch {
       : done{executor, asio::steady_timer::time_point::max()} {}
 
   std::vector<UserId> ids;
-  std::vector<User> found;
+  std::vector<std::shared_ptr<const User>> found;
   std::exception_ptr failure;
   bool finished = false;
   asio::steady_timer done;  // cancelled when it is finished
@@ -41,7 +41,10 @@ asio::awaitable<void> UserReader::State::read(std::shared_ptr<State> state) {
   while (state->next) {
     const auto batch = std::exchange(state->next, nullptr);
     try {
-      batch->found = co_await user_dao::find_all(state->database, batch->ids);
+      auto users = co_await user_dao::find_all(state->database, batch->ids);
+      for (auto& user : users) {
+        batch->found.push_back(std::make_shared<const User>(std::move(user)));
+      }
     } catch (...) {
       batch->failure = std::current_exception();
     }
@@ -53,7 +56,7 @@ asio::awaitable<void> UserReader::State::read(std::shared_ptr<State> state) {
 
 UserReader::UserReader(db::Pool& database) : state_{std::make_shared<State>(State{database})} {}
 
-asio::awaitable<std::optional<User>> UserReader::find(UserId id) {
+asio::awaitable<std::shared_ptr<const User>> UserReader::find(UserId id) {
   const auto executor = co_await asio::this_coro::executor;
   if (!state_->next) {
     state_->next = std::make_shared<UserBatch>(executor);
@@ -71,11 +74,11 @@ asio::awaitable<std::optional<User>> UserReader::find(UserId id) {
     std::rethrow_exception(batch->failure);
   }
   for (const auto& user : batch->found) {
-    if (user.id == id) {
+    if (user->id == id) {
       co_return user;
     }
   }
-  co_return std::nullopt;
+  co_return nullptr;
 }
 
 }  // namespace infernode

@@ -2,7 +2,6 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <memory>
-#include <optional>
 
 #include "accounts/user.hpp"
 #include "db/pool.hpp"
@@ -18,8 +17,8 @@ public:
   // `database` must outlive it.
   explicit UserReader(db::Pool& database);
 
-  // nullopt when there is none. Throws what the database throws, to all that waited for the same.
-  asio::awaitable<std::optional<User>> find(UserId id);
+  // Null when there is none. Throws what the database throws, to all that waited for the same.
+  asio::awaitable<std::shared_ptr<const User>> find(UserId id);
 
 private:
   struct State;

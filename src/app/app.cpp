@@ -155,8 +155,9 @@ void App::stop_workers() {
 
 Api::Api(App& app, const std::filesystem::path& keys_dir)
     : signer{load_keys(keys_dir, std::chrono::seconds{app.config.jwt_ttl_seconds})},
-      hasher{app.blocking, app.config.bcrypt_cost, app.config.hash_queue},
-      accounts{app.database, signer, hasher, app.throttle, app.config.jwt_ttl_seconds},
+      hasher{app.config.bcrypt_cost, app.config.hash_queue},
+      accounts{app.database, signer,       hasher,
+               app.throttle, app.blocking, app.config.jwt_ttl_seconds},
       administration{app.database, app.audit},
       document{embedded_file("api/openapi.yaml")},
       router{document, make_authenticator(accounts)} {

@@ -55,7 +55,7 @@ struct App {
   std::vector<db::Migration> migrations;
   std::string conninfo;
   asio::io_context context{1};
-  asio::thread_pool blocking{2};  // bcrypt, files
+  asio::thread_pool blocking{1};  // files, signatures
   Supervisor supervisor;
   db::Pool database;
   PipelineCatalogue pipelines;

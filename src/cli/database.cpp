@@ -56,7 +56,7 @@ void with_connection(const std::string& conninfo,
 
 Config load_settings() {
   Config config = load_config(process_environment(), read_dotenv(".env"));
-  log::configure(config.log_level);
+  log::configure(config.log_level, config.log_format);
   return config;
 }
 

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
+#include <algorithm>
+#include <array>
+#include <charconv>
 #include <stdexcept>
 
 namespace infernode {
@@ -46,20 +48,24 @@ std::string postgres_time(Timestamp time) {
 }
 
 Timestamp parse_postgres_time(std::string_view text) {
-  int year = 0;
-  unsigned month = 0;
-  unsigned day = 0;
-  int hour = 0;
-  int minute = 0;
-  int second = 0;
-  int used = 0;
-  const std::string copy{text};
-  // NOLINTNEXTLINE(cert-err34-c): the field widths bound every number.
-  if (std::sscanf(copy.c_str(), "%4d-%2u-%2u %2d:%2d:%2d%n", &year, &month, &day, &hour, &minute,
-                  &second, &used) != 6) {
-    throw std::runtime_error("not a time in UTC: " + copy);
+  // YYYY-MM-DD hh:mm:ss
+  constexpr std::size_t kSeconds = 19;
+  const auto number = [text](std::size_t at, std::size_t digits) {
+    int value = 0;
+    const char* begin = text.data() + at;
+    const auto [end, error] = std::from_chars(begin, begin + digits, value);
+    return error == std::errc{} && end == begin + digits ? value : -1;
+  };
+  const bool shaped = text.size() > kSeconds && text[4] == '-' && text[7] == '-' &&
+                      text[10] == ' ' && text[13] == ':' && text[16] == ':';
+  const std::array<int, 6> parts = shaped ? std::array{number(0, 4),  number(5, 2),  number(8, 2),
+                                                       number(11, 2), number(14, 2), number(17, 2)}
+                                          : std::array{-1, 0, 0, 0, 0, 0};
+  if (std::any_of(parts.begin(), parts.end(), [](int part) { return part < 0; })) {
+    throw std::runtime_error("not a time in UTC: " + std::string{text});
   }
-  std::string_view rest = std::string_view{copy}.substr(static_cast<std::size_t>(used));
+  const auto [year, month, day, hour, minute, second] = parts;
+  std::string_view rest = text.substr(kSeconds);
   std::int64_t microsecond = 0;
   if (rest.starts_with('.')) {
     std::int64_t scale = 100'000;
@@ -69,10 +75,9 @@ Timestamp parse_postgres_time(std::string_view text) {
     }
   }
   if (rest != "+00") {
-    throw std::runtime_error("not a time in UTC: " + copy);
+    throw std::runtime_error("not a time in UTC: " + std::string{text});
   }
-  const std::chrono::sys_days date{std::chrono::year{year} / std::chrono::month{month} /
-                                   std::chrono::day{day}};
+  const std::chrono::sys_days date{std::chrono::year{year} / month / day};
   return Timestamp{date} + std::chrono::hours{hour} + std::chrono::minutes{minute} +
          std::chrono::seconds{second} + std::chrono::microseconds{microsecond};
 }

@@ -10,6 +10,10 @@ namespace infernode {
 // A moment in UTC, to the microsecond (PostgreSQL's resolution).
 using Timestamp = std::chrono::sys_time<std::chrono::microseconds>;
 
+// This moment.
+inline Timestamp now() {
+  return std::chrono::time_point_cast<Timestamp::duration>(std::chrono::system_clock::now());
+}
 // RFC 3339 with milliseconds: "2026-01-31T12:00:00.000Z".
 std::string rfc3339(Timestamp time);
 // Reads PostgreSQL's ISO form in UTC: "2026-01-31 12:00:00.123456+00"; throws std::runtime_error.

@@ -118,6 +118,7 @@ const std::vector<Setting>& settings() {
       {"INFERNODE_ENV", one_of(&Config::environment, {"development", "production"})},
       {"INFERNODE_LOG_LEVEL",
        one_of(&Config::log_level, {"debug", "info", "warn", "error", "off"})},
+      {"INFERNODE_LOG_FORMAT", one_of(&Config::log_format, {"text", "json"})},
       {"INFERNODE_HOST", text(&Config::host)},
       {"INFERNODE_PORT", number<std::uint16_t>(&Config::port, 0, 65535)},
       {"INFERNODE_MAX_CONNECTIONS", number<int>(&Config::max_connections, 1, 1'000'000)},

@@ -27,6 +27,7 @@ struct Config {
 
   std::string environment = "development";  // or "production"
   std::string log_level = "info";
+  std::string log_format = "text";  // or "json"
   std::string host = "127.0.0.1";
   std::uint16_t port = 3000;
   int max_connections = 4000;

@@ -1,52 +1,133 @@
 #include "core/log.hpp"
 
 #include <spdlog/async.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
+#include <boost/json.hpp>
+#include <cerrno>
 #include <stdexcept>
+#include <thread>
+
+#include "core/clock.hpp"
 
 namespace infernode::log {
 namespace {
 
 constexpr std::size_t kWaitingLines = 8192;
+constexpr std::size_t kPieceBytes = 32 * 1024;
+constexpr std::chrono::milliseconds kRest{5};
 
-spdlog::logger& logger() {
-  static const auto instance = [] {
-    // Lines are written by a thread of their own. Should nobody take them in time, the oldest of
-    // those that wait are dropped, rather than holding up whoever has something to say.
-    spdlog::init_thread_pool(kWaitingLines, 1);
-    auto made = spdlog::create_async_nb<spdlog::sinks::stderr_color_sink_mt>("infernode");
-    made->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %v", spdlog::pattern_time_type::utc);
-    return made;
-  }();
-  return *instance;
-}
+// Standard error. The next lines gather while it rests after a write, so that a busy server does
+// not pay a change of threads and a system call for each.
+class StandardError : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+public:
+  StandardError() = default;
+  ~StandardError() override { put(); }
+  StandardError(const StandardError&) = delete;
+  StandardError& operator=(const StandardError&) = delete;
 
-}  // namespace
-
-void configure(const std::string& level) {
-  const auto parsed = spdlog::level::from_str(level);
-  if (parsed == spdlog::level::off && level != "off") {
-    throw std::invalid_argument(level);
+protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    waiting_.append(message.payload.data(), message.payload.size()).push_back('\n');
+    const auto pool = spdlog::thread_pool();
+    if (waiting_.size() >= kPieceBytes) {
+      put();
+    } else if (!pool || pool->queue_size() == 0) {
+      put();
+      std::this_thread::sleep_for(kRest);
+    }
   }
-  logger().set_level(parsed);
+  void flush_() override { put(); }
+
+private:
+  void put() {
+    for (std::string_view rest = waiting_; !rest.empty();) {
+      const ssize_t written = ::write(STDERR_FILENO, rest.data(), rest.size());
+      if (written < 0 && errno != EINTR) {
+        break;  // nobody is there to read them
+      }
+      rest.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(written, 0)));
+    }
+    waiting_.clear();
+  }
+
+  std::string waiting_;
+};
+
+struct Logger {
+  Logger() {
+    spdlog::init_thread_pool(kWaitingLines, 1);
+    lines = spdlog::create_async_nb<StandardError>("infernode");
+  }
+
+  std::shared_ptr<spdlog::logger> lines;
+  std::atomic<bool> json = false;
+};
+
+Logger& logger() {
+  static Logger instance;
+  return instance;
 }
 
-void write(Level level, const std::string& message) {
-  std::string line;
-  line.reserve(message.size());
-  for (const char c : message) {
+std::string_view word(Level level) {
+  constexpr std::string_view kWords[] = {"debug", "info", "warning", "error"};
+  return kWords[static_cast<int>(level)];
+}
+
+void append_escaped(std::string& line, std::string_view text) {
+  for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte < 0x20 || byte == 0x7f) {
-      line += fmt::format("\\x{:02x}", byte);
+      fmt::format_to(std::back_inserter(line), "\\x{:02x}", byte);
     } else {
       line += c;
     }
   }
+}
+
+std::string text_line(Level level, std::string_view message, std::initializer_list<Field> fields) {
+  std::string line = rfc3339(now());
+  line.append(" ").append(word(level)).append(" ");
+  append_escaped(line, message);
+  for (const auto& [name, value] : fields) {
+    line.append(" ").append(name).append("=");
+    append_escaped(line, value);
+  }
+  return line;
+}
+
+std::string json_line(Level level, std::string_view message, std::initializer_list<Field> fields) {
+  boost::json::object line{{"time", rfc3339(now())}, {"level", word(level)}, {"message", message}};
+  for (const auto& [name, value] : fields) {
+    line.emplace(name, value);
+  }
+  return boost::json::serialize(line);
+}
+
+}  // namespace
+
+void configure(const std::string& level, const std::string& format) {
+  const auto parsed = spdlog::level::from_str(level);
+  if ((parsed == spdlog::level::off && level != "off") || (format != "text" && format != "json")) {
+    throw std::invalid_argument(level + ", " + format);
+  }
+  logger().json = format == "json";
+  logger().lines->set_level(parsed);
+}
+
+void write(Level level, std::string_view message, std::initializer_list<Field> fields) {
   constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::info,
                                                    spdlog::level::warn, spdlog::level::err};
-  logger().log(kLevels[static_cast<int>(level)], "{}", line);
+  const auto as = kLevels[static_cast<int>(level)];
+  auto& to = logger();
+  if (to.lines->should_log(as)) {
+    to.lines->log(as, spdlog::string_view_t{to.json ? json_line(level, message, fields)
+                                                    : text_line(level, message, fields)});
+  }
 }
 
 }  // namespace infernode::log

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -17,6 +18,10 @@
 #include "core/error.hpp"
 #include "core/id.hpp"
 
+namespace infernode {
+struct User;  // accounts/user.hpp; here it is only handed on
+}
+
 namespace infernode::http {
 
 namespace asio = boost::asio;
@@ -25,6 +30,7 @@ namespace asio = boost::asio;
 struct Principal {
   UserId id;
   bool is_admin = false;
+  std::shared_ptr<const User> user{};  // as read for this request
 };
 
 // The peer went away: there is nobody to answer.

@@ -1,11 +1,11 @@
 #include "http/router.hpp"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
 #include <stdexcept>
 
+#include "core/digest.hpp"
 #include "core/json.hpp"
 #include "core/log.hpp"
 #include "http/problem.hpp"
@@ -27,22 +27,27 @@ std::vector<std::string_view> split_path(std::string_view path) {
   return parts;
 }
 
-bool matches(const Route& route, std::string_view path,
-             std::map<std::string, std::string>& params) {
-  const auto pattern = split_path(route.path);
-  const auto actual = split_path(path);
-  if (pattern.size() != actual.size()) {
-    return false;
-  }
-  params.clear();
-  for (std::size_t i = 0; i < pattern.size(); ++i) {
-    if (pattern[i].starts_with('{')) {
-      params.emplace(pattern[i].substr(1, pattern[i].size() - 2), actual[i]);
-    } else if (pattern[i] != actual[i]) {
-      return false;
+bool is_parameter(const std::string& part) {
+  return part.starts_with('{');
+}
+
+bool matches(const Route& route, const std::vector<std::string_view>& path) {
+  return std::equal(route.parts.begin(), route.parts.end(), path.begin(), path.end(),
+                    [](const std::string& part, std::string_view actual) {
+                      return is_parameter(part) || part == actual;
+                    });
+}
+
+std::map<std::string, std::string> parameters(const Route& route,
+                                              const std::vector<std::string_view>& path) {
+  std::map<std::string, std::string> params;
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    const std::string& part = route.parts[i];
+    if (is_parameter(part)) {
+      params.emplace(part.substr(1, part.size() - 2), path[i]);
     }
   }
-  return true;
+  return params;
 }
 
 // No request of ours needs longer lists. The bound keeps every later check cheap.
@@ -102,14 +107,10 @@ Error nothing_here() {
 }
 
 std::string entity_tag(std::string_view representation) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  EVP_Digest(representation.data(), representation.size(), digest, &size, EVP_sha256(), nullptr);
-  std::string tag = "\"";
-  for (int i = 0; i < 16; ++i) {
-    tag += fmt::format("{:02x}", digest[i]);
-  }
-  return tag + "\"";
+  Sha256 sha;
+  sha.update(std::as_bytes(std::span{representation}));
+  const auto digest = sha.finish();
+  return "\"" + hex(std::span{digest}.first(16)) + "\"";
 }
 
 Router::Router(const ApiDocument& document, Authenticator authenticate)
@@ -118,15 +119,22 @@ Router::Router(const ApiDocument& document, Authenticator authenticate)
 void Router::on(const std::string& operation_id, Handler handler) {
   try {
     const auto& operation = document_.operation(operation_id);
-    routes_.push_back(Route{operation.method, operation.path, operation.id, operation.access,
-                            operation.body, std::move(handler)});
+    add(Route{operation.method, operation.path, operation.id, operation.access, operation.body,
+              std::move(handler)});
   } catch (const std::out_of_range& error) {
     throw std::logic_error(error.what());
   }
 }
 
 void Router::page(const std::string& path, Handler handler) {
-  routes_.push_back(Route{"GET", path, "", Access::anyone, BodyKind::none, std::move(handler)});
+  add(Route{"GET", path, "", Access::anyone, BodyKind::none, std::move(handler)});
+}
+
+void Router::add(Route route) {
+  for (const auto part : split_path(route.path)) {
+    route.parts.emplace_back(part);
+  }
+  routes_.push_back(std::move(route));
 }
 
 void Router::files(const std::string& prefix, Handler handler) {
@@ -154,14 +162,15 @@ asio::awaitable<Response> Router::handle(Request& request) const {
   } catch (const BadBody& error) {
     co_return problem_response(Error{ErrorCode::malformed, error.what()}, request.request_id);
   } catch (const StorageFull& error) {
-    log::error("request {}: {}", request.request_id, error.what());
+    log::write(log::Level::error, error.what(), {{"request", request.request_id}});
     co_return storage_full_response(request.request_id);
   } catch (const Unavailable& error) {
-    log::warn("request {}: {}", request.request_id, error.what());
+    log::write(log::Level::warn, error.what(), {{"request", request.request_id}});
     co_return unavailable_response(request.request_id);
   } catch (const std::exception& error) {
-    log::error("request {} ({} {}): {}", request.request_id, request.method, request.path,
-               error.what());
+    log::write(log::Level::error,
+               fmt::format("{} {}: {}", request.method, request.path, error.what()),
+               {{"request", request.request_id}});
     co_return internal_error_response(request.request_id);
   }
 }
@@ -170,14 +179,14 @@ asio::awaitable<Result<Response>> Router::dispatch(Request& request) const {
   const std::string method = request.method == "HEAD" ? "GET" : request.method;
   const Route* found = nullptr;
   std::string allowed;
-  std::map<std::string, std::string> params;
+  const auto path = split_path(request.path);
   for (const auto& route : routes_) {
-    if (!matches(route, request.path, params)) {
+    if (!matches(route, path)) {
       continue;
     }
     if (route.method == method) {
       found = &route;
-      request.path_params = params;
+      request.path_params = parameters(route, path);
       break;
     }
     allowed += (allowed.empty() ? "" : ", ") + route.method;

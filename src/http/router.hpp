@@ -19,6 +19,7 @@ struct Route {
   Access access = Access::anyone;
   BodyKind body = BodyKind::none;
   Handler handler;
+  std::vector<std::string> parts{};  // of the path
 };
 
 // Finds out whom a token belongs to.
@@ -45,6 +46,7 @@ public:
   asio::awaitable<Response> handle(Request& request) const;
 
 private:
+  void add(Route route);
   asio::awaitable<Result<Response>> dispatch(Request& request) const;
   asio::awaitable<Result<void>> authenticate(Request& request, Access access) const;
   asio::awaitable<Result<void>> read_json(Request& request, const Route& route) const;

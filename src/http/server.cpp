@@ -5,13 +5,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 #include <ctime>
 #include <list>
@@ -32,7 +33,7 @@ namespace {
 namespace beast = boost::beast;
 namespace bhttp = boost::beast::http;
 using asio::ip::tcp;
-using Stream = beast::tcp_stream;
+using Clock = std::chrono::steady_clock;
 using Parser = bhttp::request_parser<bhttp::buffer_body>;
 
 constexpr std::size_t kReadBufferBytes = 64 * 1024;
@@ -46,6 +47,9 @@ constexpr std::chrono::seconds kRateWindow{60};
 // kernel then sends a reset; so a little more is read and thrown away first.
 constexpr std::size_t kLingerBytes = 4 * 1024 * 1024;
 constexpr std::chrono::seconds kLingerTime{2};
+constexpr std::chrono::milliseconds kLookInterval{200};  // at the limits of sessions
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+constexpr std::string_view kChunkEnd = "\r\n";
 
 // X-Request-Id from the request if it is sane, else a new one.
 std::string request_id(const std::string& given) {
@@ -71,19 +75,72 @@ std::chrono::seconds time_for(std::size_t bytes) {
   return kTransferTimeout + std::chrono::seconds{bytes / kMinBytesPerSecond};
 }
 
-// IMF-fixdate (RFC 9110, 5.6.7).
-std::string http_date() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  char text[32];
-  return {text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &utc)};
+// IMF-fixdate (RFC 9110, 5.6.7) of this second, put together once a second.
+class HttpDate {
+public:
+  const std::string& text() {
+    const std::time_t now = std::time(nullptr);
+    if (now != second_) {
+      std::tm utc{};
+      gmtime_r(&now, &utc);
+      char text[32];
+      text_.assign(text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &utc));
+      second_ = now;
+    }
+    return text_;
+  }
+
+private:
+  std::time_t second_ = 0;
+  std::string text_;
+};
+
+// A connection, while it is open.
+struct Session {
+  Session(tcp::socket accepted, std::string peer)
+      : socket{std::move(accepted)}, address{std::move(peer)} {}
+
+  tcp::socket socket;
+  std::string address;  // of the peer
+  // When what it waits for is given up (see Limit).
+  Clock::time_point deadline = Clock::time_point::max();
+  bool late = false;  // it was
+  std::list<Session*>::iterator idle_place{};
+  bool idle = false;     // waits for the first byte of a request
+  bool counted = false;  // among the connections that there may be
+  bool ending = false;   // gave way to another; a request that came at that moment is its last
+  beast::flat_buffer buffer{};
+};
+
+// How long a session may wait, until this goes. Not a timer for each: the server looks at all of
+// them a few times a second.
+class Limit {
+public:
+  Limit(Session& session, Clock::duration time) : session_{session} {
+    session_.deadline = Clock::now() + time;
+    session_.late = false;
+  }
+  ~Limit() { session_.deadline = Clock::time_point::max(); }
+  Limit(const Limit&) = delete;
+  Limit& operator=(const Limit&) = delete;
+
+private:
+  Session& session_;
+};
+
+// Buffers must outlive the call, which they do as locals of whoever waits for it.
+template <class Buffers>
+asio::awaitable<void> write_all(Session& session, Buffers buffers, Clock::duration time) {
+  boost::system::error_code error;
+  const Limit limit{session, time};
+  co_await asio::async_write(session.socket, buffers,
+                             asio::redirect_error(asio::use_awaitable, error));
+  require_peer(error);
 }
 
 class WireBody : public BodyStream {
 public:
-  WireBody(Stream& stream, beast::flat_buffer& buffer, Parser& parser)
-      : stream_{stream}, buffer_{buffer}, parser_{parser} {}
+  WireBody(Session& session, Parser& parser) : session_{session}, parser_{parser} {}
 
   std::optional<std::uint64_t> content_length() const override {
     const auto length = parser_.content_length();
@@ -91,7 +148,7 @@ public:
   }
 
   bool peer_gone() const override {
-    pollfd end{stream_.socket().native_handle(), POLLRDHUP, 0};
+    pollfd end{session_.socket.native_handle(), POLLRDHUP, 0};
     return poll(&end, 1, 0) > 0 && (end.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
   }
 
@@ -102,23 +159,21 @@ public:
     if (!continued_) {
       continued_ = true;
       if (lower_case(parser_.get()[bhttp::field::expect]) == "100-continue") {
-        bhttp::response<bhttp::empty_body> go{bhttp::status::continue_, 11};
-        stream_.expires_after(kTransferTimeout);
-        boost::system::error_code error;
-        co_await bhttp::async_write(stream_, go, asio::redirect_error(asio::use_awaitable, error));
-        require_peer(error);
+        co_await write_all(session_, asio::buffer(kContinue), kTransferTimeout);
       }
     }
     auto& body = parser_.get().body();
     body.data = target.data();
     body.size = target.size();
     while (body.size == target.size() && !parser_.is_done()) {
-      stream_.expires_after(kTransferTimeout);
       boost::system::error_code error;
-      const auto before = std::chrono::steady_clock::now();
+      const auto before = Clock::now();
       const auto left = body.size;
-      co_await bhttp::async_read_some(stream_, buffer_, parser_,
-                                      asio::redirect_error(asio::use_awaitable, error));
+      {
+        const Limit limit{session_, kTransferTimeout};
+        co_await bhttp::async_read_some(session_.socket, session_.buffer, parser_,
+                                        asio::redirect_error(asio::use_awaitable, error));
+      }
       // need_buffer: Beast wants the next piece of the body, as it should.
       if (is_of_parser(error) && error != bhttp::error::need_buffer &&
           error != bhttp::error::end_of_stream && error != bhttp::error::partial_message) {
@@ -144,120 +199,95 @@ private:
     window_seconds_ = 0;
   }
 
-  Stream& stream_;
-  beast::flat_buffer& buffer_;
+  Session& session_;
   Parser& parser_;
   bool continued_ = false;
   std::size_t window_bytes_ = 0;
   double window_seconds_ = 0;  // spent waiting for them
 };
 
-template <class Body>
-void set_headers(bhttp::response<Body>& message, const Response& response, const Request& request,
-                 bool keep_alive) {
-  message.version(11);
-  message.result(static_cast<unsigned>(response.status));
-  message.keep_alive(keep_alive);
-  message.set("Date", http_date());
-  message.set("X-Request-Id", request.request_id);
-  message.set("X-Content-Type-Options", "nosniff");
-  message.set("Referrer-Policy", "no-referrer");
-  message.set("Cache-Control", "private, no-cache");
+// The head of an answer; its last line is its framing.
+std::string head_of(const Response& response, const Request& request, std::string_view date,
+                    bool keep_alive, std::string_view framing) {
+  std::string head;
+  head.reserve(512);
+  const auto reason = bhttp::obsolete_reason(static_cast<bhttp::status>(response.status));
+  fmt::format_to(std::back_inserter(head),
+                 "HTTP/1.1 {} {}\r\nDate: {}\r\nX-Request-Id: {}\r\n"
+                 "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n",
+                 response.status, std::string_view{reason.data(), reason.size()}, date,
+                 request.request_id);
+  bool cache_control = false;
   for (const auto& [name, value] : response.headers) {
-    message.set(name, value);
+    head.append(name).append(": ").append(value).append("\r\n");
+    cache_control = cache_control || name == "Cache-Control";
   }
+  if (!cache_control) {
+    head += "Cache-Control: private, no-cache\r\n";
+  }
+  if (!keep_alive) {
+    head += "Connection: close\r\n";
+  }
+  return head.append(framing).append("\r\n");
 }
 
-asio::awaitable<void> write_streamed(Stream& stream, const Response& response,
-                                     const Request& request, bool keep_alive) {
-  bhttp::response<bhttp::buffer_body> message;
-  set_headers(message, response, request, keep_alive);
-  if (response.content_length) {
-    message.content_length(*response.content_length);
-  } else {
-    message.chunked(true);
-  }
-  message.body().data = nullptr;
-  message.body().size = 0;
-  message.body().more = true;
-  bhttp::response_serializer<bhttp::buffer_body> serializer{message};
-  boost::system::error_code error;
-  stream.expires_after(kTransferTimeout);
-  co_await bhttp::async_write_header(stream, serializer,
-                                     asio::redirect_error(asio::use_awaitable, error));
-  require_peer(error);
+std::string length_framing(std::uint64_t bytes) {
+  return fmt::format("Content-Length: {}\r\n", bytes);
+}
+
+asio::awaitable<void> write_streamed(Session& session, const Response& response,
+                                     const Request& request, std::string_view date,
+                                     bool keep_alive) {
+  const auto length = response.content_length;
+  const std::string head =
+      head_of(response, request, date, keep_alive,
+              length ? length_framing(*length) : "Transfer-Encoding: chunked\r\n");
+  co_await write_all(session, asio::buffer(head), kTransferTimeout);
   if (request.method == "HEAD") {
     co_return;
   }
-  for (;;) {
-    std::string piece = co_await response.source();
-    const bool more = !piece.empty();
-    message.body().data = more ? piece.data() : nullptr;
-    message.body().size = piece.size();
-    message.body().more = more;
-    stream.expires_after(time_for(piece.size()));
-    co_await bhttp::async_write(stream, serializer,
-                                asio::redirect_error(asio::use_awaitable, error));
-    require_peer(error == bhttp::error::need_buffer ? boost::system::error_code{} : error);
-    if (!more) {
-      co_return;
+  std::uint64_t sent = 0;
+  for (bool more = true; more;) {
+    const std::string piece = co_await response.source();
+    more = !piece.empty();
+    sent += piece.size();
+    if (length && (sent > *length || (!more && sent < *length))) {
+      throw std::runtime_error("the content is not as long as was announced");
+    }
+    const auto time = time_for(piece.size());
+    if (!length) {
+      const auto size = fmt::format("{:x}\r\n", piece.size());
+      const std::array<asio::const_buffer, 3> chunk{asio::buffer(size), asio::buffer(piece),
+                                                    asio::buffer(kChunkEnd)};
+      co_await write_all(session, chunk, time);
+    } else if (more) {
+      co_await write_all(session, asio::buffer(piece), time);
     }
   }
 }
 
-asio::awaitable<void> write_whole(Stream& stream, Response response, const Request& request,
-                                  bool keep_alive) {
-  const std::size_t size = response.body.size();
-  bhttp::response<bhttp::string_body> message;
-  set_headers(message, response, request, keep_alive);
-  if (request.method != "HEAD") {
-    message.body() = std::move(response.body);
-  }
-  if (response.status != 204 && response.status != 304) {
-    message.content_length(size);
-  }
-  bhttp::response_serializer<bhttp::string_body> serializer{message};
-  boost::system::error_code error;
-  stream.expires_after(time_for(size));
+asio::awaitable<void> write_whole(Session& session, Response response, const Request& request,
+                                  std::string_view date, bool keep_alive) {
+  const bool bodiless = response.status == 204 || response.status == 304;
+  const std::string head = head_of(response, request, date, keep_alive,
+                                   bodiless ? "" : length_framing(response.body.size()));
   if (request.method == "HEAD") {
-    co_await bhttp::async_write_header(stream, serializer,
-                                       asio::redirect_error(asio::use_awaitable, error));
-  } else {
-    co_await bhttp::async_write(stream, serializer,
-                                asio::redirect_error(asio::use_awaitable, error));
+    response.body.clear();
   }
-  require_peer(error);
+  const std::array<asio::const_buffer, 2> all{asio::buffer(head), asio::buffer(response.body)};
+  co_await write_all(session, all, time_for(head.size() + response.body.size()));
 }
 
-asio::awaitable<void> linger(Stream& stream) {
+asio::awaitable<void> linger(Session& session) {
   boost::system::error_code error;
-  stream.socket().shutdown(tcp::socket::shutdown_send, error);
+  session.socket.shutdown(tcp::socket::shutdown_send, error);
   std::vector<char> sink(kReadBufferBytes);
-  stream.expires_after(kLingerTime);
+  const Limit limit{session, kLingerTime};
   for (std::size_t total = 0; total < kLingerBytes && !error;) {
-    total += co_await stream.async_read_some(asio::buffer(sink),
-                                             asio::redirect_error(asio::use_awaitable, error));
+    total += co_await session.socket.async_read_some(
+        asio::buffer(sink), asio::redirect_error(asio::use_awaitable, error));
   }
 }
-
-}  // namespace
-
-namespace {
-
-// A connection, while it is open.
-struct Session : std::enable_shared_from_this<Session> {
-  Session(tcp::socket socket, std::string peer)
-      : stream{std::move(socket)}, address{std::move(peer)}, head_limit{stream.get_executor()} {}
-
-  Stream stream;
-  std::string address;  // of the peer
-  // Not the stream's own limit, which closes it: there is something to say first.
-  asio::steady_timer head_limit;
-  std::list<Session*>::iterator idle_place{};
-  bool idle = false;    // waits for the first byte of a request
-  bool ending = false;  // gave way to another; a request that came at that moment is its last
-  beast::flat_buffer buffer{};
-};
 
 }  // namespace
 
@@ -270,8 +300,10 @@ struct Server::State {
   tcp::acceptor acceptor;
   asio::steady_timer changed;  // cancelled whenever a session ends
   std::set<Session*> sessions;
+  std::size_t counted = 0;  // of them
   std::map<std::string, std::size_t> of_address;
   std::list<Session*> idle;  // the longest idle first
+  HttpDate date;
   bool stopping = false;
 
   // Makes room for another of this address, by ending an idle one where there is none. False: there
@@ -280,7 +312,7 @@ struct Server::State {
     const auto own = of_address.find(address);
     const bool address_full = own != of_address.end() && own->second >= limits.of_address &&
                               !limits.proxies.contains(address);
-    if (!address_full && sessions.size() < limits.all) {
+    if (!address_full && counted < limits.all) {
       return true;
     }
     const auto longest = std::find_if(idle.begin(), idle.end(), [&](const Session* session) {
@@ -289,24 +321,22 @@ struct Server::State {
     if (longest == idle.end()) {
       return false;
     }
-    leave(**longest);
+    Session& session = **longest;
+    end_idling(session);
+    discount(session);
+    session.ending = true;
+    cancel(session);
     return true;
   }
   void enter(Session& session) {
     sessions.insert(&session);
+    session.counted = true;
+    ++counted;
     ++of_address[session.address];
   }
-  // Counts no more; what it waits for ends.
   void leave(Session& session) {
-    end_idling(session);
-    session.ending = true;
-    if (sessions.erase(&session) > 0) {
-      const auto own = of_address.find(session.address);
-      if (--own->second == 0) {
-        of_address.erase(own);
-      }
-    }
-    session.stream.cancel();
+    discount(session);
+    sessions.erase(&session);
     changed.cancel();
   }
   void begin_idling(Session& session) {
@@ -316,6 +346,30 @@ struct Server::State {
   void end_idling(Session& session) {
     if (std::exchange(session.idle, false)) {
       idle.erase(session.idle_place);
+    }
+  }
+  // Ends what has been waited for too long.
+  void end_late(Clock::time_point now) {
+    for (Session* session : sessions) {
+      if (session->deadline <= now) {
+        session->late = true;
+        cancel(*session);
+      }
+    }
+  }
+  static void cancel(Session& session) {
+    boost::system::error_code ignored;
+    session.socket.cancel(ignored);
+  }
+
+private:
+  void discount(Session& session) {
+    if (std::exchange(session.counted, false)) {
+      --counted;
+      const auto own = of_address.find(session.address);
+      if (--own->second == 0) {
+        of_address.erase(own);
+      }
     }
   }
 };
@@ -332,7 +386,7 @@ std::string_view received(const beast::flat_buffer& buffer) {
 // Reads into the session's buffer. False when nothing more comes.
 asio::awaitable<bool> read_more(Session& session) {
   boost::system::error_code error;
-  const auto bytes = co_await session.stream.async_read_some(
+  const auto bytes = co_await session.socket.async_read_some(
       session.buffer.prepare(kHeadPiece), asio::redirect_error(asio::use_awaitable, error));
   session.buffer.commit(bytes);
   co_return !error && bytes > 0;
@@ -353,21 +407,19 @@ asio::awaitable<ReceivedHead> receive_head(State& state, Session& session) {
       buffer.consume(2);
     }
   };
-  session.stream.expires_after(kIdleTimeout);
-  state.begin_idling(session);
-  for (drop_blank_lines(); buffer.size() == 0; drop_blank_lines()) {
-    if (!co_await read_more(session)) {
-      state.end_idling(session);
+  {
+    const Limit limit{session, kIdleTimeout};
+    state.begin_idling(session);
+    bool more = true;
+    for (drop_blank_lines(); more && buffer.size() == 0; drop_blank_lines()) {
+      more = co_await read_more(session);
+    }
+    state.end_idling(session);
+    if (!more) {
       co_return ReceivedHead{};
     }
   }
-  state.end_idling(session);
-  const auto deadline = std::chrono::steady_clock::now() + kHeadTimeout;
-  session.stream.expires_after(2 * kHeadTimeout);
-  struct StopLimit {
-    asio::steady_timer& limit;
-    ~StopLimit() { limit.cancel(); }
-  } const stop{session.head_limit};
+  const Limit limit{session, kHeadTimeout};
   for (std::size_t looked_at = 0;;) {
     const auto end = head_end(received(buffer), looked_at);
     if (end) {
@@ -377,18 +429,9 @@ asio::awaitable<ReceivedHead> receive_head(State& state, Session& session) {
     if (auto fault = fault_of_beginning(received(buffer))) {
       co_return ReceivedHead{0, std::move(fault)};
     }
-    if (looked_at == 0) {
-      session.head_limit.expires_at(deadline);
-      session.head_limit.async_wait(
-          [weak = session.weak_from_this()](boost::system::error_code error) {
-            if (const auto slow = weak.lock(); slow && !error) {
-              slow->stream.cancel();
-            }
-          });
-    }
     looked_at = buffer.size();
     if (!co_await read_more(session)) {
-      if (std::chrono::steady_clock::now() >= deadline) {
+      if (session.late) {
         const HeadFault late{
             408, fmt::format("The head of a request takes {} s at most.", kHeadTimeout.count())};
         co_return ReceivedHead{0, late};
@@ -401,7 +444,6 @@ asio::awaitable<ReceivedHead> receive_head(State& state, Session& session) {
 // Answers one request. Returns whether the connection can take another.
 template <class State>
 asio::awaitable<bool> serve_request(State& state, Session& session) {
-  Stream& stream = session.stream;
   const ReceivedHead head = co_await receive_head(state, session);
   Request request;
   if (head.bytes == 0 && !head.fault) {
@@ -422,14 +464,15 @@ asio::awaitable<bool> serve_request(State& state, Session& session) {
   }
   if (fault) {
     request.request_id = request_id("");
-    log::info("refused a request of {}: {} {}", session.address, fault->status, fault->detail);
+    log::write(log::Level::info,
+               fmt::format("refused a request of {}: {}", session.address, fault->detail),
+               {{"status", std::to_string(fault->status)}, {"request", request.request_id}});
     auto response = head_fault_response(fault->status, fault->detail, request.request_id);
-    stream.expires_after(kTransferTimeout);
-    co_await write_whole(stream, std::move(response), request, false);
-    co_await linger(stream);
+    co_await write_whole(session, std::move(response), request, state.date.text(), false);
+    co_await linger(session);
     co_return false;
   }
-  const auto started = std::chrono::steady_clock::now();
+  const auto started = Clock::now();
   const auto& message = parser.get();
   const auto target = origin_form({message.target().data(), message.target().size()});
   const auto question = std::min(target.find('?'), target.size());
@@ -446,7 +489,7 @@ asio::awaitable<bool> serve_request(State& state, Session& session) {
   }
   request.request_id = request_id(request.header("x-request-id"));
   request.address = client_address(state.limits.proxies, session.address, request.headers);
-  WireBody body{stream, session.buffer, parser};
+  WireBody body{session, parser};
   request.stream = &body;
 
   Response response = co_await state.router.handle(request);
@@ -454,14 +497,16 @@ asio::awaitable<bool> serve_request(State& state, Session& session) {
   const bool keep_alive = complete && message.keep_alive() && !state.stopping && !session.ending;
   const int status = response.status;
   if (response.source) {
-    co_await write_streamed(stream, response, request, keep_alive);
+    co_await write_streamed(session, response, request, state.date.text(), keep_alive);
   } else {
-    co_await write_whole(stream, std::move(response), request, keep_alive);
+    co_await write_whole(session, std::move(response), request, state.date.text(), keep_alive);
   }
-  log::info("{} {} {} {:.1f} ms id={}", request.method, request.path, status,
-            seconds_since(started) * 1000, request.request_id);
+  log::write(log::Level::info, fmt::format("{} {}", request.method, request.path),
+             {{"status", fmt::format_int{status}.str()},
+              {"ms", fmt::format("{:.1f}", seconds_since(started) * 1000)},
+              {"request", request.request_id}});
   if (!complete) {
-    co_await linger(stream);
+    co_await linger(session);
   }
   co_return keep_alive;
 }
@@ -480,6 +525,17 @@ asio::awaitable<void> serve_connection(std::shared_ptr<State> state,
     log::error("a connection was given up: {}", error.what());
   }
   state->leave(session);
+}
+
+// While there are sessions, or may be.
+template <class State>
+asio::awaitable<void> watch_limits(std::shared_ptr<State> state) {
+  asio::steady_timer timer{state->acceptor.get_executor()};
+  while (!state->stopping || !state->sessions.empty()) {
+    timer.expires_after(kLookInterval);
+    co_await timer.async_wait(asio::use_awaitable);
+    state->end_late(Clock::now());
+  }
 }
 
 // Says that there is no room, as far as that can be said without waiting.
@@ -533,6 +589,8 @@ std::uint16_t Server::port() const {
 
 asio::awaitable<void> Server::run() {
   const auto state = state_;
+  asio::co_spawn(state->acceptor.get_executor(), watch_limits(state),
+                 [](const std::exception_ptr&) {});
   while (!state->stopping) {
     boost::system::error_code error;
     tcp::socket socket =
@@ -564,7 +622,7 @@ asio::awaitable<void> Server::stop(int grace_seconds) {
   boost::system::error_code ignored;
   state->acceptor.close(ignored);
   for (auto* session : std::list<Session*>{state->idle}) {
-    session->stream.cancel();
+    State::cancel(*session);
   }
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{grace_seconds};
   while (!state->sessions.empty() && std::chrono::steady_clock::now() < end) {
@@ -572,7 +630,7 @@ asio::awaitable<void> Server::stop(int grace_seconds) {
     co_await state->changed.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   }
   for (auto* session : state->sessions) {
-    session->stream.cancel();
+    State::cancel(*session);
   }
 }
 

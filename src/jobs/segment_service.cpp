@@ -103,7 +103,7 @@ asio::awaitable<void> SegmentService::fail_job(ClaimedSegment segment, std::stri
   std::vector<JobId> jobs{segment.job};
   co_await end_jobs(transaction, credits_, std::move(jobs), std::move(end));
   co_await transaction.commit();
-  log::warn("job {} failed: {}", segment.job.to_string(), reason);
+  log::write(log::Level::warn, "the job failed: " + reason, {{"job", segment.job.to_string()}});
 }
 
 asio::awaitable<void> SegmentService::give_back(ClaimedSegment segment, int delay_seconds) {

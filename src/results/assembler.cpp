@@ -149,8 +149,10 @@ asio::awaitable<bool> Assembler::finish(ClaimedSegment segment, Assembly assembl
   const bool completed =
       co_await segments_.complete_job(segment, totals.processed, totals.grams, store);
   if (completed) {
-    log::info("job {} completed: {} images in {:.1f} s", facts.job_id, totals.processed,
-              facts.seconds);
+    log::write(
+        log::Level::info,
+        fmt::format("the job completed: {} images in {:.1f} s", totals.processed, facts.seconds),
+        {{"job", facts.job_id}});
   }
   co_return completed;
 }

@@ -271,8 +271,10 @@ asio::awaitable<void> Worker::work_off_frames(ClaimedSegment segment,
   if (stopping_) {
     co_await services_.segments.give_back(segment, 0);
   } else if (!lease->lost) {
-    log::warn("job {}, frames {} to {}, attempt {}: {}", segment.job.to_string(),
-              segment.plan.start_frame, segment.plan.end_frame, segment.attempts, failure);
+    log::write(log::Level::warn,
+               fmt::format("frames {} to {}, attempt {}: {}", segment.plan.start_frame,
+                           segment.plan.end_frame, segment.attempts, failure),
+               {{"job", segment.job.to_string()}});
     co_await services_.segments.fail(segment, std::move(told), permanent);
   }
 }

@@ -1,8 +1,6 @@
 #include "runner/child/runner.hpp"
 
-#include <sched.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -15,6 +13,7 @@
 
 #include "core/clock.hpp"
 #include "core/json.hpp"
+#include "core/scheduling.hpp"
 #include "inference/runner_models.hpp"
 #include "media/container.hpp"
 #include "media/probe.hpp"
@@ -137,17 +136,11 @@ Reach reach_of(const inference::RunnerModels& models) {
 
 // Runners take what nobody else wants: a request waits for no frame. The kernel's weight for this
 // is a tenth of the usual one. Threads inherit it, so it comes first.
-constexpr int kNiceness = 10;
-
-void yield_to_others() {
-  setpriority(PRIO_PROCESS, 0, kNiceness);
-  const sched_param none{};
-  sched_setscheduler(0, SCHED_BATCH, &none);
-}
+constexpr int kRunnerNiceness = 10;
 
 int live(const RunnerOptions& options, const TaskRunner& run) {
   const int parent = getppid();
-  yield_to_others();
+  yield_to_requests(kRunnerNiceness);
   // A worker that is killed takes its runners along.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   // Ctrl-C, and a service manager that signals the whole group, are for the worker, which ends us.
