@@ -5,19 +5,30 @@ namespace {
 
 using db::Statement;
 
-// Sorted, so that two attempts with the same subjects cannot wait for each other in a circle.
+// Where a limit is reached already nothing is written: an attempt too many costs a look. Sorted, so
+// that two attempts with the same subjects cannot wait for each other in a circle.
 constexpr Statement kBegin{"login_failures.begin", R"sql(
-  INSERT INTO "LoginFailures" AS old ("subject", "pending", "window_ends")
-  SELECT subject, 1, "clock"() + make_interval(secs => $2)
-    FROM unnest($1::varchar[]) AS subject ORDER BY subject
-  ON CONFLICT ("subject") DO UPDATE
-     SET "failures" = CASE WHEN old."window_ends" <= "clock"() THEN 0 ELSE old."failures" END,
-         "pending" = CASE WHEN old."window_ends" <= "clock"() THEN 1
-                          ELSE least(old."pending" + 1, 1000000) END,
-         "window_ends" = CASE WHEN old."window_ends" <= "clock"() THEN excluded."window_ends"
-                              ELSE old."window_ends" END
-  RETURNING "subject", "failures", "pending",
-            ceil(extract(epoch FROM "window_ends" - "clock"()))::integer AS seconds_left
+  WITH given AS MATERIALIZED (
+    SELECT subject, most FROM unnest($1::varchar[], $2::integer[]) AS given (subject, most)
+  ), reached AS MATERIALIZED (
+    SELECT old."subject", old."failures", old."pending" + 1 AS "pending", old."window_ends"
+      FROM "LoginFailures" AS old JOIN given ON given.subject = old."subject"
+     WHERE old."window_ends" > "clock"() AND old."failures" + old."pending" >= given.most
+  ), begun AS (
+    INSERT INTO "LoginFailures" AS old ("subject", "pending", "window_ends")
+    SELECT subject, 1, "clock"() + make_interval(secs => $3)
+      FROM given WHERE NOT EXISTS (SELECT FROM reached) ORDER BY subject
+    ON CONFLICT ("subject") DO UPDATE
+       SET "failures" = CASE WHEN old."window_ends" <= "clock"() THEN 0 ELSE old."failures" END,
+           "pending" = CASE WHEN old."window_ends" <= "clock"() THEN 1
+                            ELSE least(old."pending" + 1, 1000000) END,
+           "window_ends" = CASE WHEN old."window_ends" <= "clock"() THEN excluded."window_ends"
+                                ELSE old."window_ends" END
+    RETURNING "subject", "failures", "pending", "window_ends"
+  )
+  SELECT "subject", "failures", "pending", begun,
+         ceil(extract(epoch FROM "window_ends" - "clock"()))::integer AS seconds_left
+    FROM (SELECT *, false AS begun FROM reached UNION ALL SELECT *, true FROM begun) AS attempts
 )sql"};
 constexpr Statement kEnd{"login_failures.end", R"sql(
   WITH own AS (SELECT "subject" FROM "LoginFailures" WHERE "subject" = ANY ($1::varchar[])
@@ -38,13 +49,18 @@ constexpr Statement kDeleteExpired{"login_failures.delete_expired", R"sql(
 
 }  // namespace
 
-asio::awaitable<std::vector<Attempts>> begin(db::Executor& executor,
-                                             std::vector<std::string> subjects,
+asio::awaitable<std::vector<Attempts>> begin(db::Executor& executor, std::vector<Subject> subjects,
                                              int window_seconds) {
-  const db::Rows rows = co_await executor.execute(kBegin, subjects, window_seconds);
+  std::vector<std::string> names;
+  std::vector<int> limits;
+  for (auto& subject : subjects) {
+    names.push_back(std::move(subject.name));
+    limits.push_back(subject.limit);
+  }
+  const db::Rows rows = co_await executor.execute(kBegin, names, limits, window_seconds);
   co_return rows.all([](const db::Row& row) {
     return Attempts{row.get<std::string>("subject"), row.get<int>("failures"),
-                    row.get<int>("pending"), row.get<int>("seconds_left")};
+                    row.get<int>("pending"), row.get<int>("seconds_left"), row.get<bool>("begun")};
   });
 }
 

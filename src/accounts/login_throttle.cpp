@@ -12,6 +12,9 @@ namespace {
 constexpr int kSweepBatch = 1000;
 constexpr int kAddressesPerAccount = 10;
 
+using login_failure_dao::Attempts;
+using login_failure_dao::Subject;
+
 // What the attempts of an account from an address are counted for.
 struct Subjects {
   std::string pair;
@@ -30,12 +33,17 @@ Error too_many(int seconds) {
   return error;
 }
 
-// Seconds to wait when there are more attempts than `limit`; 0 when there are not.
-int wait_for(const login_failure_dao::Attempts& attempts, int limit) {
-  if (attempts.failures >= limit) {
-    return std::max(1, attempts.seconds_left);
+// Seconds to wait when there are more attempts than the subject may have; 0 when there are not.
+int wait_for(const std::vector<Attempts>& all, const Subject& subject) {
+  for (const auto& attempts : all) {
+    if (attempts.subject == subject.name && attempts.failures >= subject.limit) {
+      return std::max(1, attempts.seconds_left);
+    }
+    if (attempts.subject == subject.name && attempts.failures + attempts.pending > subject.limit) {
+      return 1;
+    }
   }
-  return attempts.failures + attempts.pending > limit ? 1 : 0;
+  return 0;
 }
 
 }  // namespace
@@ -56,23 +64,22 @@ std::string throttled_address(const std::string& address) {
 
 asio::awaitable<Result<void>> LoginThrottle::begin(std::string account, std::string address) {
   const Subjects subjects{account, throttled_address(address)};
-  const auto list =
-      co_await login_failure_dao::begin(database_, subjects.all(), settings_.window_seconds);
+  std::vector<Subject> limited{
+      {subjects.pair, settings_.failures_per_account},
+      {subjects.account, settings_.failures_per_account * kAddressesPerAccount},
+      {subjects.address, settings_.failures_per_address}};
+  const auto list = co_await login_failure_dao::begin(database_, limited, settings_.window_seconds);
   int wait = 0;
-  for (const auto& attempts : list) {
-    int limit = settings_.failures_per_account;
-    if (attempts.subject == subjects.account) {
-      limit *= kAddressesPerAccount;
-    } else if (attempts.subject == subjects.address) {
-      limit = settings_.failures_per_address;
-    }
-    wait = std::max(wait, wait_for(attempts, limit));
+  for (const auto& subject : limited) {
+    wait = std::max(wait, wait_for(list, subject));
   }
-  if (wait > 0) {
+  if (wait == 0) {
+    co_return Result<void>{};
+  }
+  if (list.front().begun) {
     co_await login_failure_dao::end(database_, subjects.all(), false);
-    co_return too_many(wait);
   }
-  co_return Result<void>{};
+  co_return too_many(wait);
 }
 
 asio::awaitable<void> LoginThrottle::end(std::string account, std::string address,
@@ -86,11 +93,13 @@ asio::awaitable<void> LoginThrottle::end(std::string account, std::string addres
 }
 
 asio::awaitable<Result<void>> LoginThrottle::count_registration(std::string address) {
-  std::vector<std::string> subject{"register:" + throttled_address(address)};
+  std::vector<Subject> limited{
+      {"register:" + throttled_address(address), settings_.registrations_per_address}};
   const auto list =
-      co_await login_failure_dao::begin(database_, std::move(subject), settings_.window_seconds);
-  if (list.front().pending > settings_.registrations_per_address) {
-    co_return too_many(std::max(1, list.front().seconds_left));
+      co_await login_failure_dao::begin(database_, std::move(limited), settings_.window_seconds);
+  const auto& attempts = list.front();
+  if (attempts.pending > settings_.registrations_per_address) {
+    co_return too_many(std::max(1, attempts.seconds_left));
   }
   co_return Result<void>{};
 }

@@ -64,22 +64,30 @@ std::shared_ptr<int> PasswordHasher::take_place() {
   return {pending_.get(), [pending = pending_](int* /*unused*/) { --*pending; }};
 }
 
+template <class Function>
+boost::asio::awaitable<std::invoke_result_t<Function>> PasswordHasher::run(Function function) {
+  auto yielding = [function = std::move(function)] {
+    yield_to_requests(kNiceness);  // takes a millionth of the time
+    return function();
+  };
+  auto working = run_blocking(workers_, std::move(yielding));
+  co_return co_await boost::asio::co_spawn(relay_, std::move(working), boost::asio::use_awaitable);
+}
+
 boost::asio::awaitable<std::string> PasswordHasher::hash(std::string password) {
   const auto place = take_place();
   auto hashing = [password = std::move(password), cost = cost_] {
-    yield_to_requests(kNiceness);  // takes a millionth of the time
     return hash_password(password, cost);
   };
-  co_return co_await run_blocking(workers_, std::move(hashing));
+  co_return co_await run(std::move(hashing));
 }
 
 boost::asio::awaitable<bool> PasswordHasher::matches(std::string password, std::string hash) {
   const auto place = take_place();
   auto matching = [password = std::move(password), hash = std::move(hash)] {
-    yield_to_requests(kNiceness);  // takes a millionth of the time
     return password_matches(password, hash);
   };
-  co_return co_await run_blocking(workers_, std::move(matching));
+  co_return co_await run(std::move(matching));
 }
 
 }  // namespace infernode

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <type_traits>
 
 namespace infernode {
 
@@ -35,11 +36,17 @@ public:
 
 private:
   std::shared_ptr<int> take_place();
+  template <class Function>
+  boost::asio::awaitable<std::invoke_result_t<Function>> run(Function function);
 
   int cost_;
   int max_pending_;
   // Shared: a coroutine that is dropped when the server stops may outlive this.
   std::shared_ptr<int> pending_ = std::make_shared<int>(0);
+  // Between the I/O thread and the workers. One of those may be interrupted while it holds the lock
+  // of the queue that it gives its result to, and not go on for a long while at its priority: this
+  // thread waits for it then, and not the I/O thread.
+  boost::asio::thread_pool relay_{1};
   boost::asio::thread_pool workers_{std::max(1U, std::thread::hardware_concurrency())};
 };
 

@@ -20,6 +20,7 @@
 #include <fstream>
 #include <memory>
 #include <stdexcept>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
@@ -274,12 +275,16 @@ std::optional<TokenClaims> TokenSigner::check(const std::string& text, std::int6
     return std::nullopt;
   }
   const Jwt token{raw, jwt_free};
+  const auto header = [raw](const char* name) {
+    const char* value = jwt_get_header(raw, name);
+    return std::string_view{value == nullptr ? "" : value};
+  };
   // The header must not choose how a token is verified: HMAC with our public key as the secret is a
   // signature that anybody can make.
-  const char* kid = jwt_get_header(raw, "kid");
+  const auto kid = header("kid");
   const auto key = std::find_if(ring_->keys.begin(), ring_->keys.end(),
-                                [&](const auto& each) { return kid != nullptr && each.id == kid; });
-  if (jwt_get_alg(raw) != JWT_ALG_RS256 || key == ring_->keys.end() ||
+                                [&](const auto& each) { return each.id == kid; });
+  if (header("alg") != "RS256" || key == ring_->keys.end() ||
       !signature_fits(key->key.get(), text)) {
     return std::nullopt;
   }

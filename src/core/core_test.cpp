@@ -6,6 +6,7 @@
 
 #include <fstream>
 #include <regex>
+#include <set>
 
 #include "core/clock.hpp"
 #include "core/config.hpp"
@@ -88,6 +89,84 @@ TEST(Json, RefusesWhatPostgresqlCannotStore) {
   EXPECT_FALSE(parse_json(""));
   EXPECT_FALSE(parse_json(std::string(100, '[') + std::string(100, ']')));
   EXPECT_TRUE(parse_json(" {\"a\": [1, 2.5, \"\xc3\xa9\"]} \n"));
+}
+
+TEST(Json, SaysWhereItHoldsWhatNoRequestMay) {
+  const auto place = [](const std::string& text) {
+    const auto read = parse_json(text);
+    EXPECT_FALSE(read) << text;
+    EXPECT_EQ(read.error().code, ErrorCode::invalid) << text;
+    return read.error().fields.at(0).pointer;
+  };
+  EXPECT_EQ(place(R"({"a":[1,{"b":["x","\u0007"]}]})"), "/a/1/b/1");
+  EXPECT_EQ(place(R"(["\t"])"), "/0");
+  EXPECT_EQ(place("\"\x7f\""), "");
+  const auto list = [](int items) {
+    std::string text = "[0";
+    for (int i = 1; i < items; ++i) {
+      text += i % 2 == 0 ? ",[]" : R"(,"x")";
+    }
+    return text + "]";
+  };
+  EXPECT_TRUE(parse_json(list(1000)));
+  EXPECT_EQ(place(R"({"a":[[1],)" + list(1001) + "]}"), "/a/1");
+  const auto object = [](int members) {
+    std::string text;
+    for (int i = 0; i < members; ++i) {
+      text += (text.empty() ? "" : ",") + ("\"" + std::to_string(i) + "\":1");
+    }
+    return "{" + text + "}";
+  };
+  EXPECT_TRUE(parse_json(object(1000)));
+  EXPECT_EQ(place(R"([0,{"a":)" + object(1001) + "}]"), "/1/a");
+  // However deep and long, the place stays short.
+  std::string deep = R"("\u0001")";
+  for (int i = 0; i < 30; ++i) {
+    deep = "{\"" + std::string(100, 'k') + "\":" + deep + "}";
+  }
+  EXPECT_LE(place(deep).size(), 200U);
+}
+
+TEST(Json, ReadsStringsThatComeInPieces) {
+  const auto read = parse_json(R"({"a\u00e9b":"x\n\"y\u20ac"})");
+  EXPECT_FALSE(read);  // the line's end
+  const auto plain = parse_json(R"({"a\u00e9b":"x\"y\u20ac","c":["\\"]})");
+  ASSERT_TRUE(plain);
+  EXPECT_EQ(json_text(*plain),
+            "{\"a\xc3\xa9"
+            "b\":\"x\\\"y\xe2\x82\xac\",\"c\":[\"\\\\\"]}");
+}
+
+// Every sequence of up to four bytes that may be a character, against one put together anew.
+TEST(Json, KnowsEveryUtf8Character) {
+  std::set<std::string> characters;
+  for (std::uint32_t code = 0x80; code < 0x110000; ++code) {
+    const auto tail = [code](int shift) {
+      return static_cast<char>(0x80 | ((code >> shift) & 0x3f));
+    };
+    std::string text;
+    if (code < 0x800) {
+      text = {static_cast<char>(0xc0 | (code >> 6)), tail(0)};
+    } else if (code < 0x10000) {
+      text = {static_cast<char>(0xe0 | (code >> 12)), tail(6), tail(0)};
+    } else {
+      text = {static_cast<char>(0xf0 | (code >> 18)), tail(12), tail(6), tail(0)};
+    }
+    ASSERT_EQ(is_utf8(text), code < 0xd800 || code > 0xdfff) << code;
+    ASSERT_FALSE(is_utf8(text.substr(0, text.size() - 1))) << code;
+    ASSERT_FALSE(is_utf8(text.substr(1))) << code;
+    if (is_utf8(text) && code % 61 == 0) {
+      characters.insert(text.substr(0, 2));
+    }
+  }
+  // A second byte decides; the third and fourth may be any that goes on.
+  for (int first = 0xe0; first < 0x100; ++first) {
+    for (int second = 0; second < 0x100; ++second) {
+      const std::string two{static_cast<char>(first), static_cast<char>(second)};
+      const std::string whole = two + (first < 0xf0 ? "\x85" : "\x85\x85");
+      EXPECT_EQ(is_utf8(whole), characters.contains(two)) << first << " " << second;
+    }
+  }
 }
 
 TEST(Json, KnowsUtf8) {

@@ -13,10 +13,11 @@ namespace infernode {
 // have no JSON form and become null.
 std::string json_text(const boost::json::value& value);
 
-// Reads one JSON text (RFC 8259, UTF-8, at most 32 levels deep). Refuses what follows the value,
-// objects with a name twice, numbers that a double does not keep, lone
+// Reads one JSON text from outside (RFC 8259, UTF-8, at most 32 levels deep) in one pass. Refuses
+// what follows the value, objects with a name twice, numbers that a double does not keep, lone
 // surrogates, and the character U+0000 in any string, which PostgreSQL cannot store; the Error is
-// `malformed` and says where.
+// `malformed` and says where. A string with a control character, and an object or a list of more
+// than 1000 members, are `invalid`, with a pointer to the place.
 Result<boost::json::value> parse_json(std::string_view text);
 
 // Whether a UTF-8 text holds a control character (C0, DEL or C1).

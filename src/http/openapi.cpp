@@ -72,6 +72,9 @@ json::value resolve(const json::value& value, const json::value& document, int d
   return value;
 }
 
+// No request of ours needs more.
+constexpr std::size_t kMaxQueryPairs = 100;
+
 // Undoes percent-encoding and the plus that forms write for a space; nullopt for what is no UTF-8
 // text.
 std::optional<std::string> decode_component(std::string_view encoded) {
@@ -93,7 +96,8 @@ std::optional<std::string> decode_component(std::string_view encoded) {
   return is_utf8(text) ? std::optional{text} : std::nullopt;
 }
 
-// name=value pairs in order (application/x-www-form-urlencoded). Our own, since the parameter
+// name=value pairs in order (application/x-www-form-urlencoded); nullopt for what is malformed, or
+// more pairs than there may be. Our own, since the parameter
 // iterator of Boost.URL 1.81 reads outside of some malformed queries (found by the fuzz test).
 std::optional<std::vector<std::pair<std::string, std::string>>> decode_query(
     std::string_view query) {
@@ -104,6 +108,9 @@ std::optional<std::vector<std::pair<std::string, std::string>>> decode_query(
     query.remove_prefix(std::min(end + 1, query.size()));
     if (pair.empty()) {
       continue;
+    }
+    if (pairs.size() == kMaxQueryPairs) {
+      return std::nullopt;
     }
     const auto equals = std::min(pair.find('='), pair.size());
     auto name = decode_component(pair.substr(0, equals));
@@ -183,8 +190,11 @@ ApiDocument::ApiDocument(std::string_view yaml) {
       entry.id = json::value_to<std::string>(operation.at("operationId"));
       entry.access = access_of(operation.as_object());
       entry.body = body_of(operation.as_object());
-      auto checks = std::make_unique<Checks>();
       boost::system::error_code absent;
+      if (const auto* most = operation.find_pointer("/requestBody/x-max-bytes", absent)) {
+        entry.max_bytes = json::value_to<std::size_t>(*most);
+      }
+      auto checks = std::make_unique<Checks>();
       if (const auto* schema =
               operation.find_pointer("/requestBody/content/application~1json/schema", absent)) {
         checks->body = std::make_unique<JsonSchema>(*schema);
@@ -237,7 +247,10 @@ Result<json::object> ApiDocument::parse_query(const std::string& operation_id,
   const auto& checks = checks_.at(operation_id);
   const auto parsed = decode_query(query_string);
   if (!parsed) {
-    return Error{ErrorCode::malformed, "the query string is malformed"};
+    return Error{ErrorCode::malformed,
+                 fmt::format("The query string is malformed: it has name=value pairs, {} at most, "
+                             "in UTF-8, percent-encoded.",
+                             kMaxQueryPairs)};
   }
   json::object query;
   const auto refuse = [](const std::string& name, const std::string& why) {

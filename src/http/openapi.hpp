@@ -17,12 +17,16 @@ class ApiDocument {
 public:
   enum class Access { anyone, user, admin };   // security: [], [{bearer: []}], [{bearer: [admin]}]
   enum class BodyKind { none, json, stream };  // stream: anything but JSON
+  // A thousand ids, however they are laid out.
+  static constexpr std::size_t kMaxJsonBytes = 64 * 1024;
+
   struct Operation {
     std::string method;  // "GET"
     std::string path;    // with the server's base path: "/api/v1/users/me"
     std::string id;      // operationId
     Access access = Access::user;
     BodyKind body = BodyKind::none;
+    std::size_t max_bytes = kMaxJsonBytes;  // of a JSON body: its x-max-bytes
   };
 
   // Throws std::runtime_error for a document that is not sound.

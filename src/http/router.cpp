@@ -13,9 +13,6 @@
 namespace infernode::http {
 namespace {
 
-// A JSON request is a few fields; 1 MiB leaves room for thousands of ids.
-constexpr std::size_t kMaxJsonBytes = 1024 * 1024;
-
 std::vector<std::string_view> split_path(std::string_view path) {
   std::vector<std::string_view> parts;
   while (!path.empty()) {
@@ -50,46 +47,6 @@ std::map<std::string, std::string> parameters(const Route& route,
   return params;
 }
 
-// No request of ours needs longer lists. The bound keeps every later check cheap.
-constexpr std::size_t kMaxMembers = 1000;
-constexpr std::size_t kMaxPointerBytes = 200;
-
-// The first place where a value holds what no request may: a text with a control character, a list
-// or object that is too long. The pointer is put together only on the way back from such a place,
-// so a hostile body costs one walk.
-std::optional<FieldError> find_unfit(const boost::json::value& value) {
-  const auto below = [](std::string_view name, FieldError error) {
-    if (error.pointer.size() + name.size() < kMaxPointerBytes) {
-      error.pointer.insert(0, "/" + std::string{name});
-    }
-    return error;
-  };
-  if (const auto* text = value.if_string()) {
-    if (has_control_character({text->data(), text->size()})) {
-      return FieldError{"", "holds a control character"};
-    }
-  } else if (const auto* object = value.if_object()) {
-    if (object->size() > kMaxMembers) {
-      return FieldError{"", fmt::format("has more than {} members", kMaxMembers)};
-    }
-    for (const auto& [key, member] : *object) {
-      if (auto error = find_unfit(member)) {
-        return below({key.data(), key.size()}, std::move(*error));
-      }
-    }
-  } else if (const auto* array = value.if_array()) {
-    if (array->size() > kMaxMembers) {
-      return FieldError{"", fmt::format("has more than {} items", kMaxMembers)};
-    }
-    for (std::size_t i = 0; i < array->size(); ++i) {
-      if (auto error = find_unfit((*array)[i])) {
-        return below(std::to_string(i), std::move(*error));
-      }
-    }
-  }
-  return std::nullopt;
-}
-
 // Whether a client's Idempotency-Key can be used: 1 to 255 visible ASCII characters.
 bool is_idempotency_key(std::string_view key) {
   return !key.empty() && key.size() <= 255 &&
@@ -120,7 +77,7 @@ void Router::on(const std::string& operation_id, Handler handler) {
   try {
     const auto& operation = document_.operation(operation_id);
     add(Route{operation.method, operation.path, operation.id, operation.access, operation.body,
-              std::move(handler)});
+              std::move(handler), operation.max_bytes});
   } catch (const std::out_of_range& error) {
     throw std::logic_error(error.what());
   }
@@ -262,8 +219,8 @@ asio::awaitable<Result<void>> Router::read_json(Request& request, const Route& r
                     "The body must be JSON, with the header 'Content-Type: application/json'."};
   }
   const Error too_large{ErrorCode::too_large,
-                        fmt::format("A JSON body may have {} bytes at most.", kMaxJsonBytes)};
-  if (request.stream->content_length().value_or(0) > kMaxJsonBytes) {
+                        fmt::format("The body may have {} bytes at most here.", route.max_bytes)};
+  if (request.stream->content_length().value_or(0) > route.max_bytes) {
     co_return too_large;
   }
   std::string text;
@@ -274,18 +231,13 @@ asio::awaitable<Result<void>> Router::read_json(Request& request, const Route& r
       break;
     }
     text.append(reinterpret_cast<const char*>(buffer.data()), got);
-    if (text.size() > kMaxJsonBytes) {
+    if (text.size() > route.max_bytes) {
       co_return too_large;
     }
   }
   auto body = parse_json(text);
   if (!body) {
     co_return body.error();
-  }
-  if (const auto place = find_unfit(*body)) {
-    Error unfit{ErrorCode::invalid, fmt::format("{}: {}", place->pointer, place->detail)};
-    unfit.fields.push_back(*place);
-    co_return unfit;
   }
   const auto checked = document_.check_body(route.operation_id, *body);
   if (!checked) {

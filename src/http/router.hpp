@@ -19,6 +19,7 @@ struct Route {
   Access access = Access::anyone;
   BodyKind body = BodyKind::none;
   Handler handler;
+  std::size_t max_bytes = 0;         // of a JSON body
   std::vector<std::string> parts{};  // of the path
 };
 

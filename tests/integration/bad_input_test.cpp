@@ -149,10 +149,22 @@ TEST_F(BadInput, AClientThatGoesAwayInTheMiddle) {
   EXPECT_EQ(after, before);
 }
 
+TEST_F(BadInput, AQueryOfMorePairsThanAnyRequestNeeds) {
+  std::string query = "?tag=a";
+  for (int i = 1; i < 100; ++i) {
+    query += "&tag=a";
+  }
+  EXPECT_NE(user_->send("GET", "/datasets" + query).status, 400);
+  EXPECT_EQ(user_->send("GET", "/datasets" + query + "&tag=a").status, 400);
+}
+
 TEST_F(BadInput, JsonThatIsTooLargeIsAnsweredWithoutReadingIt) {
   const std::string head =
       "POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
   EXPECT_NE(raw(head + "Content-Length: 104857600\r\n\r\n{").find("HTTP/1.1 413"),
+            std::string::npos);
+  // Credentials are small.
+  EXPECT_NE(raw(head + "Content-Length: 4097\r\n\r\n{").find("4096 bytes at most"),
             std::string::npos);
   // The same without saying how long it is.
   std::string chunked = head + "Transfer-Encoding: chunked\r\n\r\n";
