@@ -52,7 +52,8 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-// A program that prints the port it listens on; ended when this goes.
+// A program that prints the port it listens on, alone or at the end of an address; ended when this
+// goes.
 class Listener {
 public:
   Listener(std::vector<std::string> line, const std::map<std::string, std::string>& environment) {
@@ -83,7 +84,7 @@ public:
     if (text.empty()) {
       throw std::runtime_error(line.front() + " did not start");
     }
-    port_ = static_cast<std::uint16_t>(std::stoi(text));
+    port_ = static_cast<std::uint16_t>(std::stoi(text.substr(text.rfind(':') + 1)));
   }
   ~Listener() {
     ::kill(child_, SIGKILL);
@@ -220,7 +221,9 @@ void write_script(const fs::path& file, const std::vector<std::string>& requests
 struct Bench {
   test::TestServer server{{{"INFERNODE_WORKERS", "0"},
                            {"INFERNODE_BCRYPT_COST", "12"},
-                           {"INFERNODE_SWEEP_SECONDS", "60"}}};
+                           {"INFERNODE_SWEEP_SECONDS", "60"},
+                           {"INFERNODE_RATE_LIMIT_PER_USER", "0"},
+                           {"INFERNODE_RATE_LIMIT_PER_ADDRESS", "0"}}};
   std::string socket = (server.folder() / "data/postgres-socket").string();
   std::string pgbench{};
   std::vector<std::string> tokens{};
@@ -374,6 +377,13 @@ int measure(int rounds, int seconds) {
   const Listener select{{self, "select", bench.conninfo("InferNode")}, {}};
   const Listener sequelize{{"node", script, "sequelize"}, environment};
   const Listener plain{{"node", script, "pg"}, environment};
+  const std::string high = "1000000000";
+  const Listener limited{{INFERNODE_BINARY, "serve"},
+                         {{"INFERNODE_DATA_DIR", bench.file("data").string()},
+                          {"INFERNODE_PORT", "0"},
+                          {"INFERNODE_WORKERS", "0"},
+                          {"INFERNODE_RATE_LIMIT_PER_USER", high},
+                          {"INFERNODE_RATE_LIMIT_PER_ADDRESS", high}}};
   const std::uint16_t own = bench.server.port();
 
   std::map<std::string, Measured> all;
@@ -400,6 +410,7 @@ int measure(int rounds, int seconds) {
     wrk("constant Beast", constant.port(), "rows.lua");
     wrk("Beast and libpq", select.port(), "rows.lua");
     wrk("GET /users/me", own, "me.lua");
+    wrk("GET /users/me, rates limited", limited.port(), "me.lua");
     statements("pgbench select", "select.sql");
     wrk("Express, Sequelize", sequelize.port(), "me.lua");
     wrk("Express, pg", plain.port(), "me.lua");
@@ -434,6 +445,7 @@ int measure(int rounds, int seconds) {
   ratio("GET /users/me", "pgbench select");
   ratio("GET /users/me", "Express, Sequelize");
   ratio("GET /users/me", "Express, pg");
+  ratio("GET /users/me, rates limited", "GET /users/me");
   ratio("GET /datasets", "pgbench list");
   ratio("POST /datasets", "pgbench create");
   ratio("GET /users/me, 256", "Beast and libpq, 256");

@@ -1,3 +1,4 @@
+-- compatible-since: 20261124150000
 -- Counts of failed logins are worth no write-ahead log: each login waits for two of their commits, and
 -- all logins from one address for each other's. A crash of PostgreSQL forgets them.
 -- migrate:up

@@ -66,12 +66,6 @@ TEST(Password, DecoyCostsTheSameWork) {
   EXPECT_FALSE(password_matches("correct horse", decoy));
 }
 
-TEST(Throttle, CountsAnIpv6NetworkAsOneAddress) {
-  EXPECT_EQ(throttled_address("192.0.2.7"), "192.0.2.7");
-  EXPECT_EQ(throttled_address("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
-  EXPECT_EQ(throttled_address("::ffff:192.0.2.7"), "192.0.2.7");
-}
-
 class Signer : public testing::Test {
 protected:
   Signer() { generate_key(folder_); }

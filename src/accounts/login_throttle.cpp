@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <boost/asio/ip/address.hpp>
-
 #include "accounts/login_failure_dao.hpp"
+#include "core/address_set.hpp"
 
 namespace infernode {
 namespace {
@@ -48,22 +47,8 @@ int wait_for(const std::vector<Attempts>& all, const Subject& subject) {
 
 }  // namespace
 
-std::string throttled_address(const std::string& address) {
-  boost::system::error_code error;
-  const auto parsed = asio::ip::make_address(address, error);
-  if (error || parsed.is_v4()) {
-    return address;
-  }
-  auto bytes = parsed.to_v6().to_bytes();
-  if (parsed.to_v6().is_v4_mapped()) {
-    return asio::ip::make_address_v4(asio::ip::v4_mapped, parsed.to_v6()).to_string();
-  }
-  std::fill(bytes.begin() + 8, bytes.end(), static_cast<unsigned char>(0));
-  return asio::ip::address_v6{bytes}.to_string() + "/64";
-}
-
 asio::awaitable<Result<void>> LoginThrottle::begin(std::string account, std::string address) {
-  const Subjects subjects{account, throttled_address(address)};
+  const Subjects subjects{account, counted_address(address)};
   std::vector<Subject> limited{
       {subjects.pair, settings_.failures_per_account},
       {subjects.account, settings_.failures_per_account * kAddressesPerAccount},
@@ -84,7 +69,7 @@ asio::awaitable<Result<void>> LoginThrottle::begin(std::string account, std::str
 
 asio::awaitable<void> LoginThrottle::end(std::string account, std::string address,
                                          Outcome outcome) {
-  const Subjects subjects{account, throttled_address(address)};
+  const Subjects subjects{account, counted_address(address)};
   co_await login_failure_dao::end(database_, subjects.all(), outcome == Outcome::wrong);
   if (outcome == Outcome::right) {
     std::vector<std::string> own{subjects.pair, subjects.account};
@@ -94,7 +79,7 @@ asio::awaitable<void> LoginThrottle::end(std::string account, std::string addres
 
 asio::awaitable<Result<void>> LoginThrottle::count_registration(std::string address) {
   std::vector<Subject> limited{
-      {"register:" + throttled_address(address), settings_.registrations_per_address}};
+      {"register:" + counted_address(address), settings_.registrations_per_address}};
   const auto list =
       co_await login_failure_dao::begin(database_, std::move(limited), settings_.window_seconds);
   const auto& attempts = list.front();

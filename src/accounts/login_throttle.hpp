@@ -45,7 +45,4 @@ private:
   ThrottleSettings settings_;
 };
 
-// What an address is counted as: itself or, for IPv6, its /64 network.
-std::string throttled_address(const std::string& address);
-
 }  // namespace infernode

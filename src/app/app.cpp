@@ -160,7 +160,10 @@ Api::Api(App& app, const std::filesystem::path& keys_dir)
                app.throttle, app.blocking, app.config.jwt_ttl_seconds},
       administration{app.database, app.audit},
       document{embedded_file("api/openapi.yaml")},
-      router{document, make_authenticator(accounts)} {
+      router{document,
+             make_authenticator(accounts),
+             {app.config.cors_origins, app.config.rate_limit_per_user,
+              app.config.rate_limit_per_address}} {
   OnceRoutes once{router, app.idempotency};
   add_account_routes(router, accounts, administration, signer);
   add_audit_routes(router, app.audit);

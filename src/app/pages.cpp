@@ -1,4 +1,6 @@
 // Pages outside of the API, and the state of the server for whoever watches it.
+#include <fmt/format.h>
+
 #include "app/app.hpp"
 #include "core/embedded.hpp"
 #include "http/problem.hpp"
@@ -14,26 +16,33 @@ Error not_ready(const std::string& why) {
 }
 
 asio::awaitable<Result<Response>> readiness(App& app) {
-  std::optional<std::string> fault;
+  db::SchemaFit fit;
   std::optional<std::string> paused;
+  std::optional<std::string> fault;
   try {
     {
       const auto connection = co_await app.database.acquire();
-      co_await db::require_current_schema(*connection, app.migrations);
+      fit = co_await db::schema_fit(*connection, app.migrations);
     }
-    paused = co_await app.segments.find_pause();
-  } catch (const db::MigrationError&) {
-    fault = "The database's schema is not the one this server needs.";
+    if (fit.works()) {
+      paused = co_await app.segments.find_pause();
+    }
   } catch (const Unavailable&) {
     fault = "The database cannot be reached.";
   }
   if (fault) {
     co_return not_ready(*fault);
   }
+  if (!fit.works()) {
+    co_return not_ready(fmt::format(
+        "The database's schema (version {}) is not one that this server works with (version {}).",
+        fit.version.empty() ? "none" : fit.version, fit.needed));
+  }
   if (app.blobs.disk_full() || paused) {
     co_return not_ready("The database's disk is full: nothing can be stored, and jobs wait.");
   }
-  co_return http::json_response(200, boost::json::object{{"status", "ready"}});
+  const boost::json::object schema{{"version", fit.version}, {"needed", fit.needed}};
+  co_return http::json_response(200, boost::json::object{{"status", "ready"}, {"schema", schema}});
 }
 
 Response file_response(std::string_view type, std::string_view content) {

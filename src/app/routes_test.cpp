@@ -27,8 +27,8 @@ TEST(Routes, AreThoseOfTheDocument) {
     }
     std::set<std::string> routed;
     for (const auto& route : api.router.routes()) {
-      if (!route.operation_id.empty()) {
-        EXPECT_TRUE(routed.insert(route.operation_id).second) << route.operation_id;
+      if (!route.id.empty()) {
+        EXPECT_TRUE(routed.insert(route.id).second) << route.id;
       }
     }
     EXPECT_EQ(documented, routed);

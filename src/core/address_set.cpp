@@ -4,6 +4,7 @@
 #include <boost/asio/ip/address.hpp>
 
 #include "core/blanks.hpp"
+
 namespace infernode {
 namespace {
 
@@ -26,6 +27,16 @@ std::optional<ip::address> address_of(std::string_view text) {
 std::optional<std::string> normalised_address(std::string_view text) {
   const auto address = address_of(text);
   return address ? std::optional{address->to_string()} : std::nullopt;
+}
+
+std::string counted_address(const std::string& text) {
+  const auto address = address_of(text);
+  if (!address || address->is_v4()) {
+    return address ? address->to_string() : text;
+  }
+  auto bytes = address->to_v6().to_bytes();
+  std::fill(bytes.begin() + 8, bytes.end(), static_cast<unsigned char>(0));
+  return ip::address_v6{bytes}.to_string() + "/64";
 }
 
 std::optional<AddressSet> AddressSet::parse(std::string_view list) {

@@ -13,6 +13,10 @@ namespace infernode {
 // anything else.
 std::optional<std::string> normalised_address(std::string_view text);
 
+// What an address is counted as by whoever limits addresses: itself or, for IPv6, its /64 network,
+// since that is what one client has.
+std::string counted_address(const std::string& address);
+
 // IP addresses, by networks.
 class AddressSet {
 public:

@@ -87,6 +87,15 @@ std::optional<std::string> set_trusted_proxies(Config& config, const std::string
   return std::nullopt;
 }
 
+std::optional<std::string> set_cors_origins(Config& config, const std::string& value) {
+  const auto origins = OriginSet::parse(value);
+  if (!origins) {
+    return "origins as browsers write them, such as https://app.example.com, or *";
+  }
+  config.cors_origins = *origins;
+  return std::nullopt;
+}
+
 std::optional<std::string> set_grid_intensity(Config& config, const std::string& value) {
   const auto grams = parse_number<double>(value);
   if (!grams || *grams < 0 || *grams > 5000) {
@@ -125,6 +134,11 @@ const std::vector<Setting>& settings() {
       {"INFERNODE_MAX_CONNECTIONS_OF_ADDRESS",
        number<int>(&Config::max_connections_of_address, 1, 1'000'000)},
       {"INFERNODE_TRUSTED_PROXIES", set_trusted_proxies},
+      {"INFERNODE_RATE_LIMIT_PER_USER",
+       number<std::int64_t>(&Config::rate_limit_per_user, 0, 1'000'000'000)},
+      {"INFERNODE_RATE_LIMIT_PER_ADDRESS",
+       number<std::int64_t>(&Config::rate_limit_per_address, 0, 1'000'000'000)},
+      {"INFERNODE_CORS_ORIGINS", set_cors_origins},
       {"INFERNODE_DATA_DIR", text(&Config::data_dir)},
       {"INFERNODE_KEYS_DIR", text(&Config::keys_dir)},
       {"INFERNODE_MODEL_DIR", text(&Config::model_dir)},

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/address_set.hpp"
+#include "core/origin_set.hpp"
 #include "core/tokens.hpp"
 
 namespace infernode {
@@ -33,6 +34,9 @@ struct Config {
   int max_connections = 4000;
   int max_connections_of_address = 300;
   AddressSet trusted_proxies;
+  std::int64_t rate_limit_per_user = 30'000;  // requests a minute; 0: any number
+  std::int64_t rate_limit_per_address = 60'000;
+  OriginSet cors_origins;
   std::filesystem::path data_dir = "./data";
   std::filesystem::path keys_dir;   // empty: data_dir/keys
   std::filesystem::path model_dir;  // empty: beside the binary, ../share/infernode/models

@@ -25,7 +25,8 @@ constexpr std::chrono::milliseconds kRest{5};
 // not pay a change of threads and a system call for each.
 class StandardError : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
 public:
-  StandardError() = default;
+  // `pool` is whose thread writes.
+  explicit StandardError(spdlog::details::thread_pool& pool) : pool_{pool} {}
   ~StandardError() override { put(); }
   StandardError(const StandardError&) = delete;
   StandardError& operator=(const StandardError&) = delete;
@@ -33,10 +34,9 @@ public:
 protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
     waiting_.append(message.payload.data(), message.payload.size()).push_back('\n');
-    const auto pool = spdlog::thread_pool();
     if (waiting_.size() >= kPieceBytes) {
       put();
-    } else if (!pool || pool->queue_size() == 0) {
+    } else if (pool_.queue_size() == 0) {
       put();
       std::this_thread::sleep_for(kRest);
     }
@@ -55,16 +55,17 @@ private:
     waiting_.clear();
   }
 
+  // Not shared: the last to let go of the pool must not be its own thread, which it waits for.
+  spdlog::details::thread_pool& pool_;
   std::string waiting_;
 };
 
 struct Logger {
-  Logger() {
-    spdlog::init_thread_pool(kWaitingLines, 1);
-    lines = spdlog::create_async_nb<StandardError>("infernode");
-  }
-
-  std::shared_ptr<spdlog::logger> lines;
+  std::shared_ptr<spdlog::details::thread_pool> pool =
+      std::make_shared<spdlog::details::thread_pool>(kWaitingLines, 1);
+  std::shared_ptr<spdlog::logger> lines =
+      std::make_shared<spdlog::async_logger>("infernode", std::make_shared<StandardError>(*pool),
+                                             pool, spdlog::async_overflow_policy::overrun_oldest);
   std::atomic<bool> json = false;
 };
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <fstream>
-#include <set>
+#include <map>
 
 #include "core/embedded.hpp"
 #include "db/script.hpp"
@@ -12,6 +12,7 @@
 namespace infernode::db {
 namespace {
 
+constexpr std::string_view kCompatibleMarker = "-- compatible-since: ";
 constexpr std::string_view kUpMarker = "-- migrate:up";
 constexpr std::string_view kDownMarker = "-- migrate:down";
 
@@ -29,28 +30,38 @@ struct TableStatements {
 
 const TableStatements& statements(MigrationTable table) {
   static const TableStatements schema{
-      "CREATE TABLE IF NOT EXISTS schema_migrations (version VARCHAR(128) PRIMARY KEY)",
+      "CREATE TABLE IF NOT EXISTS schema_migrations (version VARCHAR(128) PRIMARY KEY); "
+      "ALTER TABLE schema_migrations ADD COLUMN IF NOT EXISTS compatible_since VARCHAR(128)",
       {"migrations.exists", "SELECT to_regclass('schema_migrations') IS NOT NULL AS present"},
-      {"migrations.list", "SELECT version FROM schema_migrations ORDER BY version"},
-      {"migrations.add", "INSERT INTO schema_migrations (version) VALUES ($1)"},
+      // Older InferNodes and dbmate make the table without the second column.
+      {"migrations.list",
+       "SELECT version, to_jsonb(applied) ->> 'compatible_since' AS compatible_since "
+       "FROM schema_migrations AS applied ORDER BY version"},
+      {"migrations.add",
+       "INSERT INTO schema_migrations (version, compatible_since) VALUES ($1, nullif($2, ''))"},
       {"migrations.remove", "DELETE FROM schema_migrations WHERE version = $1"}};
   static const TableStatements seeders{
       "CREATE TABLE IF NOT EXISTS seeder_migrations (version VARCHAR(128) PRIMARY KEY)",
       {"seeders.exists", "SELECT to_regclass('seeder_migrations') IS NOT NULL AS present"},
-      {"seeders.list", "SELECT version FROM seeder_migrations ORDER BY version"},
-      {"seeders.add", "INSERT INTO seeder_migrations (version) VALUES ($1)"},
+      {"seeders.list",
+       "SELECT version, NULL AS compatible_since FROM seeder_migrations ORDER BY version"},
+      {"seeders.add", "INSERT INTO seeder_migrations (version) SELECT $1 WHERE $2 = ''"},
       {"seeders.remove", "DELETE FROM seeder_migrations WHERE version = $1"}};
   return table == MigrationTable::schema_migrations ? schema : seeders;
 }
 
-asio::awaitable<std::set<std::string>> applied_versions(Connection& connection,
-                                                        MigrationTable table) {
-  std::set<std::string> versions;
+// The versions, each with the one since which binaries work with it; empty: none does.
+using Applied = std::map<std::string, std::string>;
+
+asio::awaitable<Applied> applied_versions(Connection& connection, MigrationTable table) {
+  Applied versions;
   const auto present = co_await connection.execute(statements(table).exists);
   if (present.one().get<bool>("present")) {
     const Rows rows = co_await connection.execute(statements(table).list);
     for (int i = 0; i < rows.size(); ++i) {
-      versions.insert(rows[i].get<std::string>("version"));
+      versions.emplace(
+          rows[i].get<std::string>("version"),
+          rows[i].get<std::optional<std::string>>("compatible_since").value_or(std::string{}));
     }
   }
   co_return versions;
@@ -86,7 +97,11 @@ asio::awaitable<void> apply(Connection& connection, Migration migration, bool up
   try {
     if (failure.empty()) {
       const auto& change = up ? statements(table).add : statements(table).remove;
-      co_await connection.execute(change, migration.version);
+      if (up) {
+        co_await connection.execute(change, migration.version, migration.compatible_since);
+      } else {
+        co_await connection.execute(change, migration.version);
+      }
       co_await connection.execute(kCommit);
     }
   } catch (const SqlError& error) {
@@ -103,20 +118,27 @@ void sort_by_version(std::vector<Migration>& migrations) {
             [](const Migration& a, const Migration& b) { return a.version < b.version; });
 }
 
-// The newest version in the database that is not among `migrations`.
-std::optional<std::string> unknown_version(const std::set<std::string>& applied,
-                                           const std::vector<Migration>& migrations) {
+SchemaFit fit_of(const Applied& applied, const std::vector<Migration>& migrations) {
+  SchemaFit fit;
+  fit.version = applied.empty() ? "" : applied.rbegin()->first;
+  fit.needed = migrations.empty() ? "" : migrations.back().version;
   auto unknown = applied;
   for (const auto& migration : migrations) {
-    unknown.erase(migration.version);
+    if (unknown.erase(migration.version) == 0 && !fit.missing) {
+      fit.missing = migration.name;
+    }
   }
-  return unknown.empty() ? std::nullopt : std::optional{*unknown.rbegin()};
+  for (const auto& [version, since] : unknown) {
+    if (since.empty() || since > fit.needed) {
+      fit.foreign = version;
+    }
+  }
+  return fit;
 }
 
 std::string newer_database(const std::string& version) {
   return fmt::format(
-      "the database was migrated by a newer InferNode (version {} is unknown to this one): use "
-      "that "
+      "the database was migrated by a newer InferNode (version {} is not for this one): use that "
       "version",
       version);
 }
@@ -165,6 +187,15 @@ Migration parse_migration(std::string file_name, std::string_view content) {
     return std::string(static_cast<std::size_t>(above), '\n') +
            std::string{content.substr(begin, end - begin)};
   };
+  if (const auto mark = content.find(kCompatibleMarker); mark < up) {
+    const auto begin = mark + kCompatibleMarker.size();
+    const auto digits = content.find_first_not_of("0123456789", begin);
+    migration.compatible_since = content.substr(begin, std::min(digits, content.size()) - begin);
+    if (migration.compatible_since.empty() || migration.compatible_since >= migration.version) {
+      throw MigrationError(fmt::format("{}: '{}' is followed by an earlier migration's version",
+                                       file_name, kCompatibleMarker));
+    }
+  }
   migration.up = section(up, down);
   migration.down = section(down, content.size());
   return migration;
@@ -200,9 +231,9 @@ asio::awaitable<int> migrate_up(Connection& connection, std::vector<Migration> m
       [&](Connection& locked_connection) -> asio::awaitable<int> {
     co_await locked_connection.run_script(statements(table).create);
     const auto applied = co_await applied_versions(locked_connection, table);
-    const auto unknown = unknown_version(applied, migrations);
-    if (unknown && table == MigrationTable::schema_migrations) {
-      throw MigrationError(newer_database(*unknown));
+    const auto foreign = fit_of(applied, migrations).foreign;
+    if (foreign && table == MigrationTable::schema_migrations) {
+      throw MigrationError(newer_database(*foreign));
     }
     int count = 0;
     for (const auto& migration : migrations) {
@@ -224,7 +255,7 @@ asio::awaitable<int> migrate_down(Connection& connection, std::vector<Migration>
     auto applied = co_await applied_versions(locked_connection, table);
     int count = 0;
     while (!applied.empty() && (all || count == 0)) {
-      const std::string newest = *applied.rbegin();
+      const std::string newest = applied.rbegin()->first;
       const auto found =
           std::find_if(migrations.begin(), migrations.end(),
                        [&](const Migration& migration) { return migration.version == newest; });
@@ -253,7 +284,7 @@ asio::awaitable<std::vector<MigrationStatus>> migration_status(Connection& conne
     const bool is_applied = applied.erase(migration.version) > 0;
     status.push_back(MigrationStatus{std::move(migration), is_applied});
   }
-  for (const auto& version : applied) {
+  for (const auto& [version, since] : applied) {
     status.push_back(MigrationStatus{Migration{version, version, "", ""}, true});
   }
   std::sort(status.begin(), status.end(), [](const MigrationStatus& a, const MigrationStatus& b) {
@@ -262,17 +293,20 @@ asio::awaitable<std::vector<MigrationStatus>> migration_status(Connection& conne
   co_return status;
 }
 
+asio::awaitable<SchemaFit> schema_fit(Connection& connection, std::vector<Migration> migrations) {
+  const auto applied = co_await applied_versions(connection, MigrationTable::schema_migrations);
+  co_return fit_of(applied, migrations);
+}
+
 asio::awaitable<void> require_current_schema(Connection& connection,
                                              std::vector<Migration> migrations) {
-  const auto applied = co_await applied_versions(connection, MigrationTable::schema_migrations);
-  for (const auto& migration : migrations) {
-    if (!applied.contains(migration.version)) {
-      throw MigrationError(fmt::format(
-          "the database lacks migration {}: run 'infernode db:migrate' first", migration.name));
-    }
+  const auto fit = co_await schema_fit(connection, std::move(migrations));
+  if (fit.missing) {
+    throw MigrationError(fmt::format(
+        "the database lacks migration {}: run 'infernode db:migrate' first", *fit.missing));
   }
-  if (const auto unknown = unknown_version(applied, migrations)) {
-    throw MigrationError(newer_database(*unknown));
+  if (fit.foreign) {
+    throw MigrationError(newer_database(*fit.foreign));
   }
 }
 

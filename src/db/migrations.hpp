@@ -18,6 +18,9 @@ struct Migration {
   std::string name;     // "20250709105710-create-user"
   std::string up;
   std::string down;
+  // Binaries that know all migrations up to this version work with the schema that this one makes,
+  // though they do not know it: its line `-- compatible-since: VERSION`. Empty: none does.
+  std::string compatible_since{};
 };
 
 struct MigrationStatus {
@@ -46,8 +49,8 @@ using MigrationProgress = std::function<void(const Migration&)>;
 // Applies every migration that is missing (with `last` up to that version), each in a transaction
 // of its own together with its version, under an advisory lock, so that two processes at once apply
 // each only once. Returns how many. A failing one leaves no trace and throws MigrationError with
-// the file, the statement and its line; so does, before anything is done, a schema version that
-// `migrations` does not have, since a newer InferNode made it.
+// the file, the statement and its line; so does, before anything is done, a schema that a newer
+// InferNode made and this one does not work with.
 asio::awaitable<int> migrate_up(Connection& connection, std::vector<Migration> migrations,
                                 MigrationTable table, std::optional<std::string> last,
                                 MigrationProgress progress);
@@ -59,8 +62,20 @@ asio::awaitable<int> migrate_down(Connection& connection, std::vector<Migration>
 asio::awaitable<std::vector<MigrationStatus>> migration_status(Connection& connection,
                                                                std::vector<Migration> migrations,
                                                                MigrationTable table);
-// Throws MigrationError when the schema misses a migration of this binary, or has one that this
-// binary does not know (it was migrated by a newer version).
+
+// How a database's schema and the migrations that a binary knows go together.
+struct SchemaFit {
+  std::string version{};  // the newest in the database; empty where nothing was applied
+  std::string needed{};   // the newest of the binary
+  std::optional<std::string> missing{};  // name of the first one that the database lacks
+  // The newest one in the database that is not for this binary: it does not know it, and it is not
+  // marked as compatible with what it knows.
+  std::optional<std::string> foreign{};
+
+  bool works() const { return !missing && !foreign; }
+};
+asio::awaitable<SchemaFit> schema_fit(Connection& connection, std::vector<Migration> migrations);
+// Throws MigrationError, with what to do, unless the schema works for this binary.
 asio::awaitable<void> require_current_schema(Connection& connection,
                                              std::vector<Migration> migrations);
 

@@ -6,6 +6,12 @@
 namespace infernode::http {
 namespace {
 
+TEST(CountedAddress, TakesAnIpv6NetworkAsOne) {
+  EXPECT_EQ(counted_address("192.0.2.7"), "192.0.2.7");
+  EXPECT_EQ(counted_address("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+  EXPECT_EQ(counted_address("::ffff:192.0.2.7"), "192.0.2.7");
+}
+
 TEST(AddressSet, HoldsAddressesAndNetworks) {
   const auto set = AddressSet::parse("192.0.2.1, 10.0.0.0/8,fd00::/8, 2001:db8::1").value();
   for (const char* in : {"192.0.2.1", "10.255.0.1", "fd12::1", "2001:db8::1", "::ffff:10.1.2.3"}) {

@@ -72,6 +72,9 @@ struct Request {
   boost::json::object query;  // typed and checked against the API document
   boost::json::value body;    // a JSON body, checked against the API document
   std::optional<Principal> principal;
+  // What the request was counted against, as the fields RateLimit-Policy and RateLimit say it.
+  std::string rate_policies;
+  std::string rates;
 
   // The header's value, or empty.
   std::string header(const std::string& lower_case_name) const {

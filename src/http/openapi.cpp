@@ -194,6 +194,7 @@ ApiDocument::ApiDocument(std::string_view yaml) {
       if (const auto* most = operation.find_pointer("/requestBody/x-max-bytes", absent)) {
         entry.max_bytes = json::value_to<std::size_t>(*most);
       }
+      entry.unlimited = operation.as_object().contains("x-unlimited");
       auto checks = std::make_unique<Checks>();
       if (const auto* schema =
               operation.find_pointer("/requestBody/content/application~1json/schema", absent)) {

@@ -27,6 +27,7 @@ public:
     Access access = Access::user;
     BodyKind body = BodyKind::none;
     std::size_t max_bytes = kMaxJsonBytes;  // of a JSON body: its x-max-bytes
+    bool unlimited = false;                 // by the rates of users and addresses: its x-unlimited
   };
 
   // Throws std::runtime_error for a document that is not sound.

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "core/address_set.hpp"
 #include "core/digest.hpp"
 #include "core/json.hpp"
 #include "core/log.hpp"
+#include "http/cors.hpp"
 #include "http/problem.hpp"
 
 namespace infernode::http {
@@ -53,6 +55,31 @@ bool is_idempotency_key(std::string_view key) {
          std::all_of(key.begin(), key.end(), [](char c) { return c > 0x20 && c < 0x7f; });
 }
 
+ApiDocument::Operation page_at(const std::string& path) {
+  return {.method = "GET", .path = path, .id = "", .access = Access::anyone};
+}
+
+// Counts a request against a limit; the Error is too_many_requests.
+std::optional<Error> count(RateLimit& limit, const std::string& key, Request& request) {
+  if (!limit.on()) {
+    return std::nullopt;
+  }
+  const auto counted = limit.take(key, RateLimit::Clock::now());
+  const auto list = [](std::string& items, const std::string& item) {
+    items.append(items.empty() ? "" : ", ").append(item);
+  };
+  list(request.rate_policies, limit.policy_item());
+  list(request.rates, limit.count_item(counted));
+  if (counted.admitted) {
+    return std::nullopt;
+  }
+  Error error{ErrorCode::too_many_requests,
+              fmt::format("More than {} requests a minute; try again in {} s.", limit.quota(),
+                          counted.wait_seconds)};
+  error.retry_after = static_cast<int>(counted.wait_seconds);
+  return error;
+}
+
 bool tag_listed(const std::string& header, const std::string& tag) {
   return header == "*" || header.find(tag) != std::string::npos;
 }
@@ -70,21 +97,23 @@ std::string entity_tag(std::string_view representation) {
   return "\"" + hex(std::span{digest}.first(16)) + "\"";
 }
 
-Router::Router(const ApiDocument& document, Authenticator authenticate)
-    : document_{document}, authenticate_{std::move(authenticate)} {}
+Router::Router(const ApiDocument& document, Authenticator authenticate, RouterRules rules)
+    : document_{document},
+      authenticate_{std::move(authenticate)},
+      origins_{std::move(rules.origins)},
+      limits_{std::make_unique<Limits>(Limits{RateLimit{"address", rules.address_requests},
+                                              RateLimit{"user", rules.user_requests}})} {}
 
 void Router::on(const std::string& operation_id, Handler handler) {
   try {
-    const auto& operation = document_.operation(operation_id);
-    add(Route{operation.method, operation.path, operation.id, operation.access, operation.body,
-              std::move(handler), operation.max_bytes});
+    add(Route{document_.operation(operation_id), std::move(handler)});
   } catch (const std::out_of_range& error) {
     throw std::logic_error(error.what());
   }
 }
 
 void Router::page(const std::string& path, Handler handler) {
-  add(Route{"GET", path, "", Access::anyone, BodyKind::none, std::move(handler)});
+  add(Route{page_at(path), std::move(handler)});
 }
 
 void Router::add(Route route) {
@@ -95,10 +124,24 @@ void Router::add(Route route) {
 }
 
 void Router::files(const std::string& prefix, Handler handler) {
-  files_.push_back(Route{"GET", prefix, "", Access::anyone, BodyKind::none, std::move(handler)});
+  files_.push_back(Route{page_at(prefix), std::move(handler)});
 }
 
 asio::awaitable<Response> Router::handle(Request& request) const {
+  auto question = preflight(origins_, request);
+  if (question) {
+    co_return std::move(*question);
+  }
+  Response response = co_await answer(request);
+  allow_reading(origins_, request, response);
+  if (!request.rates.empty()) {
+    response.headers.emplace_back("RateLimit-Policy", request.rate_policies);
+    response.headers.emplace_back("RateLimit", request.rates);
+  }
+  co_return response;
+}
+
+asio::awaitable<Response> Router::answer(Request& request) const {
   try {
     auto result = co_await dispatch(request);
     if (!result) {
@@ -155,6 +198,12 @@ asio::awaitable<Result<Response>> Router::dispatch(Request& request) const {
       request.path_params = {{"file", request.path.substr(route.path.size())}};
     }
   }
+  if (found == nullptr || !found->unlimited) {
+    auto refused = count(limits_->address, counted_address(request.address), request);
+    if (refused) {
+      co_return std::move(*refused);
+    }
+  }
   if (found == nullptr && !allowed.empty()) {
     co_return method_not_allowed_response(request.method, allowed, request.request_id);
   }
@@ -165,8 +214,14 @@ asio::awaitable<Result<Response>> Router::dispatch(Request& request) const {
   if (!permitted) {
     co_return permitted.error();
   }
-  if (!found->operation_id.empty()) {
-    auto query = document_.parse_query(found->operation_id, request.query_string);
+  if (request.principal) {
+    auto refused = count(limits_->user, request.user().to_string(), request);
+    if (refused) {
+      co_return std::move(*refused);
+    }
+  }
+  if (!found->id.empty()) {
+    auto query = document_.parse_query(found->id, request.query_string);
     if (!query) {
       co_return query.error();
     }
@@ -239,7 +294,7 @@ asio::awaitable<Result<void>> Router::read_json(Request& request, const Route& r
   if (!body) {
     co_return body.error();
   }
-  const auto checked = document_.check_body(route.operation_id, *body);
+  const auto checked = document_.check_body(route.id, *body);
   if (!checked) {
     co_return checked.error();
   }

@@ -1,37 +1,44 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "core/origin_set.hpp"
 #include "http/message.hpp"
 #include "http/openapi.hpp"
+#include "http/rate_limit.hpp"
 
 namespace infernode::http {
 
 using Access = ApiDocument::Access;
 using BodyKind = ApiDocument::BodyKind;
 
-struct Route {
-  std::string method;
-  std::string path;          // "/api/v1/datasets/{id}": a segment in braces is a parameter
-  std::string operation_id;  // in the API document; empty for pages outside of it
-  Access access = Access::anyone;
-  BodyKind body = BodyKind::none;
-  Handler handler;
-  std::size_t max_bytes = 0;         // of a JSON body
+// A path with what the API document says of it. In the path a segment in braces is a parameter; a
+// page outside of the document has no id.
+struct Route : ApiDocument::Operation {
+  Handler handler{};
   std::vector<std::string> parts{};  // of the path
+};
+
+// What is asked of requests besides what the API document says.
+struct RouterRules {
+  OriginSet origins{};                // whose pages may read answers
+  std::int64_t user_requests = 0;     // that one may send in a minute; 0: any number
+  std::int64_t address_requests = 0;  // as above
 };
 
 // Finds out whom a token belongs to.
 using Authenticator = std::function<asio::awaitable<Result<Principal>>(std::string token)>;
 
 // Everything between the wire and a handler: finds the route, authenticates, reads and checks
-// query and body against the API document, turns errors into problem documents, answers
-// If-None-Match.
+// query and body against the API document, counts against rate limits, turns errors into problem
+// documents, answers If-None-Match and questions of browsers.
 class Router {
 public:
-  Router(const ApiDocument& document, Authenticator authenticate);
+  Router(const ApiDocument& document, Authenticator authenticate, RouterRules rules = {});
 
   // Method, path, who may and what body are said in the API document. Throws std::logic_error when
   // it has no such operation.
@@ -47,13 +54,21 @@ public:
   asio::awaitable<Response> handle(Request& request) const;
 
 private:
+  struct Limits {
+    RateLimit address;
+    RateLimit user;
+  };
+
   void add(Route route);
+  asio::awaitable<Response> answer(Request& request) const;
   asio::awaitable<Result<Response>> dispatch(Request& request) const;
   asio::awaitable<Result<void>> authenticate(Request& request, Access access) const;
   asio::awaitable<Result<void>> read_json(Request& request, const Route& route) const;
 
   const ApiDocument& document_;
   Authenticator authenticate_;
+  OriginSet origins_;
+  std::unique_ptr<Limits> limits_;
   std::vector<Route> routes_;
   std::vector<Route> files_;
 };

@@ -47,6 +47,8 @@ constexpr std::chrono::seconds kRateWindow{60};
 // kernel then sends a reset; so a little more is read and thrown away first.
 constexpr std::size_t kLingerBytes = 4 * 1024 * 1024;
 constexpr std::chrono::seconds kLingerTime{2};
+// Who has connected means to send a request: this long a server that stops waits for it.
+constexpr std::chrono::seconds kFreshTime{1};
 constexpr std::chrono::milliseconds kLookInterval{200};  // at the limits of sessions
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr std::string_view kChunkEnd = "\r\n";
@@ -109,6 +111,7 @@ struct Session {
   bool idle = false;     // waits for the first byte of a request
   bool counted = false;  // among the connections that there may be
   bool ending = false;   // gave way to another; a request that came at that moment is its last
+  bool fresh = true;     // has not sent a request yet
   beast::flat_buffer buffer{};
 };
 
@@ -408,13 +411,19 @@ asio::awaitable<ReceivedHead> receive_head(State& state, Session& session) {
     }
   };
   {
-    const Limit limit{session, kIdleTimeout};
+    const Limit limit{session, state.stopping ? kFreshTime : kIdleTimeout};
     state.begin_idling(session);
     bool more = true;
     for (drop_blank_lines(); more && buffer.size() == 0; drop_blank_lines()) {
       more = co_await read_more(session);
+      boost::system::error_code ignored;
+      if (!more && session.socket.available(ignored) > 0) {
+        // It was told to end while a request was on its way.
+        more = co_await read_more(session);
+      }
     }
     state.end_idling(session);
+    session.fresh = false;
     if (!more) {
       co_return ReceivedHead{};
     }
@@ -516,7 +525,7 @@ asio::awaitable<void> serve_connection(std::shared_ptr<State> state,
                                        std::shared_ptr<Session> owned) {
   Session& session = *owned;
   try {
-    while (!state->stopping && co_await serve_request(*state, session)) {
+    while (co_await serve_request(*state, session)) {
     }
   } catch (const PeerGone& error) {
     log::debug("a connection ended: {}", error.what());
@@ -555,37 +564,14 @@ void turn_away(tcp::socket& socket) {
 
 }  // namespace
 
-Server::Server(asio::any_io_executor executor, const Router& router, const std::string& host,
-               std::uint16_t port, ConnectionLimits limits)
+Server::Server(asio::any_io_executor executor, const Router& router, ListeningSocket socket,
+               ConnectionLimits limits)
     : state_{std::make_shared<State>(executor, router, std::move(limits))} {
-  boost::system::error_code error;
-  const auto address = asio::ip::make_address(host == "localhost" ? "127.0.0.1" : host, error);
-  if (error) {
-    throw std::runtime_error(fmt::format(
-        "INFERNODE_HOST={}: should be an IP address to listen on, such as 127.0.0.1 or 0.0.0.0",
-        host));
-  }
-  const tcp::endpoint endpoint{address, port};
-  auto& acceptor = state_->acceptor;
-  acceptor.open(endpoint.protocol(), error);
-  acceptor.set_option(tcp::acceptor::reuse_address(true), error);
-  acceptor.bind(endpoint, error);
-  if (!error) {
-    acceptor.listen(asio::socket_base::max_listen_connections, error);
-  }
-  if (error) {
-    throw std::runtime_error(
-        fmt::format("cannot listen on {}:{}: {}; set INFERNODE_PORT to another port, or stop what "
-                    "uses this one",
-                    host, port, error.message()));
-  }
+  const auto protocol = socket.is_v6() ? tcp::v6() : tcp::v4();
+  state_->acceptor.assign(protocol, socket.release());
 }
 
 Server::~Server() = default;
-
-std::uint16_t Server::port() const {
-  return state_->acceptor.local_endpoint().port();
-}
 
 asio::awaitable<void> Server::run() {
   const auto state = state_;
@@ -621,8 +607,13 @@ asio::awaitable<void> Server::stop(int grace_seconds) {
   state->stopping = true;
   boost::system::error_code ignored;
   state->acceptor.close(ignored);
+  const auto now = Clock::now();
   for (auto* session : std::list<Session*>{state->idle}) {
-    State::cancel(*session);
+    if (session->fresh) {
+      session->deadline = std::min(session->deadline, now + kFreshTime);
+    } else {
+      State::cancel(*session);
+    }
   }
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{grace_seconds};
   while (!state->sessions.empty() && std::chrono::steady_clock::now() < end) {

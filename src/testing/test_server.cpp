@@ -34,6 +34,13 @@ std::string contents(const fs::path& file) {
   return {std::istreambuf_iterator<char>{in}, {}};
 }
 
+// Waits for the end of a process.
+int exit_status(pid_t child) {
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
 }  // namespace
 
 void wait_until(const std::string& what, const std::function<bool()>& done) {
@@ -135,9 +142,20 @@ pid_t TestServer::spawn(const std::vector<std::string>& arguments) const {
 }
 
 void TestServer::start() {
+  start({"serve"});
+}
+
+int TestServer::hand_over() {
+  const pid_t before = child_;
+  set("INFERNODE_PORT", std::to_string(port_));
+  start({"serve", "--take-over"});
+  return exit_status(before);
+}
+
+void TestServer::start(const std::vector<std::string>& arguments) {
   const fs::path out_file = folder_.path() / "out";
   fs::remove(out_file);
-  child_ = spawn({"serve"});
+  child_ = spawn(arguments);
   const std::string marker = "listening on http://127.0.0.1:";
   wait_until("the server to start; its log:\n" + log(), [&] {
     const std::string out = contents(out_file);
@@ -156,10 +174,7 @@ void TestServer::start() {
 
 int TestServer::stop() {
   ::kill(child_, SIGTERM);
-  int status = 0;
-  waitpid(child_, &status, 0);
-  child_ = -1;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return exit_status(std::exchange(child_, -1));
 }
 
 void TestServer::kill() {

@@ -64,6 +64,9 @@ public:
   void set(const std::string& name, const std::string& value) { settings_[name] = value; }
   // Ctrl-C, and waits. Returns the exit status.
   int stop();
+  // Starts another one, of the program and settings as they are now, which takes the place of this
+  // one, and waits until this one has ended. Returns the exit status of this one.
+  int hand_over();
   // SIGKILL: no destructor runs.
   void kill();
 
@@ -85,6 +88,8 @@ public:
   void spend(const std::string& email, const std::string& tokens) const;
 
 private:
+  void start(const std::vector<std::string>& arguments);
+
   TemporaryFolder folder_;
   std::map<std::string, std::string> settings_;
   Program program_;
