@@ -96,6 +96,7 @@ App::App(const Config& settings, const std::string& database_conninfo,
       segments{database, credits, blobs, settings.lease_seconds},
       results{database, jobs, blobs},
       assembler{segments, results, blobs, pipelines} {
+  database.on_wait([this](double seconds) { metrics.add_pool_wait(seconds); });
   if (models.empty()) {
     log::warn("there is no model in {}, so no job can be accepted; './run' installs one",
               inference::model_folder(settings.model_dir).string());

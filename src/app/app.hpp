@@ -9,6 +9,7 @@
 #include "accounts/account_service.hpp"
 #include "accounts/login_throttle.hpp"
 #include "accounts/user_administration.hpp"
+#include "app/metrics.hpp"
 #include "app/supervisor.hpp"
 #include "audit/audit_service.hpp"
 #include "blobs/blob_store.hpp"
@@ -79,6 +80,7 @@ struct App {
   Assembler assembler;
   std::vector<std::unique_ptr<Worker>> workers;
   int running_workers = 0;
+  Metrics metrics;
 };
 
 // What answers requests. Everything must outlive the router.
@@ -96,8 +98,8 @@ struct Api {
 // What every process does behind its work: the pulse of the database, the sweeps, room on a disk
 // that was full.
 void start_services(App& app);
-// What a server does besides: it reads the keys again.
-void start_key_reload(App& app, Api& api);
+// What a server does besides: it reads the keys again, and watches its own loop.
+void start_server_services(App& app, Api& api);
 
 // Pages outside of the API document's paths, and the state of the server. `document` must outlive
 // the router.

@@ -1,5 +1,8 @@
 // Pages outside of the API, and the state of the server for whoever watches it.
 #include <fmt/format.h>
+#include <openssl/crypto.h>
+
+#include <boost/asio/ip/address.hpp>
 
 #include "app/app.hpp"
 #include "core/embedded.hpp"
@@ -43,6 +46,33 @@ asio::awaitable<Result<Response>> readiness(App& app) {
   }
   const boost::json::object schema{{"version", fit.version}, {"needed", fit.needed}};
   co_return http::json_response(200, boost::json::object{{"status", "ready"}, {"schema", schema}});
+}
+
+// Whether the request is from this machine and no proxy passed it on.
+bool from_this_machine(const Request& request) {
+  boost::system::error_code error;
+  const auto address = asio::ip::make_address(request.address, error);
+  return !error && address.is_loopback() && request.header("forwarded").empty() &&
+         request.header("x-forwarded-for").empty();
+}
+
+bool same_secret(const std::string& one, const std::string& other) {
+  return one.size() == other.size() && CRYPTO_memcmp(one.data(), other.data(), one.size()) == 0;
+}
+
+asio::awaitable<Result<Response>> metrics(App& app, const Request& request) {
+  const auto given = request.header("authorization");
+  const auto& token = app.config.metrics_token;
+  const bool known = !token.empty() && same_secret(given, "Bearer " + token);
+  if (!known && (!given.empty() || !from_this_machine(request))) {
+    co_return Error{ErrorCode::not_authenticated,
+                    "The metrics are for programs on this machine, and for who has "
+                    "INFERNODE_METRICS_TOKEN as a bearer token."};
+  }
+  Response response;
+  response.headers.emplace_back("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+  response.body = co_await app.metrics.text(app);
+  co_return response;
 }
 
 Response file_response(std::string_view type, std::string_view content) {
@@ -90,6 +120,7 @@ void add_pages(http::Router& router, App& app, const http::ApiDocument& document
     co_return http::json_response(
         200, boost::json::object{{"status", "alive"}, {"version", build_version()}});
   });
+  router.on("getMetrics", [&app](Request& request) { return metrics(app, request); });
   router.on("getReadiness", [&app](Request&) { return readiness(app); });
 }
 

@@ -79,7 +79,8 @@ void start_services(App& app) {
   supervisor.repeat("room on the disk", kRoomInterval, [&app] { return try_room(app); });
 }
 
-void start_key_reload(App& app, Api& api) {
+void start_server_services(App& app, Api& api) {
+  app.supervisor.keep("the loop's lag", [&app] { return watch_loop(app.metrics); });
   app.supervisor.repeat("the keys were left as they are", kKeyPublishedBefore / 3,
                         [&app, &api] { return reload_keys(app, api); });
 }

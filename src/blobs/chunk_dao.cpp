@@ -22,6 +22,10 @@ constexpr Statement kRead{"chunks.read", R"sql(
 constexpr Statement kRemove{"chunks.remove", R"sql(
   DELETE FROM "Chunks" WHERE "id" = ANY ($1::uuid[])
 )sql"};
+// The files' sizes; nothing is read.
+constexpr Statement kStoredBytes{"chunks.stored_bytes", R"sql(
+  SELECT sum(pg_total_relation_size(relid))::bigint AS bytes FROM pg_partition_tree('"Chunks"')
+)sql"};
 
 }  // namespace
 
@@ -46,6 +50,11 @@ asio::awaitable<std::vector<std::byte>> read(db::Executor& executor,
 
 asio::awaitable<void> remove(db::Executor& executor, std::vector<ChunkId> ids) {
   co_await executor.execute(kRemove, ids);
+}
+
+asio::awaitable<std::int64_t> stored_bytes(db::Executor& executor) {
+  const db::Rows rows = co_await executor.execute(kStoredBytes);
+  co_return rows.one().get<std::int64_t>("bytes");
 }
 
 }  // namespace infernode::chunk_dao

@@ -15,5 +15,6 @@ asio::awaitable<void> insert(db::Executor& executor, ChunkId id, std::vector<std
 asio::awaitable<std::vector<std::byte>> read(db::Executor& executor,
                                              std::vector<ChunkSlice> slices);
 asio::awaitable<void> remove(db::Executor& executor, std::vector<ChunkId> ids);
+asio::awaitable<std::int64_t> stored_bytes(db::Executor& executor);
 
 }  // namespace infernode::chunk_dao

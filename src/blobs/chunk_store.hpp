@@ -31,6 +31,8 @@ public:
   virtual asio::awaitable<std::vector<std::byte>> get(std::vector<ChunkSlice> slices) = 0;
   // Chunks that are not there are passed over.
   virtual asio::awaitable<void> erase(std::vector<ChunkId> ids) = 0;
+  // What all of them take up, in bytes; about, and cheap to ask for.
+  virtual asio::awaitable<std::int64_t> stored_bytes() = 0;
 };
 
 }  // namespace infernode

@@ -26,4 +26,8 @@ asio::awaitable<void> PostgresChunks::erase(std::vector<ChunkId> ids) {
   co_await chunk_dao::remove(database_, std::move(ids));
 }
 
+asio::awaitable<std::int64_t> PostgresChunks::stored_bytes() {
+  co_return co_await chunk_dao::stored_bytes(database_);
+}
+
 }  // namespace infernode

@@ -13,6 +13,7 @@ public:
   asio::awaitable<void> put(ChunkId id, std::vector<std::byte> bytes) override;
   asio::awaitable<std::vector<std::byte>> get(std::vector<ChunkSlice> slices) override;
   asio::awaitable<void> erase(std::vector<ChunkId> ids) override;
+  asio::awaitable<std::int64_t> stored_bytes() override;
 
 private:
   db::Executor& database_;

@@ -160,14 +160,17 @@ void serve(bool take_over) {
   auto socket = listening_socket(config, successor);
   const auto host = socket.host();
   const auto port = socket.port();
-  Edge edge{
-      {app.context.get_executor(),
-       api.router,
-       socket.duplicate(),
-       {static_cast<std::size_t>(config.max_connections),
-        static_cast<std::size_t>(config.max_connections_of_address), config.trusted_proxies}}};
+  Edge edge{{app.context.get_executor(),
+             api.router,
+             socket.duplicate(),
+             {static_cast<std::size_t>(config.max_connections),
+              static_cast<std::size_t>(config.max_connections_of_address), config.trusted_proxies},
+             [&app](const http::Request& request, int status, double seconds) {
+               app.metrics.add_request(request, status, seconds);
+             }}};
+  app.metrics.connections = [&edge] { return edge.server.counts(); };
   app.add_workers(config.workers);
-  app::start_key_reload(app, api);
+  app::start_server_services(app, api);
   app.supervisor.require("accepting connections", [&edge] { return edge.server.run(); });
   if (successor) {
     successor->begin();

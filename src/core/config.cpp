@@ -11,6 +11,8 @@
 namespace infernode {
 namespace {
 
+constexpr std::size_t kMinSecretBytes = 16;
+
 // Stores a value in the configuration; returns what would be right when it is wrong.
 using Setter = std::function<std::optional<std::string>(Config&, const std::string&)>;
 
@@ -96,6 +98,14 @@ std::optional<std::string> set_cors_origins(Config& config, const std::string& v
   return std::nullopt;
 }
 
+std::optional<std::string> set_metrics_token(Config& config, const std::string& value) {
+  if (!value.empty() && value.size() < kMinSecretBytes) {
+    return fmt::format("at least {} characters, or nothing", kMinSecretBytes);
+  }
+  config.metrics_token = value;
+  return std::nullopt;
+}
+
 std::optional<std::string> set_grid_intensity(Config& config, const std::string& value) {
   const auto grams = parse_number<double>(value);
   if (!grams || *grams < 0 || *grams > 5000) {
@@ -139,6 +149,7 @@ const std::vector<Setting>& settings() {
       {"INFERNODE_RATE_LIMIT_PER_ADDRESS",
        number<std::int64_t>(&Config::rate_limit_per_address, 0, 1'000'000'000)},
       {"INFERNODE_CORS_ORIGINS", set_cors_origins},
+      {"INFERNODE_METRICS_TOKEN", set_metrics_token},
       {"INFERNODE_DATA_DIR", text(&Config::data_dir)},
       {"INFERNODE_KEYS_DIR", text(&Config::keys_dir)},
       {"INFERNODE_MODEL_DIR", text(&Config::model_dir)},
@@ -181,7 +192,9 @@ const Setting* find_setting(std::string_view name) {
 }
 
 std::string shown(std::string_view name, const std::string& value) {
-  return name.find("PASSWORD") == std::string_view::npos ? value : "(hidden)";
+  const bool secret = name.find("PASSWORD") != std::string_view::npos ||
+                      name.find("METRICS_TOKEN") != std::string_view::npos;
+  return secret ? "(hidden)" : value;
 }
 
 }  // namespace

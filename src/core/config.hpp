@@ -37,6 +37,7 @@ struct Config {
   std::int64_t rate_limit_per_user = 30'000;  // requests a minute; 0: any number
   std::int64_t rate_limit_per_address = 60'000;
   OriginSet cors_origins;
+  std::string metrics_token;  // empty: nobody but this machine may read /metrics
   std::filesystem::path data_dir = "./data";
   std::filesystem::path keys_dir;   // empty: data_dir/keys
   std::filesystem::path model_dir;  // empty: beside the binary, ../share/infernode/models

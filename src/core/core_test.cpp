@@ -127,6 +127,22 @@ TEST(Json, SaysWhereItHoldsWhatNoRequestMay) {
   EXPECT_LE(place(deep).size(), 200U);
 }
 
+// Against Boost.JSON's own serializer, which is read back.
+TEST(Json, WritesEveryString) {
+  std::string all;
+  for (int c = 0; c < 0x80; ++c) {
+    all += static_cast<char>(c);
+    const boost::json::value value(boost::json::string{all.data(), all.size()});
+    EXPECT_EQ(boost::json::parse(json_text(value)), value);
+    const boost::json::value named(boost::json::object{{all, nullptr}});
+    EXPECT_EQ(boost::json::parse(json_text(named)), named);
+  }
+  EXPECT_EQ(json_text("\xe2\x82\xac \"a\\b\"\n\t"), "\"\xe2\x82\xac \\\"a\\\\b\\\"\\n\\t\"");
+  EXPECT_EQ(json_text(boost::json::value{true, false, nullptr, -5,
+                                         std::numeric_limits<std::uint64_t>::max()}),
+            "[true,false,null,-5,18446744073709551615]");
+}
+
 TEST(Json, ReadsStringsThatComeInPieces) {
   const auto read = parse_json(R"({"a\u00e9b":"x\n\"y\u20ac"})");
   EXPECT_FALSE(read);  // the line's end

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -9,6 +10,30 @@ namespace infernode {
 namespace {
 
 void append(std::string& out, const boost::json::value& value);
+
+// RFC 8259, section 7. Most strings have nothing to escape, and are copied at once.
+void append_string(std::string& out, std::string_view text) {
+  constexpr std::string_view kEscaped = "\"\\\b\f\n\r\t";
+  constexpr std::string_view kLetters = "\"\\bfnrt";
+  out += '"';
+  for (std::size_t done = 0;;) {
+    const auto special = std::find_if(
+        text.begin() + static_cast<std::ptrdiff_t>(done), text.end(),
+        [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\'; });
+    const auto at = static_cast<std::size_t>(special - text.begin());
+    out.append(text, done, at - done);
+    if (special == text.end()) {
+      break;
+    }
+    if (const auto known = kEscaped.find(*special); known != std::string_view::npos) {
+      out += {'\\', kLetters[known]};
+    } else {
+      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned char>(*special));
+    }
+    done = at + 1;
+  }
+  out += '"';
+}
 
 void append_double(std::string& out, double number) {
   if (!std::isfinite(number)) {
@@ -29,7 +54,7 @@ void append(std::string& out, const boost::json::value& value) {
     const char* separator = "";
     for (const auto& [key, member] : *object) {
       out += separator;
-      out += boost::json::serialize(boost::json::string_view{key});
+      append_string(out, {key.data(), key.size()});
       out += ':';
       append(out, member);
       separator = ",";
@@ -44,10 +69,16 @@ void append(std::string& out, const boost::json::value& value) {
       separator = ",";
     }
     out += ']';
+  } else if (const auto* text = value.if_string()) {
+    append_string(out, {text->data(), text->size()});
   } else if (const auto* number = value.if_double()) {
     append_double(out, *number);
+  } else if (const auto* whole = value.if_int64()) {
+    fmt::format_to(std::back_inserter(out), "{}", *whole);
+  } else if (const auto* large = value.if_uint64()) {
+    fmt::format_to(std::back_inserter(out), "{}", *large);
   } else {
-    out += boost::json::serialize(value);
+    out += value.is_null() ? "null" : value.get_bool() ? "true" : "false";
   }
 }
 

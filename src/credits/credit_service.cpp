@@ -122,6 +122,10 @@ asio::awaitable<Tokens> CreditService::balance(UserId user) {
   co_return balance.value_or(Tokens{});
 }
 
+asio::awaitable<Tokens> CreditService::held() {
+  co_return co_await hold_dao::sum_open(database_);
+}
+
 void CreditService::read_balance(db::Transaction& transaction, UserId user, Tokens& balance) {
   ledger_dao::read_balance(transaction, user, balance);
 }

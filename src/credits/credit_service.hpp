@@ -50,6 +50,8 @@ public:
   asio::awaitable<Tokens> balance(db::Transaction& transaction, UserId user);
   // `balance`, which must live until then, gets it with the transaction's next round trip.
   void read_balance(db::Transaction& transaction, UserId user, Tokens& balance);
+  // What all users together have on hold.
+  asio::awaitable<Tokens> held();
   asio::awaitable<std::vector<LedgerEntry>> list(UserId user, PageRequest page);
   // Every balance against its entries, every entry against its chain. too_many_requests while a
   // check is under way.

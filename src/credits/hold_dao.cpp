@@ -27,6 +27,11 @@ constexpr Statement kClose{"holds.close", R"sql(
   RETURNING hold."job_id", "user_id", "settled", "released"
 )sql"};
 
+constexpr Statement kSumOpen{"holds.sum_open", R"sql(
+  SELECT coalesce(sum("held" - "settled" - "released"), 0) AS held
+    FROM "Holds" WHERE "closed_at" IS NULL
+)sql"};
+
 ClosedHold hold_from_row(const db::Row& row) {
   return {row.get<JobId>("job_id"), row.get<UserId>("user_id"), row.get<Tokens>("settled"),
           row.get<Tokens>("released")};
@@ -57,6 +62,11 @@ asio::awaitable<std::vector<ClosedHold>> close(db::Transaction& transaction,
                                                std::vector<JobId> jobs, bool everything) {
   const db::Rows rows = co_await transaction.execute(kClose, jobs, everything);
   co_return rows.all(hold_from_row);
+}
+
+asio::awaitable<Tokens> sum_open(db::Executor& executor) {
+  const db::Rows rows = co_await executor.execute(kSumOpen);
+  co_return rows.one().get<Tokens>("held");
 }
 
 }  // namespace infernode::hold_dao

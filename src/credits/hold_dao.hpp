@@ -18,5 +18,7 @@ void settle(db::Transaction& transaction, JobId job, Tokens amount);
 // Of those that are open: releases what was not settled or, with `everything`, also what was.
 asio::awaitable<std::vector<ClosedHold>> close(db::Transaction& transaction,
                                                std::vector<JobId> jobs, bool everything);
+// What is on hold and neither settled nor released.
+asio::awaitable<Tokens> sum_open(db::Executor& executor);
 
 }  // namespace infernode::hold_dao

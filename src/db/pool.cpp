@@ -9,6 +9,7 @@
 #include <set>
 #include <vector>
 
+#include "core/clock.hpp"
 #include "core/log.hpp"
 
 namespace infernode::db {
@@ -38,6 +39,7 @@ struct PoolState {
   std::set<Connection*> borrowed;
   std::deque<std::shared_ptr<Waiter>> waiters;
   std::int64_t round_trips = 0;  // of connections that are gone
+  std::function<void(double)> on_wait = [](double) {};
 
   std::shared_ptr<Waiter> next_waiter() {
     const auto waiter = waiters.front();
@@ -238,6 +240,15 @@ std::int64_t Pool::round_trips() const {
   return total;
 }
 
+PoolUse Pool::use() const {
+  return {state_->open, static_cast<int>(state_->borrowed.size()),
+          static_cast<int>(state_->waiters.size())};
+}
+
+void Pool::on_wait(std::function<void(double seconds)> heard) {
+  state_->on_wait = std::move(heard);
+}
+
 asio::awaitable<PooledConnection> Pool::acquire() {
   const auto state = state_;
   if (state->suspended) {
@@ -248,6 +259,7 @@ asio::awaitable<PooledConnection> Pool::acquire() {
     state->idle.pop_back();
     if (connection->usable()) {
       state->borrowed.insert(connection.get());
+      state->on_wait(0);
       co_return PooledConnection{state, std::move(connection)};
     }
     state->forget(*connection);
@@ -260,10 +272,14 @@ asio::awaitable<PooledConnection> Pool::acquire() {
     ++state->open;
     co_return co_await open_in_place(state);
   }
+  const auto begun = std::chrono::steady_clock::now();
   const auto waiter = std::make_shared<Waiter>(state->executor);
   state->waiters.push_back(waiter);
   boost::system::error_code ignored;
   co_await waiter->timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  if (waiter->given || waiter->may_open) {
+    state->on_wait(seconds_since(begun));
+  }
   if (waiter->given) {
     co_return PooledConnection{state, std::move(waiter->given)};
   }

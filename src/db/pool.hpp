@@ -12,6 +12,13 @@ namespace infernode::db {
 
 struct PoolState;
 
+// Connections of a pool, and who waits for one.
+struct PoolUse {
+  int open = 0;      // those being opened included
+  int borrowed = 0;  // of them
+  int waiting = 0;
+};
+
 // A connection borrowed from a Pool; goes back when destroyed. One that was left inside a
 // transaction is rolled back first.
 class PooledConnection {
@@ -82,6 +89,9 @@ public:
   void resume();
   // Closes idle connections now and the others when they come back.
   void close();
+  PoolUse use() const;
+  // `heard` gets, for each acquire() that is given a connection, how long it waited, in seconds.
+  void on_wait(std::function<void(double seconds)> heard);
   // By every connection so far.
   std::int64_t round_trips() const;
 

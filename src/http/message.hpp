@@ -26,6 +26,8 @@ namespace infernode::http {
 
 namespace asio = boost::asio;
 
+struct Route;
+
 // Who sent a request.
 struct Principal {
   UserId id;
@@ -68,6 +70,7 @@ struct Request {
   BodyStream* stream = nullptr;
 
   // Filled by the router before the handler runs.
+  const Route* route = nullptr;  // http/router.hpp; nullptr: there is none
   std::map<std::string, std::string> path_params;
   boost::json::object query;  // typed and checked against the API document
   boost::json::value body;    // a JSON body, checked against the API document

@@ -198,6 +198,7 @@ asio::awaitable<Result<Response>> Router::dispatch(Request& request) const {
       request.path_params = {{"file", request.path.substr(route.path.size())}};
     }
   }
+  request.route = found;
   if (found == nullptr || !found->unlimited) {
     auto refused = count(limits_->address, counted_address(request.address), request);
     if (refused) {

@@ -295,11 +295,17 @@ asio::awaitable<void> linger(Session& session) {
 }  // namespace
 
 struct Server::State {
-  State(asio::any_io_executor executor, const Router& routes, ConnectionLimits most)
-      : router{routes}, limits{std::move(most)}, acceptor{executor}, changed{executor} {}
+  State(asio::any_io_executor executor, const Router& routes, ConnectionLimits most,
+        RequestObserver hears)
+      : router{routes},
+        limits{std::move(most)},
+        observe{std::move(hears)},
+        acceptor{executor},
+        changed{executor} {}
 
   const Router& router;
   ConnectionLimits limits;
+  RequestObserver observe;
   tcp::acceptor acceptor;
   asio::steady_timer changed;  // cancelled whenever a session ends
   std::set<Session*> sessions;
@@ -307,6 +313,7 @@ struct Server::State {
   std::map<std::string, std::size_t> of_address;
   std::list<Session*> idle;  // the longest idle first
   HttpDate date;
+  ConnectionCounts total;  // since the beginning
   bool stopping = false;
 
   // Makes room for another of this address, by ending an idle one where there is none. False: there
@@ -328,11 +335,13 @@ struct Server::State {
     end_idling(session);
     discount(session);
     session.ending = true;
+    ++total.gave_way;
     cancel(session);
     return true;
   }
   void enter(Session& session) {
     sessions.insert(&session);
+    ++total.accepted;
     session.counted = true;
     ++counted;
     ++of_address[session.address];
@@ -355,6 +364,7 @@ struct Server::State {
   void end_late(Clock::time_point now) {
     for (Session* session : sessions) {
       if (session->deadline <= now) {
+        total.late += session->late ? 0 : 1;
         session->late = true;
         cancel(*session);
       }
@@ -478,6 +488,7 @@ asio::awaitable<bool> serve_request(State& state, Session& session) {
                {{"status", std::to_string(fault->status)}, {"request", request.request_id}});
     auto response = head_fault_response(fault->status, fault->detail, request.request_id);
     co_await write_whole(session, std::move(response), request, state.date.text(), false);
+    state.observe(request, fault->status, 0);
     co_await linger(session);
     co_return false;
   }
@@ -510,9 +521,11 @@ asio::awaitable<bool> serve_request(State& state, Session& session) {
   } else {
     co_await write_whole(session, std::move(response), request, state.date.text(), keep_alive);
   }
+  const double seconds = seconds_since(started);
+  state.observe(request, status, seconds);
   log::write(log::Level::info, fmt::format("{} {}", request.method, request.path),
              {{"status", fmt::format_int{status}.str()},
-              {"ms", fmt::format("{:.1f}", seconds_since(started) * 1000)},
+              {"ms", fmt::format("{:.1f}", seconds * 1000)},
               {"request", request.request_id}});
   if (!complete) {
     co_await linger(session);
@@ -565,13 +578,20 @@ void turn_away(tcp::socket& socket) {
 }  // namespace
 
 Server::Server(asio::any_io_executor executor, const Router& router, ListeningSocket socket,
-               ConnectionLimits limits)
-    : state_{std::make_shared<State>(executor, router, std::move(limits))} {
+               ConnectionLimits limits, RequestObserver observer)
+    : state_{std::make_shared<State>(executor, router, std::move(limits), std::move(observer))} {
   const auto protocol = socket.is_v6() ? tcp::v6() : tcp::v4();
   state_->acceptor.assign(protocol, socket.release());
 }
 
 Server::~Server() = default;
+
+ConnectionCounts Server::counts() const {
+  auto counts = state_->total;
+  counts.idle = state_->idle.size();
+  counts.active = state_->sessions.size() - counts.idle;
+  return counts;
+}
 
 asio::awaitable<void> Server::run() {
   const auto state = state_;
@@ -586,6 +606,7 @@ asio::awaitable<void> Server::run() {
       auto address = socket.remote_endpoint(ignored).address().to_string();
       if (!state->admits(address)) {
         turn_away(socket);
+        ++state->total.turned_away;
         continue;
       }
       socket.set_option(tcp::no_delay{true}, ignored);

@@ -258,7 +258,7 @@ TEST_F(Queue, FewRoundTrips) {
     const auto segment = services_.claim().value();
     const auto outcome = services_.outcome_of(segment);
     const auto trips = count_round_trips(services_.database, [&]() -> asio::awaitable<void> {
-      const bool kept = co_await services_.segments.complete(segment, outcome);
+      const auto kept = co_await services_.segments.complete(segment, outcome);
       EXPECT_TRUE(kept);
     });
     EXPECT_LE(trips, 3);

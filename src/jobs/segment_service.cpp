@@ -4,6 +4,7 @@
 #include "jobs/assembly_dao.hpp"
 #include "jobs/job_dao.hpp"
 #include "jobs/job_ending.hpp"
+#include "jobs/queue_dao.hpp"
 #include "jobs/segment_dao.hpp"
 #include "jobs/worker_dao.hpp"
 
@@ -50,7 +51,8 @@ asio::awaitable<void> SegmentService::sign_off(WorkerId worker) {
 }
 
 // Two round trips: everything that decides, then everything that follows.
-asio::awaitable<bool> SegmentService::complete(ClaimedSegment segment, SegmentOutcome outcome) {
+asio::awaitable<std::optional<Tokens>> SegmentService::complete(ClaimedSegment segment,
+                                                                SegmentOutcome outcome) {
   auto transaction = co_await database_.begin();
   std::vector<db::Command> commands;
   commands.push_back(job_dao::lock_running(segment.job));
@@ -58,7 +60,7 @@ asio::awaitable<bool> SegmentService::complete(ClaimedSegment segment, SegmentOu
   const auto results = co_await transaction.execute_all(std::move(commands));
   const auto job = job_dao::running_from(results[0]);
   if (!job || results[1].affected() != 1) {
-    co_return false;
+    co_return std::nullopt;
   }
   // The blobs are nobody else's yet, so their locks may come before those on hold and user.
   if (outcome.images_blob) {
@@ -68,10 +70,11 @@ asio::awaitable<bool> SegmentService::complete(ClaimedSegment segment, SegmentOu
     blobs_.adopt(transaction, *outcome.frames_blob, outcome.frames_bytes, std::nullopt);
   }
   job_dao::add_progress(transaction, segment.job, outcome.processed, outcome.joules, outcome.grams);
-  credits_.settle(transaction, segment.job, job->price * outcome.processed);
+  const auto earned = job->price * outcome.processed;
+  credits_.settle(transaction, segment.job, earned);
   segment_dao::unblock_assembly_if_last(transaction, segment.job);
   co_await transaction.commit();
-  co_return true;
+  co_return earned;
 }
 
 asio::awaitable<void> SegmentService::fail(ClaimedSegment segment, std::string reason,
@@ -213,6 +216,10 @@ asio::awaitable<bool> SegmentService::complete_job(ClaimedSegment segment, int p
 
 asio::awaitable<std::optional<std::string>> SegmentService::find_pause() {
   co_return co_await worker_dao::find_pause(database_, kWorkerSilenceSeconds);
+}
+
+asio::awaitable<QueueState> SegmentService::look_at_queue() {
+  co_return co_await queue_dao::look(database_, kWorkerSilenceSeconds);
 }
 
 asio::awaitable<std::int64_t> SegmentService::sweep_workers() {

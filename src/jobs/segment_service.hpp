@@ -10,6 +10,7 @@
 #include "credits/credit_service.hpp"
 #include "db/pool.hpp"
 #include "jobs/assembly.hpp"
+#include "jobs/queue_state.hpp"
 #include "jobs/segment.hpp"
 #include "jobs/worker_info.hpp"
 
@@ -35,10 +36,10 @@ public:
   asio::awaitable<void> report(WorkerInfo worker, std::optional<std::string> paused);
   asio::awaitable<void> sign_off(WorkerId worker);
 
-  // A finished segment of frames: its outputs are kept and counted. False when the lease is lost or
-  // the job has ended; nothing is kept then. May be tried again after Unavailable: what was
-  // committed all the same is found, and false says so.
-  asio::awaitable<bool> complete(ClaimedSegment segment, SegmentOutcome outcome);
+  // A finished segment of frames: its outputs are kept and counted. Returns what it earned; nullopt
+  // when the lease is lost or the job has ended, and nothing is kept then. May be tried again after
+  // Unavailable: what was committed all the same is found, and nullopt says so.
+  asio::awaitable<std::optional<Tokens>> complete(ClaimedSegment segment, SegmentOutcome outcome);
   // An attempt that failed: tried again later (after 2 s, then 8 s), or, when it was the last one
   // or another would not help (`permanent`), the job FAILS with `reason` and everything is
   // refunded.
@@ -66,6 +67,7 @@ public:
 
   // Why workers take no work; nullopt when none says so.
   asio::awaitable<std::optional<std::string>> find_pause();
+  asio::awaitable<QueueState> look_at_queue();
   // Forgets workers that were not heard of for a while.
   asio::awaitable<std::int64_t> sweep_workers();
 

@@ -7,11 +7,11 @@ using db::Statement;
 
 constexpr Statement kUpsert{"workers.upsert", R"sql(
   INSERT INTO "Workers" ("id", "name", "host", "version", "devices", "models", "offers",
-                         "segment_id", "paused")
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                         "segment_id", "paused", "totals")
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
   ON CONFLICT ("id") DO UPDATE
      SET "heartbeat_at" = "clock"(), "segment_id" = excluded."segment_id",
-         "paused" = excluded."paused"
+         "paused" = excluded."paused", "totals" = excluded."totals"
 )sql"};
 constexpr Statement kRemove{"workers.remove", R"sql(
   DELETE FROM "Workers" WHERE "id" = $1
@@ -29,7 +29,7 @@ constexpr Statement kFindPause{"workers.find_pause", R"sql(
 db::Command upsert(const WorkerInfo& worker, std::optional<std::int64_t> segment,
                    std::optional<std::string> paused) {
   return db::command(kUpsert, worker.id, worker.name, worker.host, worker.version, worker.devices,
-                     worker.models, worker.offers(), segment, paused);
+                     worker.models, worker.offers(), segment, paused, totals_json(worker.totals));
 }
 
 asio::awaitable<void> remove(db::Executor& executor, WorkerId id) {

@@ -1,13 +1,29 @@
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/id.hpp"
+#include "core/tokens.hpp"
 
 namespace infernode {
 
 using WorkerId = Id<struct WorkerTag>;
+
+// What a worker has done since it began.
+struct WorkerTotals {
+  std::map<std::string, std::int64_t> images{};  // processed, by model
+  std::int64_t segments = 0;                     // finished
+  std::int64_t retries = 0;                      // segments whose attempt failed
+  double joules = 0;
+  Tokens settled{};
+};
+std::string totals_json(const WorkerTotals& totals);
+// What totals_json() wrote, or an older version's, which may have fewer members.
+WorkerTotals totals_from_json(std::string_view text);
 
 // A worker, and what it can work on.
 struct WorkerInfo {
@@ -18,6 +34,7 @@ struct WorkerInfo {
   std::vector<std::string> devices;    // "cpu", "cuda"
   std::vector<std::string> models;     // by name
   std::vector<std::string> pipelines;  // by name
+  WorkerTotals totals{};
 
   // What segments may need of a worker, in the words of needs_of().
   std::vector<std::string> offers() const {

@@ -192,7 +192,7 @@ TEST_F(Assembly, WithoutASingleFrameFailsTheJob) {
                      {"reasons", {{"not_decodable", 60}}},
                      {"models", boost::json::array{}}};
   services_.database.run([&]() -> asio::awaitable<void> {
-    const bool kept = co_await services_.segments.complete(frames, nothing);
+    const auto kept = co_await services_.segments.complete(frames, nothing);
     EXPECT_TRUE(kept);
   });
   EXPECT_FALSE(run(services_.claim().value(), 1000));

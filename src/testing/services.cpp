@@ -175,8 +175,10 @@ SegmentOutcome Services::outcome_of(const ClaimedSegment& segment, std::size_t j
 bool Services::complete(const ClaimedSegment& segment) {
   const auto outcome = outcome_of(segment);
   bool kept = false;
-  database.run(
-      [&]() -> asio::awaitable<void> { kept = co_await segments.complete(segment, outcome); });
+  database.run([&]() -> asio::awaitable<void> {
+    const auto earned = co_await segments.complete(segment, outcome);
+    kept = earned.has_value();
+  });
   return kept;
 }
 

@@ -275,6 +275,7 @@ asio::awaitable<void> Worker::work_off_frames(ClaimedSegment segment,
                fmt::format("frames {} to {}, attempt {}: {}", segment.plan.start_frame,
                            segment.plan.end_frame, segment.attempts, failure),
                {{"job", segment.job.to_string()}});
+    ++settings_.info.totals.retries;
     co_await services_.segments.fail(segment, std::move(told), permanent);
   }
 }
@@ -307,14 +308,25 @@ asio::awaitable<SegmentOutcome> Worker::record_frames(ClaimedSegment segment,
   co_return outcome;
 }
 
+void Worker::count(const ClaimedSegment& segment, const SegmentOutcome& outcome, Tokens earned) {
+  auto& totals = settings_.info.totals;
+  const auto* model = segment.params.if_contains("model");
+  totals.images[model == nullptr ? "" : std::string{model->as_string()}] += outcome.processed;
+  ++totals.segments;
+  totals.joules += outcome.joules;
+  totals.settled = totals.settled + earned;
+}
+
 // Finished work is not thrown away because the database is away for a moment: as long as the lease
 // may still hold, it is tried again.
 asio::awaitable<void> Worker::complete(ClaimedSegment segment, SegmentOutcome outcome,
                                        std::shared_ptr<Lease> lease) {
   for (;;) {
     try {
-      const bool kept = co_await services_.segments.complete(segment, outcome);
-      if (!kept) {
+      const auto earned = co_await services_.segments.complete(segment, outcome);
+      if (earned) {
+        count(segment, outcome, *earned);
+      } else {
         // Adopted blobs, of a commit whose answer was lost, are left alone by this.
         for (const auto& blob : {outcome.images_blob, outcome.frames_blob}) {
           if (blob) {

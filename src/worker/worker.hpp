@@ -66,6 +66,7 @@ private:
                                                 std::shared_ptr<Lease> lease);
   asio::awaitable<void> complete(ClaimedSegment segment, SegmentOutcome outcome,
                                  std::shared_ptr<Lease> lease);
+  void count(const ClaimedSegment& segment, const SegmentOutcome& outcome, Tokens earned);
   asio::awaitable<void> renew(ClaimedSegment segment, std::shared_ptr<Lease> lease);
   asio::awaitable<void> rest(std::chrono::steady_clock::duration time);
   // The runner for a user's segment: the one of the segment before, the spare one, or a new one.
