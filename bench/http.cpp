@@ -56,7 +56,9 @@ double median(std::vector<double> values) {
 // goes.
 class Listener {
 public:
-  Listener(std::vector<std::string> line, const std::map<std::string, std::string>& environment) {
+  // What it writes to standard error goes to `log`.
+  Listener(std::vector<std::string> line, const std::map<std::string, std::string>& environment,
+           const fs::path& log) {
     std::array<int, 2> ends{};
     if (pipe2(ends.data(), O_CLOEXEC) != 0) {
       throw std::runtime_error("no pipe");
@@ -69,6 +71,7 @@ public:
     child_ = fork();
     if (child_ == 0) {
       dup2(ends[1], STDOUT_FILENO);
+      dup2(open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600), STDERR_FILENO);
       for (const auto& [name, value] : environment) {
         setenv(name.c_str(), value.c_str(), 1);
       }
@@ -373,17 +376,19 @@ int measure(int rounds, int seconds) {
                                                        {"PGDATABASE", "rivals"},
                                                        {"NODE_ENV", "production"}};
   const std::string script = INFERNODE_SOURCE_DIR "/bench/rivals/server.js";
-  const Listener constant{{self, "constant"}, {}};
-  const Listener select{{self, "select", bench.conninfo("InferNode")}, {}};
-  const Listener sequelize{{"node", script, "sequelize"}, environment};
-  const Listener plain{{"node", script, "pg"}, environment};
+  const fs::path log = bench.file("rivals.log");
+  const Listener constant{{self, "constant"}, {}, log};
+  const Listener select{{self, "select", bench.conninfo("InferNode")}, {}, log};
+  const Listener sequelize{{"node", script, "sequelize"}, environment, log};
+  const Listener plain{{"node", script, "pg"}, environment, log};
   const std::string high = "1000000000";
   const Listener limited{{INFERNODE_BINARY, "serve"},
                          {{"INFERNODE_DATA_DIR", bench.file("data").string()},
                           {"INFERNODE_PORT", "0"},
                           {"INFERNODE_WORKERS", "0"},
                           {"INFERNODE_RATE_LIMIT_PER_USER", high},
-                          {"INFERNODE_RATE_LIMIT_PER_ADDRESS", high}}};
+                          {"INFERNODE_RATE_LIMIT_PER_ADDRESS", high}},
+                         bench.file("limited.log")};
   const std::uint16_t own = bench.server.port();
 
   std::map<std::string, Measured> all;

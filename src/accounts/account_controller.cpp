@@ -73,7 +73,7 @@ awaitable<Result<http::Response>> list_users(UserAdministration& accounts, http:
   }
   auto part = request.query_text("q");
   const auto users = co_await accounts.list(std::move(part), *page);
-  co_return http::json_response(
+  co_return http::json_text_response(
       200, page_of(users, page->limit, administered_json, [](const User& user) {
         return Cursor{user.created_at, user.id.value};
       }));

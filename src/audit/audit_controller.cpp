@@ -28,7 +28,7 @@ void add_audit_routes(http::Router& router, AuditService& audit) {
       co_return page.error();
     }
     const auto entries = co_await audit.list(*page);
-    co_return http::json_response(
+    co_return http::json_text_response(
         200, page_of(entries, page->limit, entry_json, [](const AuditEntry& entry) {
           return Cursor{entry.created_at, entry.id};
         }));

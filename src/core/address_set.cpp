@@ -30,6 +30,9 @@ std::optional<std::string> normalised_address(std::string_view text) {
 }
 
 std::string counted_address(const std::string& text) {
+  if (text.find(':') == std::string::npos) {
+    return text;
+  }
   const auto address = address_of(text);
   if (!address || address->is_v4()) {
     return address ? address->to_string() : text;

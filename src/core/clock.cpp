@@ -1,7 +1,5 @@
 #include "core/clock.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -33,18 +31,39 @@ Parts split(Timestamp time) {
           us % 1'000'000};
 }
 
+// Writes a number with leading zeros over `digits` characters from `at` on.
+void put(std::string& text, std::size_t at, std::size_t digits, std::int64_t number) {
+  for (std::size_t i = at + digits; i-- > at; number /= 10) {
+    text[i] = static_cast<char>('0' + number % 10);
+  }
+}
+
+// Over YYYY-MM-DD hh:mm:ss.
+void put_second(std::string& text, const Parts& p) {
+  put(text, 0, 4, p.year);
+  put(text, 5, 2, p.month);
+  put(text, 8, 2, p.day);
+  put(text, 11, 2, p.hour);
+  put(text, 14, 2, p.minute);
+  put(text, 17, 2, p.second);
+}
+
 }  // namespace
 
 std::string rfc3339(Timestamp time) {
   const Parts p = split(time);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", p.year, p.month, p.day, p.hour,
-                     p.minute, p.second, p.microsecond / 1000);
+  std::string text = "YYYY-MM-DDThh:mm:ss.mmmZ";
+  put_second(text, p);
+  put(text, 20, 3, p.microsecond / 1000);
+  return text;
 }
 
 std::string postgres_time(Timestamp time) {
   const Parts p = split(time);
-  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:06}+00", p.year, p.month, p.day, p.hour,
-                     p.minute, p.second, p.microsecond);
+  std::string text = "YYYY-MM-DD hh:mm:ss.mmmmmm+00";
+  put_second(text, p);
+  put(text, 20, 6, p.microsecond);
+  return text;
 }
 
 Timestamp parse_postgres_time(std::string_view text) {

@@ -15,14 +15,28 @@ std::optional<boost::uuids::uuid> parse_uuid(std::string_view text) {
   if (text.size() != kShape.size()) {
     return std::nullopt;
   }
-  for (std::size_t i = 0; i < kShape.size(); ++i) {
-    const bool is_hex =
-        std::string_view{"0123456789abcdefABCDEF"}.find(text[i]) != std::string_view::npos;
-    if (kShape[i] == 'x' ? !is_hex : text[i] != '-') {
+  const auto digit = [text](std::size_t i) {
+    const char c = text[i];
+    const char lower = static_cast<char>(c | 0x20);
+    return c >= '0' && c <= '9' ? c - '0' : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+  };
+  boost::uuids::uuid uuid{};
+  auto* byte = uuid.begin();
+  for (std::size_t i = 0; i < kShape.size();) {
+    if (kShape[i] == '-') {
+      if (text[i++] != '-') {
+        return std::nullopt;
+      }
+      continue;
+    }
+    const int high = digit(i++);
+    const int low = digit(i++);
+    if (high < 0 || low < 0) {
       return std::nullopt;
     }
+    *byte++ = static_cast<std::uint8_t>(high * 16 + low);
   }
-  return boost::uuids::string_generator{}(text.begin(), text.end());
+  return uuid;
 }
 
 std::string uuid_text(const boost::uuids::uuid& uuid) {

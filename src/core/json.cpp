@@ -3,23 +3,45 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 
 namespace infernode {
 namespace {
 
-void append(std::string& out, const boost::json::value& value);
+// What a JSON string cannot hold as it is.
+constexpr auto kSpecial = [] {
+  std::array<bool, 256> special{};
+  std::fill_n(special.begin(), 0x20, true);
+  special['"'] = special['\\'] = true;
+  return special;
+}();
+
+void append_double(std::string& out, double number) {
+  if (!std::isfinite(number)) {
+    out += "null";
+    return;
+  }
+  char buffer[400];  // the longest fixed form of a double: 309 digits and a sign
+  const bool readable = number == 0 || (std::abs(number) >= 1e-9 && std::abs(number) < 1e17);
+  const auto end =
+      std::to_chars(buffer, buffer + sizeof buffer, number,
+                    readable ? std::chars_format::fixed : std::chars_format::scientific);
+  out.append(buffer, end.ptr);
+}
+
+}  // namespace
 
 // RFC 8259, section 7. Most strings have nothing to escape, and are copied at once.
-void append_string(std::string& out, std::string_view text) {
+void append_json_string(std::string& out, std::string_view text) {
   constexpr std::string_view kEscaped = "\"\\\b\f\n\r\t";
   constexpr std::string_view kLetters = "\"\\bfnrt";
   out += '"';
   for (std::size_t done = 0;;) {
-    const auto special = std::find_if(
-        text.begin() + static_cast<std::ptrdiff_t>(done), text.end(),
-        [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\'; });
+    const auto special =
+        std::find_if(text.begin() + static_cast<std::ptrdiff_t>(done), text.end(),
+                     [](char c) { return kSpecial[static_cast<unsigned char>(c)]; });
     const auto at = static_cast<std::size_t>(special - text.begin());
     out.append(text, done, at - done);
     if (special == text.end()) {
@@ -35,28 +57,15 @@ void append_string(std::string& out, std::string_view text) {
   out += '"';
 }
 
-void append_double(std::string& out, double number) {
-  if (!std::isfinite(number)) {
-    out += "null";
-    return;
-  }
-  char buffer[400];  // the longest fixed form of a double: 309 digits and a sign
-  const bool readable = number == 0 || (std::abs(number) >= 1e-9 && std::abs(number) < 1e17);
-  const auto end =
-      std::to_chars(buffer, buffer + sizeof buffer, number,
-                    readable ? std::chars_format::fixed : std::chars_format::scientific);
-  out.append(buffer, end.ptr);
-}
-
-void append(std::string& out, const boost::json::value& value) {
+void append_json(std::string& out, const boost::json::value& value) {
   if (const auto* object = value.if_object()) {
     out += '{';
     const char* separator = "";
     for (const auto& [key, member] : *object) {
       out += separator;
-      append_string(out, {key.data(), key.size()});
+      append_json_string(out, {key.data(), key.size()});
       out += ':';
-      append(out, member);
+      append_json(out, member);
       separator = ",";
     }
     out += '}';
@@ -65,12 +74,12 @@ void append(std::string& out, const boost::json::value& value) {
     const char* separator = "";
     for (const auto& element : *array) {
       out += separator;
-      append(out, element);
+      append_json(out, element);
       separator = ",";
     }
     out += ']';
   } else if (const auto* text = value.if_string()) {
-    append_string(out, {text->data(), text->size()});
+    append_json_string(out, {text->data(), text->size()});
   } else if (const auto* number = value.if_double()) {
     append_double(out, *number);
   } else if (const auto* whole = value.if_int64()) {
@@ -82,11 +91,9 @@ void append(std::string& out, const boost::json::value& value) {
   }
 }
 
-}  // namespace
-
 std::string json_text(const boost::json::value& value) {
   std::string out;
-  append(out, value);
+  append_json(out, value);
   return out;
 }
 

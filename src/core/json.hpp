@@ -12,6 +12,9 @@ namespace infernode {
 // decimal form (99.205, not 9.9205E1), so that amounts read as people write them. NaN and infinity
 // have no JSON form and become null.
 std::string json_text(const boost::json::value& value);
+// The same, behind what `out` has.
+void append_json(std::string& out, const boost::json::value& value);
+void append_json_string(std::string& out, std::string_view text);
 
 // Reads one JSON text from outside (RFC 8259, UTF-8, at most 32 levels deep) in one pass. Refuses
 // what follows the value, objects with a name twice, numbers that a double does not keep, lone

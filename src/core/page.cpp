@@ -42,12 +42,4 @@ Result<PageRequest> page_request(const boost::json::object& query) {
   return request;
 }
 
-boost::json::object page_json(boost::json::array items, const std::optional<std::string>& next) {
-  boost::json::value cursor;
-  if (next) {
-    cursor = *next;
-  }
-  return {{"items", std::move(items)}, {"next_cursor", std::move(cursor)}};
-}
-
 }  // namespace infernode

@@ -1,15 +1,18 @@
 #pragma once
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <boost/uuid/uuid.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/id.hpp"
+#include "core/json.hpp"
 
 namespace infernode {
 
@@ -37,24 +40,26 @@ std::string id_before(const std::optional<Cursor>& cursor);
 
 std::string cursor_text(const Cursor& cursor);
 
-// {"items": [...], "next_cursor": next or null}.
-boost::json::object page_json(boost::json::array items, const std::optional<std::string>& next);
-
 // The page out of `rows`, of which the query asked for one more than the page holds, to know
-// whether there are more. `to_json` gives an item's JSON, `to_cursor` its Cursor.
+// whether there are more: {"items": [...], "next_cursor": text or null}, as JSON text. An item is
+// written before the next one is made, so that a long page needs no tree of all of it. `to_json`
+// gives an item's JSON, as a value or as text; `to_cursor` its Cursor.
 template <class Item, class ToJson, class ToCursor>
-boost::json::object page_of(const std::vector<Item>& rows, int limit, ToJson to_json,
-                            ToCursor to_cursor) {
-  boost::json::array items;
-  std::optional<std::string> next;
-  for (const auto& row : rows) {
-    if (static_cast<int>(items.size()) == limit) {
-      next = cursor_text(to_cursor(rows[items.size() - 1]));
-      break;
+std::string page_of(const std::vector<Item>& rows, int limit, ToJson to_json, ToCursor to_cursor) {
+  const auto shown = std::min(rows.size(), static_cast<std::size_t>(limit));
+  std::string page = R"({"items":[)";
+  for (std::size_t i = 0; i < shown; ++i) {
+    page += i == 0 ? "" : ",";
+    if constexpr (std::is_same_v<std::invoke_result_t<ToJson, const Item&>, std::string>) {
+      page += to_json(rows[i]);
+    } else {
+      append_json(page, to_json(rows[i]));
     }
-    items.push_back(to_json(row));
   }
-  return page_json(std::move(items), next);
+  page += R"(],"next_cursor":)";
+  const bool more = shown < rows.size() && shown > 0;
+  append_json(page, more ? boost::json::value(cursor_text(to_cursor(rows[shown - 1]))) : nullptr);
+  return page + "}";
 }
 
 }  // namespace infernode

@@ -37,7 +37,7 @@ awaitable<Result<Response>> list_entries(CreditService& credits, Request& reques
     co_return page.error();
   }
   const auto entries = co_await credits.list(request.user(), *page);
-  co_return http::json_response(
+  co_return http::json_text_response(
       200, page_of(entries, page->limit, entry_json, [](const LedgerEntry& entry) {
         return Cursor{entry.created_at, entry.id};
       }));

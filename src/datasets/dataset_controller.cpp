@@ -1,6 +1,7 @@
 #include "datasets/dataset_controller.hpp"
 
 #include "core/json.hpp"
+#include "core/json_writer.hpp"
 
 namespace infernode {
 namespace {
@@ -10,16 +11,16 @@ using http::Request;
 using http::Response;
 using http::asio::awaitable;
 
-json::object dataset_json(const Dataset& dataset) {
-  json::object object{{"id", dataset.id.to_string()},
-                      {"name", dataset.name},
-                      {"tags", json::value_from(dataset.tags)}};
+std::string dataset_json(const Dataset& dataset) {
+  std::string text;
+  text.reserve(256);
+  JsonObjectWriter object{text};
+  object.add("id", dataset.id).add("name", dataset.name).add("tags", dataset.tags);
   if (dataset.deleted_at) {
-    object.emplace("deleted_at", rfc3339(*dataset.deleted_at));
+    object.add("deleted_at", *dataset.deleted_at);
   }
-  object.emplace("created_at", rfc3339(dataset.created_at));
-  object.emplace("updated_at", rfc3339(dataset.updated_at));
-  return object;
+  object.add("created_at", dataset.created_at).add("updated_at", dataset.updated_at).end();
+  return text;
 }
 
 std::optional<std::vector<std::string>> tags_of(const json::value& body) {
@@ -37,7 +38,7 @@ Result<Response> answer(int status, const Result<Dataset>& dataset) {
   if (!dataset) {
     return dataset.error();
   }
-  return http::json_response(status, dataset_json(*dataset));
+  return http::json_text_response(status, dataset_json(*dataset));
 }
 
 awaitable<Result<Answer>> create_dataset(DatasetService& datasets, db::Transaction& transaction,
@@ -48,7 +49,7 @@ awaitable<Result<Answer>> create_dataset(DatasetService& datasets, db::Transacti
   if (!dataset) {
     co_return dataset.error();
   }
-  co_return json_answer(201, dataset_json(*dataset));
+  co_return Answer{201, dataset_json(*dataset)};
 }
 
 awaitable<Result<Response>> list_datasets(DatasetService& datasets, Request& request) {
@@ -63,7 +64,7 @@ awaitable<Result<Response>> list_datasets(DatasetService& datasets, Request& req
   }
   filter.name = request.query_text("q");
   const auto rows = co_await datasets.list(request.user(), std::move(filter), *page);
-  co_return http::json_response(
+  co_return http::json_text_response(
       200, page_of(rows, page->limit, dataset_json, [](const Dataset& dataset) {
         return Cursor{dataset.created_at, dataset.id.value};
       }));
@@ -82,7 +83,7 @@ awaitable<Result<Response>> update_dataset(DatasetService& datasets, Request& re
     if (!current) {
       co_return current.error();
     }
-    if (http::entity_tag(json_text(dataset_json(*current))) != expected) {
+    if (http::entity_tag(dataset_json(*current)) != expected) {
       co_return Error{ErrorCode::precondition_failed,
                       "The dataset has changed meanwhile; read it again first."};
     }

@@ -238,14 +238,20 @@ void Connection::lose(std::string_view doing) {
   throw ConnectionLost(fmt::format("the database connection failed while {}: {}", doing, reason));
 }
 
-bool Connection::usable() {
-  if (busy_ || lost_) {
+bool Connection::usable() const {
+  return !busy_ && !lost_;
+}
+
+bool Connection::check() {
+  if (!usable()) {
     return false;
   }
   // A server that goes away says so and closes; what it said may be read before the end is.
   pollfd socket{PQsocket(connection_.get()), POLLIN | POLLRDHUP, 0};
-  const bool closed =
-      poll(&socket, 1, 0) > 0 && (socket.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0;
+  if (poll(&socket, 1, 0) == 0) {
+    return true;
+  }
+  const bool closed = (socket.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0;
   lost_ = closed || PQconsumeInput(connection_.get()) == 0 ||
           PQstatus(connection_.get()) != CONNECTION_OK;
   return !lost_;

@@ -52,9 +52,12 @@ public:
   // Ends what is under way with ConnectionLost; the connection is of no more use.
   void abandon();
 
-  // False once the connection is lost or was abandoned in the middle of a statement. Looks at the
-  // socket, so that a server that went away is noticed without a round trip.
-  bool usable();
+  // False once the connection is lost or was abandoned in the middle of a statement, as far as that
+  // was noticed.
+  bool usable() const;
+  // The same after a look at the socket, so that a server that went away is noticed without a round
+  // trip.
+  bool check();
   // True inside BEGIN ... COMMIT, also when the transaction has failed.
   bool in_transaction() const;
   // How often something was sent whose answer was waited for.

@@ -257,7 +257,7 @@ asio::awaitable<PooledConnection> Pool::acquire() {
   while (!state->idle.empty()) {
     auto connection = std::move(state->idle.back());
     state->idle.pop_back();
-    if (connection->usable()) {
+    if (connection->check()) {
       state->borrowed.insert(connection.get());
       state->on_wait(0);
       co_return PooledConnection{state, std::move(connection)};

@@ -168,7 +168,7 @@ TEST_F(Client, AStatementHasATimeInWhichToBeAnswered) {
       lost = true;
     }
     EXPECT_TRUE(lost);
-    EXPECT_FALSE(connection->usable());
+    EXPECT_FALSE(connection->check());
   });
 }
 

@@ -4,6 +4,7 @@
 #include <libpq-fe.h>
 
 #include <charconv>
+#include <cstring>
 
 namespace infernode::db {
 namespace {
@@ -16,17 +17,6 @@ T parse(std::string_view text, const char* column) {
     throw std::runtime_error(fmt::format("column {}: not a number: {}", column, text));
   }
   return value;
-}
-
-// PQfnumber() would fold names to lower case as SQL does.
-int find_column(const PGresult* result, const char* name) {
-  const int columns = PQnfields(result);
-  for (int i = 0; i < columns; ++i) {
-    if (std::string_view{PQfname(result, i)} == name) {
-      return i;
-    }
-  }
-  throw std::runtime_error(fmt::format("the result has no column {}", name));
 }
 
 }  // namespace
@@ -56,17 +46,32 @@ std::vector<std::byte> binary(const Row& row, const char* column) {
   return {begin, begin + text.size()};
 }
 
-bool Row::is_null(const char* column) const {
+// PQfnumber() would fold names to lower case as SQL does.
+int Row::find(const char* column) const {
   const auto* result = rows_->result_.get();
-  return PQgetisnull(result, index_, find_column(result, column)) != 0;
+  const int columns = PQnfields(result);
+  for (int i = 0; i < columns; ++i) {
+    const int at = (next_ + i) % columns;
+    if (std::strcmp(PQfname(result, at), column) == 0) {
+      next_ = at + 1;
+      return at;
+    }
+  }
+  throw std::runtime_error(fmt::format("the result has no column {}", column));
+}
+
+bool Row::is_null(const char* column) const {
+  const int field = find(column);
+  next_ = field;  // to be read now
+  return PQgetisnull(rows_->result_.get(), index_, field) != 0;
 }
 
 std::string_view Row::text(const char* column) const {
-  if (is_null(column)) {
+  const auto* result = rows_->result_.get();
+  const int field = find(column);
+  if (PQgetisnull(result, index_, field) != 0) {
     throw std::runtime_error(fmt::format("column {} is null", column));
   }
-  const auto* result = rows_->result_.get();
-  const int field = find_column(result, column);
   return {PQgetvalue(result, index_, field),
           static_cast<std::size_t>(PQgetlength(result, index_, field))};
 }

@@ -56,9 +56,12 @@ private:
 
   bool is_null(const char* column) const;
   std::string_view text(const char* column) const;
+  int find(const char* column) const;
 
   const Rows* rows_;
   int index_;
+  // Columns are mostly asked for in their order: the one behind the last is looked at first.
+  mutable int next_ = 0;
 };
 
 template <>

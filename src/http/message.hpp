@@ -118,6 +118,8 @@ using Handler = std::function<asio::awaitable<Result<Response>>(Request&)>;
 std::string lower_case(std::string_view text);
 
 Response json_response(int status, const boost::json::value& value);
+// Of JSON that is text already.
+Response json_text_response(int status, std::string text);
 // 204
 Response no_content();
 Response jpeg_response(std::span<const std::byte> jpeg);

@@ -18,7 +18,7 @@ std::int64_t seconds_up(RateLimit::Clock::duration time) {
 }  // namespace
 
 RateLimit::Count RateLimit::take(const std::string& key, Clock::time_point now) {
-  if (!whole_at_.contains(key) && whole_at_.size() >= kMaxKeys) {
+  if (whole_at_.size() >= kMaxKeys && !whole_at_.contains(key)) {
     make_room(now);
   }
   const Clock::duration each = Clock::duration{kWindow} / quota_;
@@ -48,12 +48,17 @@ void RateLimit::make_room(Clock::time_point now) {
   }
 }
 
-std::string RateLimit::policy_item() const {
-  return fmt::format("\"{}\";q={};w={}", name_, quota_, kWindow.count());
-}
+RateLimit::RateLimit(std::string name, std::int64_t quota)
+    : name_{std::move(name)},
+      quota_{quota},
+      policy_item_{fmt::format("\"{}\";q={};w={}", name_, quota_, kWindow.count())} {}
 
 std::string RateLimit::count_item(const Count& count) const {
-  return fmt::format("\"{}\";r={};t={}", name_, count.remaining, count.reset_seconds);
+  const fmt::format_int remaining{count.remaining};
+  const fmt::format_int reset{count.reset_seconds};
+  std::string item = "\"" + name_ + "\";r=";
+  item.append(remaining.data(), remaining.size()).append(";t=").append(reset.data(), reset.size());
+  return item;
 }
 
 }  // namespace infernode::http

@@ -17,7 +17,7 @@ public:
   using Clock = std::chrono::steady_clock;
 
   // `name`: of the policy, as clients read it. A `quota` of 0 counts nothing.
-  RateLimit(std::string name, std::int64_t quota) : name_{std::move(name)}, quota_{quota} {}
+  RateLimit(std::string name, std::int64_t quota);
 
   struct Count {
     bool admitted = true;
@@ -32,7 +32,7 @@ public:
   std::int64_t quota() const { return quota_; }
   std::size_t keys() const { return whole_at_.size(); }
   // Items of the fields RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-10).
-  std::string policy_item() const;
+  const std::string& policy_item() const { return policy_item_; }
   std::string count_item(const Count& count) const;
 
 private:
@@ -40,6 +40,7 @@ private:
 
   std::string name_;
   std::int64_t quota_;
+  std::string policy_item_;
   std::unordered_map<std::string, Clock::time_point> whole_at_;  // when a key's quota is whole
   Clock::time_point swept_at_{};
 };

@@ -114,9 +114,9 @@ awaitable<Result<Response>> list_jobs(JobService& jobs, Request& request) {
     filter.video = id_at<VideoId>(*video);
   }
   const auto rows = co_await jobs.list(request.user(), filter, *page);
-  co_return http::json_response(200, page_of(rows, page->limit, job_json, [](const Job& job) {
-                                  return Cursor{job.created_at, job.id.value};
-                                }));
+  co_return http::json_text_response(200, page_of(rows, page->limit, job_json, [](const Job& job) {
+                                       return Cursor{job.created_at, job.id.value};
+                                     }));
 }
 
 awaitable<Result<Response>> get_job(JobService& jobs, Request& request) {

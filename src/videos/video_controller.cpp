@@ -55,10 +55,10 @@ awaitable<Result<Response>> list_videos(VideoService& videos, Request& request) 
   if (!rows) {
     co_return rows.error();
   }
-  co_return http::json_response(200,
-                                page_of(*rows, page->limit, video_json, [](const Video& video) {
-                                  return Cursor{video.created_at, video.id.value};
-                                }));
+  co_return http::json_text_response(
+      200, page_of(*rows, page->limit, video_json, [](const Video& video) {
+        return Cursor{video.created_at, video.id.value};
+      }));
 }
 
 awaitable<Result<Response>> get_video(VideoService& videos, Request& request) {
