@@ -15,6 +15,7 @@
 #include "cli/commands.hpp"
 #include "cli/database.hpp"
 #include "core/log.hpp"
+#include "core/memory.hpp"
 #include "core/service_manager.hpp"
 #include "db/migrations.hpp"
 #include "http/handover.hpp"
@@ -113,6 +114,7 @@ asio::awaitable<void> shut_down(app::App& app, Edge* edge) {
 void run_until_stopped(app::App& app, Edge* edge) {
   app.supervisor.require("waiting for a signal", [&app, edge] { return shut_down(app, edge); });
   app::start_services(app);
+  release_startup_memory();
   notify_service_manager("READY=1");
   app.context.run();
   if (app.supervisor.failure()) {
@@ -148,9 +150,9 @@ http::ListeningSocket listening_socket(const Config& config,
 }
 
 void serve(bool take_over) {
+  const Config config = load_settings();
   check_box();
   raise_file_limit();
-  const Config config = load_settings();
   const Database database{config};
   const auto migrations = known_migrations(config, kMigrations);
   prepare(config, database, migrations);
@@ -188,8 +190,8 @@ void serve(bool take_over) {
 }
 
 void work(int count) {
-  check_box();
   const Config config = load_settings();
+  check_box();
   const Database database{config};
   const auto migrations = known_migrations(config, kMigrations);
   with_connection(database.conninfo(),

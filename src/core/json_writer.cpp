@@ -16,6 +16,12 @@ JsonObjectWriter& JsonObjectWriter::add(std::string_view name, std::string_view 
   return *this;
 }
 
+JsonObjectWriter& JsonObjectWriter::add_number(std::string_view name, std::string_view number) {
+  begin_member(name);
+  out_ += number;
+  return *this;
+}
+
 JsonObjectWriter& JsonObjectWriter::add(std::string_view name,
                                         const std::vector<std::string>& texts) {
   begin_member(name);

@@ -24,6 +24,8 @@ public:
   JsonObjectWriter& add(std::string_view name, const Id<Tag>& id) {
     return add_uuid(name, id.value);
   }
+  // `number` as JSON writes it.
+  JsonObjectWriter& add_number(std::string_view name, std::string_view number);
   void end() { out_ += begun_ ? "}" : "{}"; }
 
 private:

@@ -7,12 +7,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <boost/json.hpp>
 #include <cerrno>
 #include <stdexcept>
 #include <thread>
 
 #include "core/clock.hpp"
+#include "core/json.hpp"
+#include "core/json_writer.hpp"
 
 namespace infernode::log {
 namespace {
@@ -79,10 +80,11 @@ std::string_view word(Level level) {
   return kWords[static_cast<int>(level)];
 }
 
-void append_escaped(std::string& line, std::string_view text) {
+// Control characters and, with `ascii`, whatever is not ASCII, by their bytes.
+void append_escaped(std::string& line, std::string_view text, bool ascii = false) {
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
+    if (byte < 0x20 || byte == 0x7f || (ascii && byte > 0x7f)) {
       fmt::format_to(std::back_inserter(line), "\\x{:02x}", byte);
     } else {
       line += c;
@@ -94,19 +96,36 @@ std::string text_line(Level level, std::string_view message, std::initializer_li
   std::string line = rfc3339(now());
   line.append(" ").append(word(level)).append(" ");
   append_escaped(line, message);
-  for (const auto& [name, value] : fields) {
-    line.append(" ").append(name).append("=");
-    append_escaped(line, value);
+  for (const auto& field : fields) {
+    line.append(" ").append(field.name).append("=");
+    append_escaped(line, field.value);
   }
   return line;
 }
 
 std::string json_line(Level level, std::string_view message, std::initializer_list<Field> fields) {
-  boost::json::object line{{"time", rfc3339(now())}, {"level", word(level)}, {"message", message}};
-  for (const auto& [name, value] : fields) {
-    line.emplace(name, value);
+  std::string line;
+  JsonObjectWriter object{line};
+  object.add("time", now()).add("level", word(level));
+  const auto add = [&object](std::string_view name, std::string_view text) {
+    if (is_utf8(text)) {
+      object.add(name, text);
+    } else {
+      std::string escaped;
+      append_escaped(escaped, text, true);
+      object.add(name, escaped);
+    }
+  };
+  add("message", message);
+  for (const auto& field : fields) {
+    if (field.is_number) {
+      object.add_number(field.name, field.value);
+    } else {
+      add(field.name, field.value);
+    }
   }
-  return boost::json::serialize(line);
+  object.end();
+  return line;
 }
 
 }  // namespace

@@ -15,8 +15,12 @@ enum class Level { debug, info, warn, error };
 // "text" or as "json", one object a line. Throws std::invalid_argument for another word.
 void configure(const std::string& level, const std::string& format = "text");
 
-// What a line is about, for whoever searches: {"job", "5eed..."}.
-using Field = std::pair<std::string_view, std::string_view>;
+// What a line is about, for whoever searches: {"job", "5eed..."}. A number is no text in JSON.
+struct Field {
+  std::string_view name;
+  std::string_view value;
+  bool is_number = false;
+};
 
 // Never waits: lines are written by a thread of their own, and should nobody take them in time, the
 // oldest of those that wait are dropped. Control characters are escaped, so that no input can forge

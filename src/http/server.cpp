@@ -485,7 +485,7 @@ asio::awaitable<bool> serve_request(State& state, Session& session) {
     request.request_id = request_id("");
     log::write(log::Level::info,
                fmt::format("refused a request of {}: {}", session.address, fault->detail),
-               {{"status", std::to_string(fault->status)}, {"request", request.request_id}});
+               {{"status", std::to_string(fault->status), true}, {"request", request.request_id}});
     auto response = head_fault_response(fault->status, fault->detail, request.request_id);
     co_await write_whole(session, std::move(response), request, state.date.text(), false);
     state.observe(request, fault->status, 0);
@@ -524,8 +524,8 @@ asio::awaitable<bool> serve_request(State& state, Session& session) {
   const double seconds = seconds_since(started);
   state.observe(request, status, seconds);
   log::write(log::Level::info, fmt::format("{} {}", request.method, request.path),
-             {{"status", fmt::format_int{status}.str()},
-              {"ms", fmt::format("{:.1f}", seconds * 1000)},
+             {{"status", fmt::format_int{status}.str(), true},
+              {"ms", fmt::format("{:.1f}", seconds * 1000), true},
               {"request", request.request_id}});
   if (!complete) {
     co_await linger(session);

@@ -2,6 +2,8 @@
 // origins that may read or not. Method: the real server with small limits.
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 #include "testing/test_server.hpp"
 
 namespace infernode::test {
@@ -79,6 +81,31 @@ TEST_F(Edge, LetsPagesOfNamedOriginsReadAnswers) {
   EXPECT_EQ(other.status, 200);
   EXPECT_EQ(other.headers.count("access-control-allow-origin"), 0U);
   EXPECT_EQ(other.headers.at("vary"), "Origin");
+}
+
+// Every line is an object, whatever clients send, and a request's lines are found by its id.
+TEST(JsonLog, IsOneObjectALine) {
+  TestServer server{{{"INFERNODE_WORKERS", "0"}, {"INFERNODE_LOG_FORMAT", "json"}}};
+  http::Client client{"127.0.0.1", server.port()};
+  client.request("GET", "/healthz", "", {{"X-Request-Id", "look-for-me"}});
+  client.request("GET", "/a\"b\\c%0a", "", {{"X-Request-Id", "odd-one"}});
+  std::map<std::string, boost::json::object> lines;
+  wait_until("the lines", [&] {
+    std::istringstream log{server.log()};
+    for (std::string line; std::getline(log, line) && !log.eof();) {
+      const auto object = boost::json::parse(line).as_object();
+      EXPECT_TRUE(object.contains("time") && object.contains("level")) << line;
+      if (object.contains("request")) {
+        lines.insert_or_assign(text(object, "request"), object);
+      }
+    }
+    return lines.contains("look-for-me") && lines.contains("odd-one");
+  });
+  const auto& line = lines.at("look-for-me");
+  EXPECT_EQ(line.at("level"), "info");
+  EXPECT_EQ(line.at("message"), "GET /healthz");
+  EXPECT_EQ(line.at("status"), 200);
+  EXPECT_TRUE(line.at("ms").is_number());
 }
 
 }  // namespace
