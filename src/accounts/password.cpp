@@ -64,6 +64,12 @@ std::shared_ptr<int> PasswordHasher::take_place() {
   return {pending_.get(), [pending = pending_](int* /*unused*/) { --*pending; }};
 }
 
+template <class Result>
+boost::asio::awaitable<Result> relay(boost::asio::thread_pool& thread,
+                                     boost::asio::awaitable<Result> work) {
+  co_return co_await boost::asio::co_spawn(thread, std::move(work), boost::asio::use_awaitable);
+}
+
 template <class Function>
 boost::asio::awaitable<std::invoke_result_t<Function>> PasswordHasher::run(Function function) {
   auto yielding = [function = std::move(function)] {
@@ -71,7 +77,9 @@ boost::asio::awaitable<std::invoke_result_t<Function>> PasswordHasher::run(Funct
     return function();
   };
   auto working = run_blocking(workers_, std::move(yielding));
-  co_return co_await boost::asio::co_spawn(relay_, std::move(working), boost::asio::use_awaitable);
+  auto relayed = relay(relay_, std::move(working));
+  co_return co_await boost::asio::co_spawn(entrance_, std::move(relayed),
+                                           boost::asio::use_awaitable);
 }
 
 boost::asio::awaitable<std::string> PasswordHasher::hash(std::string password) {

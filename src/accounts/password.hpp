@@ -44,8 +44,9 @@ private:
   // Shared: a coroutine that is dropped when the server stops may outlive this.
   std::shared_ptr<int> pending_ = std::make_shared<int>(0);
   // Between the I/O thread and the workers. One of those may be interrupted while it holds the lock
-  // of the queue that it gives its result to, and not go on for a long while at its priority: this
-  // thread waits for it then, and not the I/O thread.
+  // of the queue that it gives its result to, and not go on for a long while at its priority: the
+  // relay waits for it then. The I/O thread shares a lock with the entrance alone.
+  boost::asio::thread_pool entrance_{1};
   boost::asio::thread_pool relay_{1};
   boost::asio::thread_pool workers_{std::max(1U, std::thread::hardware_concurrency())};
 };

@@ -238,6 +238,12 @@ std::string sign_token(const KeyRing& ring, const TokenClaims& claims) {
 }
 
 void TokenSigner::replace_keys(KeyRing ring) {
+  const bool same =
+      std::equal(ring.keys.begin(), ring.keys.end(), ring_->keys.begin(), ring_->keys.end(),
+                 [](const auto& one, const auto& other) { return one.id == other.id; });
+  if (same && ring.signing == ring_->signing) {
+    return;
+  }
   ring_ = std::make_shared<const KeyRing>(std::move(ring));
   recent_.clear();
   older_.clear();

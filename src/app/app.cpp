@@ -45,6 +45,11 @@ Prober make_prober(runner::VideoProber& prober, BlobStore& blobs) {
   };
 }
 
+// Of all connections of a process.
+int bulk_connections(int all) {
+  return std::max(1, all / 3);
+}
+
 ThrottleSettings throttle_settings(const Config& config) {
   return {config.login_failures_per_account, config.login_failures_per_address,
           config.registrations_per_address, config.login_window_seconds};
@@ -72,10 +77,12 @@ App::App(const Config& settings, const std::string& database_conninfo,
       migrations{std::move(known_migrations)},
       conninfo{database_conninfo},
       supervisor{context},
-      database{context.get_executor(), conninfo, settings.db_pool_size},
+      database{context.get_executor(), conninfo,
+               settings.db_pool_size - bulk_connections(settings.db_pool_size)},
+      bulk{context.get_executor(), conninfo, bulk_connections(settings.db_pool_size)},
       models{inference::load_catalogue(inference::model_folder(settings.model_dir))},
       grid{grid_intensity(settings)},
-      chunks{database},
+      chunks{bulk},
       blobs{database, chunks},
       audit{database},
       idempotency{database},
@@ -105,6 +112,7 @@ App::App(const Config& settings, const std::string& database_conninfo,
 
 App::~App() {
   database.close();
+  bulk.close();
   blocking.join();
 }
 

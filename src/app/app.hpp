@@ -59,6 +59,7 @@ struct App {
   asio::thread_pool blocking{1};  // files, signatures
   Supervisor supervisor;
   db::Pool database;
+  db::Pool bulk;  // moves contents, so that nobody else waits behind them
   PipelineCatalogue pipelines;
   inference::ModelCatalogue models;
   energy::GridIntensity grid;

@@ -121,14 +121,18 @@ void add_connections(std::vector<MetricFamily>& families, const http::Connection
                          .take());
 }
 
-void add_pool(std::vector<MetricFamily>& families, const db::PoolUse& use) {
-  families.push_back(gauge("infernode_db_connections", "Connections to the database by state")
-                         .add(use.borrowed, {{"state", "busy"}})
-                         .add(use.open - use.borrowed, {{"state", "idle"}})
-                         .take());
-  families.push_back(gauge("infernode_db_waiting", "Who waits for a connection to the database")
-                         .add(use.waiting)
-                         .take());
+void add_pools(std::vector<MetricFamily>& families, const App& app) {
+  auto connections =
+      gauge("infernode_db_connections", "Connections to the database by pool and state");
+  auto waiting = gauge("infernode_db_waiting", "Who waits for a connection, by pool");
+  for (const auto& [name, use] :
+       {std::pair{"main", app.database.use()}, std::pair{"bulk", app.bulk.use()}}) {
+    connections.add(use.borrowed, {{"pool", name}, {"state", "busy"}});
+    connections.add(use.open - use.borrowed, {{"pool", name}, {"state", "idle"}});
+    waiting.add(use.waiting, {{"pool", name}});
+  }
+  families.push_back(connections.take());
+  families.push_back(waiting.take());
 }
 
 void add_installation(std::vector<MetricFamily>& families, const Installation& seen) {
@@ -200,7 +204,7 @@ struct Metrics::State {
           .Register(registry);
   prometheus::Histogram& pool_wait = prometheus::BuildHistogram()
                                          .Name("infernode_db_wait_seconds")
-                                         .Help("Waiting for a connection to the database")
+                                         .Help("Waiting for a connection of the main pool")
                                          .Register(registry)
                                          .Add({}, latencies());
   prometheus::Histogram& loop_lag = prometheus::BuildHistogram()
@@ -273,7 +277,7 @@ asio::awaitable<std::string> Metrics::text(App& app) {
   families.push_back(gauge("infernode_db_up", "1 when the database answered, else 0")
                          .add(state.up ? 1 : 0)
                          .take());
-  add_pool(families, app.database.use());
+  add_pools(families, app);
   if (connections) {
     add_connections(families, connections());
   }

@@ -3,6 +3,9 @@
 #include <openssl/crypto.h>
 
 #include <boost/asio/ip/address.hpp>
+#include <chrono>
+#include <memory>
+#include <optional>
 
 #include "app/app.hpp"
 #include "core/embedded.hpp"
@@ -11,6 +14,8 @@
 namespace infernode::app {
 namespace {
 
+constexpr std::chrono::seconds kReadinessInterval{1};
+
 using http::Request;
 using http::Response;
 
@@ -18,7 +23,7 @@ Error not_ready(const std::string& why) {
   return {ErrorCode::unavailable, why};
 }
 
-asio::awaitable<Result<Response>> readiness(App& app) {
+asio::awaitable<Result<Response>> look_at_readiness(App& app) {
   db::SchemaFit fit;
   std::optional<std::string> paused;
   std::optional<std::string> fault;
@@ -48,11 +53,45 @@ asio::awaitable<Result<Response>> readiness(App& app) {
   co_return http::json_response(200, boost::json::object{{"status", "ready"}, {"schema", schema}});
 }
 
-// Whether the request is from this machine and no proxy passed it on.
-bool from_this_machine(const Request& request) {
+// What was found last. Anybody may ask, as often as they like, so it is looked at once a second.
+struct Readiness {
+  std::optional<Result<Response>> last{};
+  std::chrono::steady_clock::time_point looked_at{};
+  bool looking = false;
+};
+
+asio::awaitable<Result<Response>> readiness(App& app, std::shared_ptr<Readiness> known) {
+  const auto now = std::chrono::steady_clock::now();
+  if (known->last && (known->looking || now - known->looked_at < kReadinessInterval)) {
+    co_return *known->last;
+  }
+  known->looking = true;
+  try {
+    auto found = co_await look_at_readiness(app);
+    known->last = std::move(found);
+  } catch (...) {
+    known->looking = false;
+    throw;
+  }
+  known->looked_at = now;
+  known->looking = false;
+  co_return *known->last;
+}
+
+bool is_loopback(const std::string& text) {
   boost::system::error_code error;
-  const auto address = asio::ip::make_address(request.address, error);
-  return !error && address.is_loopback() && request.header("forwarded").empty() &&
+  const auto address = asio::ip::make_address(text, error);
+  return !error && address.is_loopback();
+}
+
+// Whether a program of this machine asks: no proxy passed the request on, and no page in a browser
+// sent it, under whatever name it found this machine.
+bool from_this_machine(const Request& request) {
+  std::string host = request.header("host");
+  host = host.substr(0, host.find(']') == std::string::npos ? host.find(':') : host.find(']'));
+  host.erase(0, host.starts_with('[') ? 1 : 0);
+  return is_loopback(request.address) && (host == "localhost" || is_loopback(host)) &&
+         request.header("origin").empty() && request.header("forwarded").empty() &&
          request.header("x-forwarded-for").empty();
 }
 
@@ -121,7 +160,8 @@ void add_pages(http::Router& router, App& app, const http::ApiDocument& document
         200, boost::json::object{{"status", "alive"}, {"version", build_version()}});
   });
   router.on("getMetrics", [&app](Request& request) { return metrics(app, request); });
-  router.on("getReadiness", [&app](Request&) { return readiness(app); });
+  const auto known = std::make_shared<Readiness>();
+  router.on("getReadiness", [&app, known](Request&) { return readiness(app, known); });
 }
 
 }  // namespace infernode::app

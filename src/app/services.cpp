@@ -62,8 +62,10 @@ asio::awaitable<void> reload_keys(App& app, Api& api) {
 void start_services(App& app) {
   auto& supervisor = app.supervisor;
   const std::chrono::seconds sweeping{app.config.sweep_seconds};
-  supervisor.keep("the database's pulse",
-                  [&app] { return db::watch_pulse(app.conninfo, app.database); });
+  supervisor.keep("the database's pulse", [&app] {
+    std::vector<db::Pool*> pools{&app.database, &app.bulk};
+    return db::watch_pulse(app.conninfo, std::move(pools));
+  });
   supervisor.repeat("freeing what ended jobs stored", std::chrono::seconds{1},
                     [&app]() -> asio::awaitable<void> { co_await app.clearing.free_outputs(); });
   supervisor.repeat("sweeping blobs", sweeping, [&app] { return sweep_blobs(app); });

@@ -26,6 +26,8 @@ namespace infernode::cli {
 namespace {
 
 constexpr int kGraceSeconds = 10;
+// Somebody else serves then, and a long upload may take its time.
+constexpr std::chrono::hours kHandoverGrace{24};
 constexpr int kSecondsBetweenWords = 30;
 
 // Waits until somebody has migrated the database, which several programs may share: its operator
@@ -100,7 +102,8 @@ asio::awaitable<void> shut_down(app::App& app, Edge* edge) {
   app.stop_workers();
   if (edge != nullptr) {
     edge->predecessor.reset();
-    co_await edge->server.stop(kGraceSeconds);
+    co_await edge->server.stop(succeeded ? kHandoverGrace : std::chrono::seconds{kGraceSeconds},
+                               succeeded);
   }
   asio::steady_timer timer{app.context};
   for (int i = 0; i < kGraceSeconds * 20 && app.running_workers > 0; ++i) {
@@ -114,6 +117,8 @@ asio::awaitable<void> shut_down(app::App& app, Edge* edge) {
 void run_until_stopped(app::App& app, Edge* edge) {
   app.supervisor.require("waiting for a signal", [&app, edge] { return shut_down(app, edge); });
   app::start_services(app);
+  // Whoever read standard error may go away; that is no reason to end.
+  std::signal(SIGPIPE, SIG_IGN);
   release_startup_memory();
   notify_service_manager("READY=1");
   app.context.run();

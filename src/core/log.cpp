@@ -1,5 +1,6 @@
 #include "core/log.hpp"
 
+#include <poll.h>
 #include <spdlog/async.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <climits>
 #include <stdexcept>
 #include <thread>
 
@@ -19,7 +21,8 @@ namespace infernode::log {
 namespace {
 
 constexpr std::size_t kWaitingLines = 8192;
-constexpr std::size_t kPieceBytes = 32 * 1024;
+// What a pipe takes at once: lines of several processes do not get into each other.
+constexpr std::size_t kPieceBytes = PIPE_BUF;
 constexpr std::chrono::milliseconds kRest{5};
 
 // Standard error. The next lines gather while it rests after a write, so that a busy server does
@@ -34,10 +37,11 @@ public:
 
 protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
-    waiting_.append(message.payload.data(), message.payload.size()).push_back('\n');
-    if (waiting_.size() >= kPieceBytes) {
+    if (waiting_.size() + message.payload.size() + 1 > kPieceBytes) {
       put();
-    } else if (pool_.queue_size() == 0) {
+    }
+    waiting_.append(message.payload.data(), message.payload.size()).push_back('\n');
+    if (pool_.queue_size() == 0) {
       put();
       std::this_thread::sleep_for(kRest);
     }
@@ -48,7 +52,10 @@ private:
   void put() {
     for (std::string_view rest = waiting_; !rest.empty();) {
       const ssize_t written = ::write(STDERR_FILENO, rest.data(), rest.size());
-      if (written < 0 && errno != EINTR) {
+      if (written < 0 && errno == EAGAIN) {
+        pollfd room{STDERR_FILENO, POLLOUT, 0};
+        poll(&room, 1, -1);
+      } else if (written < 0 && errno != EINTR) {
         break;  // nobody is there to read them
       }
       rest.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(written, 0)));

@@ -32,14 +32,26 @@ TEST(CompatibleSince, IsALineAboveTheSections) {
 }
 
 // What takes away, renames or forbids something that older binaries may use or do.
-bool contracts(const std::string& sql) {
+bool contracts(std::string sql) {
+  for (const char* ignored : {"--[^\n]*", "\\([^()]*\\)"}) {  // comments; NUMERIC(18, 3)
+    sql = std::regex_replace(sql, std::regex{ignored}, "");
+  }
   static const std::regex kContracting{
-      "DROP\\s+(TABLE|COLUMN|FUNCTION|VIEW|TYPE|DEFAULT)|RENAME|SET\\s+NOT\\s+NULL|"
+      "\\bDROP\\b|\\bRENAME\\b|SET\\s+NOT\\s+NULL|"
       "ALTER\\s+COLUMN\\s+\\S+\\s+(SET\\s+DATA\\s+)?TYPE|ADD\\s+(CONSTRAINT|CHECK|UNIQUE|FOREIGN)|"
-      "UNIQUE\\s+INDEX|CREATE\\s+(OR\\s+REPLACE\\s+)?TRIGGER|"
-      "ADD\\s+COLUMN\\s[^,;]*NOT\\s+NULL(?![^,;]*DEFAULT)",
+      "UNIQUE\\s+INDEX|CREATE\\s+(OR\\s+REPLACE\\s+)?TRIGGER",
       std::regex::icase};
-  return std::regex_search(std::regex_replace(sql, std::regex{"--[^\n]*"}, ""), kContracting);
+  static const std::regex kColumn{"ADD\\s+COLUMN\\s[^,;]*", std::regex::icase};
+  static const std::regex kNotNull{"NOT\\s+NULL", std::regex::icase};
+  static const std::regex kDefault{"\\bDEFAULT\\b", std::regex::icase};
+  bool required = false;
+  for (std::sregex_iterator column{sql.begin(), sql.end(), kColumn};
+       column != std::sregex_iterator{}; ++column) {
+    const std::string text = column->str();
+    required =
+        required || (std::regex_search(text, kNotNull) && !std::regex_search(text, kDefault));
+  }
+  return required || std::regex_search(sql, kContracting);
 }
 
 TEST(CompatibleSince, KnowsWhatContracts) {
@@ -47,12 +59,14 @@ TEST(CompatibleSince, KnowsWhatContracts) {
        {"ALTER TABLE a DROP COLUMN b;", "drop table a", "ALTER TABLE a RENAME COLUMN b TO c",
         "ALTER TABLE a ALTER COLUMN b SET NOT NULL", "ALTER TABLE a ALTER COLUMN b TYPE BIGINT",
         "ALTER TABLE a ADD CONSTRAINT c CHECK (b > 0)", "CREATE UNIQUE INDEX a_b ON a (b)",
-        "ALTER TABLE a ADD COLUMN b INTEGER NOT NULL"}) {
+        "ALTER TABLE a ADD COLUMN b INTEGER NOT NULL", "ALTER TABLE a DROP b", "DROP INDEX a_b",
+        "ALTER TABLE a ADD COLUMN b NUMERIC(18, 3) NOT NULL, ADD COLUMN c INTEGER DEFAULT 1"}) {
     EXPECT_TRUE(contracts(sql)) << sql;
   }
   for (const char* sql :
        {"CREATE TABLE a (b INTEGER NOT NULL, UNIQUE (b))", "ALTER TABLE a ADD COLUMN b INTEGER",
-        "ALTER TABLE a ADD COLUMN b INTEGER NOT NULL DEFAULT 0", "CREATE INDEX a_b ON a (b)",
+        "ALTER TABLE a ADD COLUMN b INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE a ADD COLUMN b INTEGER DEFAULT 0 NOT NULL", "CREATE INDEX a_b ON a (b)",
         "-- DROP TABLE a;\nSELECT 1", "ALTER TABLE a SET UNLOGGED"}) {
     EXPECT_FALSE(contracts(sql)) << sql;
   }

@@ -205,7 +205,7 @@ TEST_F(Client, ASuspendedPoolAnswersAtOnceAndEndsWhatIsUnderWay) {
 
 // Cut connections are made again, by the pool and by its pulse, and suspend nothing.
 TEST_F(Client, CutConnectionsAreMadeAgain) {
-  asio::co_spawn(database_.context(), watch_pulse(database_.conninfo(), database_.pool()),
+  asio::co_spawn(database_.context(), watch_pulse(database_.conninfo(), {&database_.pool()}),
                  [](const std::exception_ptr&) {});
   database_.run([&]() -> asio::awaitable<void> {
     asio::steady_timer timer{database_.context()};

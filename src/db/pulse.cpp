@@ -35,7 +35,7 @@ asio::awaitable<std::optional<std::string>> beat(std::unique_ptr<Connection>& co
 
 }  // namespace
 
-asio::awaitable<void> watch_pulse(std::string conninfo, Pool& pool) {
+asio::awaitable<void> watch_pulse(std::string conninfo, std::vector<Pool*> pools) {
   std::unique_ptr<Connection> connection;
   bool suspended = false;
   asio::steady_timer timer{co_await asio::this_coro::executor};
@@ -48,13 +48,17 @@ asio::awaitable<void> watch_pulse(std::string conninfo, Pool& pool) {
     }
     if (fault && !suspended) {
       log::warn("the database does not answer: {}", *fault);
-      pool.suspend("the database does not answer");
+      for (auto* pool : pools) {
+        pool->suspend("the database does not answer");
+      }
     } else if (!fault && suspended) {
       log::info("the database answers again");
     }
     if (!fault) {
-      // Also when it is not this call that suspended the pool, but one that ended with a fault.
-      pool.resume();
+      // Also when it is not this call that suspended them, but one that ended with a fault.
+      for (auto* pool : pools) {
+        pool->resume();
+      }
     }
     suspended = fault.has_value();
     timer.expires_after(kInterval);

@@ -152,7 +152,8 @@ std::optional<Successor> Successor::find(const std::string& host, std::uint16_t 
     return std::nullopt;
   }
   if (!same_user(successor.channel_)) {
-    throw std::runtime_error("the process that serves there belongs to another user");
+    log::warn("a process of another user waits to be asked for the socket of {}:{}", host, port);
+    return std::nullopt;
   }
   const int descriptor = receive(successor.channel_);
   if (descriptor < 0) {

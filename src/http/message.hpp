@@ -61,6 +61,7 @@ public:
 };
 
 struct Request {
+  bool http_1_0 = false;
   std::string method;
   std::string path;                            // without the query, still percent-encoded
   std::string query_string;                    // without the question mark

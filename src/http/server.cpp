@@ -230,6 +230,8 @@ std::string head_of(const Response& response, const Request& request, std::strin
   }
   if (!keep_alive) {
     head += "Connection: close\r\n";
+  } else if (request.http_1_0) {
+    head += "Connection: keep-alive\r\n";
   }
   return head.append(framing).append("\r\n");
 }
@@ -347,6 +349,7 @@ struct Server::State {
     ++of_address[session.address];
   }
   void leave(Session& session) {
+    end_idling(session);
     discount(session);
     sessions.erase(&session);
     changed.cancel();
@@ -496,6 +499,7 @@ asio::awaitable<bool> serve_request(State& state, Session& session) {
   const auto& message = parser.get();
   const auto target = origin_form({message.target().data(), message.target().size()});
   const auto question = std::min(target.find('?'), target.size());
+  request.http_1_0 = message.version() == 10;
   request.method = std::string{message.method_string()};
   request.path = std::string{target.substr(0, question)};
   request.query_string = std::string{target.substr(std::min(question + 1, target.size()))};
@@ -537,6 +541,11 @@ template <class State>
 asio::awaitable<void> serve_connection(std::shared_ptr<State> state,
                                        std::shared_ptr<Session> owned) {
   Session& session = *owned;
+  struct Leaving {
+    State& state;
+    Session& session;
+    ~Leaving() { state.leave(session); }
+  } const leaving{*state, session};
   try {
     while (co_await serve_request(*state, session)) {
     }
@@ -546,7 +555,6 @@ asio::awaitable<void> serve_connection(std::shared_ptr<State> state,
     // A body that failed half way through: the client sees the connection close too early.
     log::error("a connection was given up: {}", error.what());
   }
-  state->leave(session);
 }
 
 // While there are sessions, or may be.
@@ -623,20 +631,20 @@ asio::awaitable<void> Server::run() {
   }
 }
 
-asio::awaitable<void> Server::stop(int grace_seconds) {
+asio::awaitable<void> Server::stop(std::chrono::seconds grace, bool gently) {
   const auto state = state_;
   state->stopping = true;
   boost::system::error_code ignored;
   state->acceptor.close(ignored);
   const auto now = Clock::now();
   for (auto* session : std::list<Session*>{state->idle}) {
-    if (session->fresh) {
+    if (session->fresh || gently) {
       session->deadline = std::min(session->deadline, now + kFreshTime);
     } else {
       State::cancel(*session);
     }
   }
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{grace_seconds};
+  const auto end = std::chrono::steady_clock::now() + grace;
   while (!state->sessions.empty() && std::chrono::steady_clock::now() < end) {
     state->changed.expires_at(end);
     co_await state->changed.async_wait(asio::redirect_error(asio::use_awaitable, ignored));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -42,9 +43,10 @@ public:
   ConnectionCounts counts() const;
   // Accepts connections until stop().
   asio::awaitable<void> run();
-  // No new connections; open ones end after the answer under way, and those that were only just
-  // opened after the first one, at the latest after `grace_seconds`.
-  asio::awaitable<void> stop(int grace_seconds);
+  // No new connections; open ones end after the answer under way, at the latest after `grace`. One
+  // that was only just opened is waited for, since a request of its is on the way; so are, with
+  // `gently`, those that have sent requests before.
+  asio::awaitable<void> stop(std::chrono::seconds grace, bool gently);
 
 private:
   struct State;

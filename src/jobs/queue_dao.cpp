@@ -19,9 +19,11 @@ constexpr Statement kSegments{"queue.segments", R"sql(
   UNION ALL SELECT 'LEASED', count(*) FROM "Segments" WHERE "state" = 'LEASED'
   UNION ALL SELECT 'BLOCKED', count(*) FROM "Segments" WHERE "state" = 'BLOCKED'
 )sql"};
+// One that was killed and began anew under its name is there twice for a while.
 constexpr Statement kWorkers{"queue.workers", R"sql(
-  SELECT "name", "totals" FROM "Workers"
-   WHERE "heartbeat_at" > "clock"() - make_interval(secs => $1) ORDER BY "name"
+  SELECT DISTINCT ON ("name") "name", "totals" FROM "Workers"
+   WHERE "heartbeat_at" > "clock"() - make_interval(secs => $1)
+   ORDER BY "name", "started_at" DESC
 )sql"};
 
 }  // namespace

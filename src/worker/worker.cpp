@@ -275,7 +275,9 @@ asio::awaitable<void> Worker::work_off_frames(ClaimedSegment segment,
                fmt::format("frames {} to {}, attempt {}: {}", segment.plan.start_frame,
                            segment.plan.end_frame, segment.attempts, failure),
                {{"job", segment.job.to_string()}});
-    ++settings_.info.totals.retries;
+    if (!permanent && segment.attempts < SegmentService::kMaxAttempts) {
+      ++settings_.info.totals.retries;
+    }
     co_await services_.segments.fail(segment, std::move(told), permanent);
   }
 }

@@ -203,7 +203,7 @@ TEST_F(BadInput, BodiesThatDoNotFit) {
     breaks += R"(,"\n")";
   }
   EXPECT_EQ(post("/datasets", R"({"name":"a","tags":[)" + zeros + "]}"), 422);
-  EXPECT_EQ(post("/datasets", R"({"name":"a","tags":[)" + std::string(70'000, ' ') + "]}"), 413);
+  EXPECT_EQ(post("/datasets", R"({"name":"a","tags":[)" + std::string(140'000, ' ') + "]}"), 413);
   const std::string long_name = "{\"" + std::string(3'000, 'k') + "\":[";
   EXPECT_EQ(post("/auth/login", long_name + R"("\n"]})"), 422);
   EXPECT_EQ(post("/auth/login", long_name + breaks + "]}"), 413);

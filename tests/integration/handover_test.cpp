@@ -8,15 +8,20 @@
 
 #include <array>
 #include <atomic>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/write.hpp>
 #include <fstream>
 #include <thread>
 
+#include "http/handover.hpp"
 #include "http/listening_socket.hpp"
 #include "testing/test_server.hpp"
 
 namespace infernode::test {
 namespace {
 
+namespace asio = boost::asio;
 namespace fs = std::filesystem;
 namespace json = boost::json;
 
@@ -163,35 +168,47 @@ TEST_F(Handover, ToANewerVersionWithACompatibleMigration) {
 }
 
 TEST_F(Handover, OfASuccessorThatDiesChangesNothing) {
-  server_.set("INFERNODE_PORT", std::to_string(server_.port()));
-  server_.set("INFERNODE_TRUSTED_PROXIES", "nonsense");
-  const pid_t wrong = server_.spawn({"serve", "--take-over"});
-  int status = 0;
-  waitpid(wrong, &status, 0);
-  EXPECT_NE(status, 0);
+  {
+    auto successor = http::Successor::find("127.0.0.1", server_.port());
+    ASSERT_TRUE(successor);
+    EXPECT_EQ(successor->take_socket().port(), server_.port());
+  }  // has the socket, and is gone before it begins
   EXPECT_EQ(user_.send("GET", "/users/me").status, 200);
+  EXPECT_EQ(server_.hand_over(), 0);
+  user_.connect(server_);
+  EXPECT_EQ(user_.send("GET", "/users/me").status, 200);
+  EXPECT_FALSE(http::Successor::find("127.0.0.1", 1));
   // Without the flag the address is taken, and the message says what to do.
-  server_.set("INFERNODE_TRUSTED_PROXIES", "");
   const auto second = server_.command({"serve"});
   EXPECT_EQ(second.status, 1);
   EXPECT_NE(second.output.find("--take-over"), std::string::npos) << second.output;
 }
 
-// A request under way is finished by the older one.
+// The older one finishes a request that is under way, on a connection that had others before.
 TEST_F(Handover, FinishesWhatRuns) {
-  const auto footage = user_.with_footage("street");
-  const auto size = fs::file_size(kClip);
-  std::atomic<bool> begun = false;
-  std::string body;
-  std::thread reading{[&] {
-    const auto client = user_.new_client();
-    begun = true;
-    body = client->request("GET", "/api/v1/videos/" + footage.video + "/content").body;
-  }};
-  wait_until("the download to begin", [&] { return begun.load(); });
-  EXPECT_EQ(server_.hand_over(), 0);
-  reading.join();
-  EXPECT_EQ(body.size(), size);
+  asio::io_context context;
+  asio::ip::tcp::socket socket{context};
+  socket.connect({asio::ip::make_address("127.0.0.1"), server_.port()});
+  const auto exchange = [&socket](const std::string& text) {
+    asio::write(socket, asio::buffer(text));
+    std::string answer;
+    asio::read_until(socket, asio::dynamic_buffer(answer), "}");
+    return answer;
+  };
+  const std::string who = "Host: a\r\nAuthorization: Bearer " + user_.token() + "\r\n";
+  EXPECT_TRUE(
+      exchange("GET /api/v1/users/me HTTP/1.1\r\n" + who + "\r\n").starts_with("HTTP/1.1 200"));
+  asio::write(socket,
+              asio::buffer("POST /api/v1/datasets HTTP/1.1\r\n" + who +
+                           "Content-Type: application/json\r\nContent-Length: 15\r\n\r\n{\"name"));
+  std::thread handing_over{[&] { EXPECT_EQ(server_.hand_over(), 0); }};
+  wait_until("the older one to stop", [&] {
+    return server_.log().find("another process has taken this one's place") != std::string::npos;
+  });
+  const auto answer = exchange("\":\"slow\"}");
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 201")) << answer;
+  EXPECT_NE(answer.find("Connection: close"), std::string::npos) << answer;
+  handing_over.join();
 }
 
 // What systemd does: it listens, and it hears of readiness and of the end.

@@ -96,6 +96,10 @@ TEST_F(MetricsPage, IsNotForEverybody) {
   EXPECT_EQ(scrape().headers.at("content-type"), "text/plain; version=0.0.4; charset=utf-8");
   EXPECT_EQ(scrape({{"X-Forwarded-For", "127.0.0.1"}}).status, 401);
   EXPECT_EQ(scrape({{"Forwarded", "for=127.0.0.1"}}).status, 401);
+  EXPECT_EQ(scrape({{"Origin", "http://localhost"}}).status, 401);
+  EXPECT_EQ(scrape({{"Host", "a-name-for.127.0.0.1.example"}}).status, 401);
+  EXPECT_EQ(scrape({{"Host", "localhost:3000"}}).status, 200);
+  EXPECT_EQ(scrape({{"Host", "[::1]:3000"}}).status, 200);
   EXPECT_EQ(scrape({{"Authorization", "Bearer wrong"}}).status, 401);
   EXPECT_EQ(scrape({{"Authorization", "Bearer "}}).status, 401);
   EXPECT_EQ(
