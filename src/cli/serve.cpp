@@ -25,9 +25,9 @@
 namespace infernode::cli {
 namespace {
 
-constexpr int kGraceSeconds = 10;
+constexpr std::chrono::seconds kGrace{10};
 // Somebody else serves then, and a long upload may take its time.
-constexpr std::chrono::hours kHandoverGrace{24};
+constexpr std::chrono::seconds kHandoverGrace{std::chrono::hours{24}};
 constexpr int kSecondsBetweenWords = 30;
 
 // Waits until somebody has migrated the database, which several programs may share: its operator
@@ -102,11 +102,11 @@ asio::awaitable<void> shut_down(app::App& app, Edge* edge) {
   app.stop_workers();
   if (edge != nullptr) {
     edge->predecessor.reset();
-    co_await edge->server.stop(succeeded ? kHandoverGrace : std::chrono::seconds{kGraceSeconds},
-                               succeeded);
+    const auto grace = succeeded ? kHandoverGrace : kGrace;
+    co_await edge->server.stop(grace, succeeded);
   }
   asio::steady_timer timer{app.context};
-  for (int i = 0; i < kGraceSeconds * 20 && app.running_workers > 0; ++i) {
+  for (int i = 0; i < kGrace / std::chrono::milliseconds{50} && app.running_workers > 0; ++i) {
     timer.expires_after(std::chrono::milliseconds{50});
     co_await timer.async_wait(asio::use_awaitable);
   }
