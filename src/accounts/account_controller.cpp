@@ -63,6 +63,12 @@ awaitable<Result<http::Response>> change_password(AccountService& accounts,
 json::object administered_json(const User& user) {
   auto object = user_json(user);
   object.emplace("disabled", user.disabled_at.has_value());
+  object.emplace("weight", user.weight);
+  const auto limit = [](const std::optional<int>& value) {
+    return value ? json::value(*value) : json::value(nullptr);
+  };
+  object.emplace("max_running_segments", limit(user.max_running_segments));
+  object.emplace("max_open_jobs", limit(user.max_open_jobs));
   return object;
 }
 
@@ -79,6 +85,15 @@ awaitable<Result<http::Response>> list_users(UserAdministration& accounts, http:
       }));
 }
 
+// A limit that is given, and may be null.
+std::optional<std::optional<int>> limit_at(const json::value& body, const char* name) {
+  const auto* limit = body.as_object().if_contains(name);
+  if (limit == nullptr) {
+    return std::nullopt;
+  }
+  return limit->is_null() ? std::optional<int>{} : json::value_to<int>(*limit);
+}
+
 awaitable<Result<http::Response>> update_user(UserAdministration& accounts,
                                               http::Request& request) {
   UserChange change;
@@ -88,6 +103,11 @@ awaitable<Result<http::Response>> update_user(UserAdministration& accounts,
   if (const auto* disabled = request.body.as_object().if_contains("disabled")) {
     change.disabled = disabled->as_bool();
   }
+  if (const auto* weight = request.body.as_object().if_contains("weight")) {
+    change.weight = json::value_to<double>(*weight);
+  }
+  change.max_running_segments = limit_at(request.body, "max_running_segments");
+  change.max_open_jobs = limit_at(request.body, "max_open_jobs");
   const auto user = co_await accounts.update(request.user(), request.id<UserId>(), change);
   if (!user) {
     co_return user.error();

@@ -28,12 +28,18 @@ struct User {
   std::optional<Timestamp> disabled_at;
   Timestamp created_at;
   Timestamp updated_at;
+  double weight = 1;                          // its share of the workers beside others'
+  std::optional<int> max_running_segments{};  // none: the installation's
+  std::optional<int> max_open_jobs{};         // likewise
 };
 
 // What an administrator can change of a user.
 struct UserChange {
   std::optional<Role> role;
   std::optional<bool> disabled;
+  std::optional<double> weight{};
+  std::optional<std::optional<int>> max_running_segments{};
+  std::optional<std::optional<int>> max_open_jobs{};
 };
 
 }  // namespace infernode

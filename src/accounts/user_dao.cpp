@@ -8,7 +8,7 @@ using db::Statement;
 
 constexpr db::Text kColumns{
     R"sql("id", "email", "password", "role", "tokens", "session_epoch", "disabled_at", "createdAt",
-          "updatedAt")sql"};
+          "updatedAt", "weight", "max_running_segments", "max_open_jobs")sql"};
 
 constexpr Statement kInsert{"users.insert", sql<R"sql(
   INSERT INTO "Users" ("email", "password") VALUES ($1, $2)
@@ -55,6 +55,9 @@ constexpr Statement kUpdate{"users.update", sql<R"sql(
          "disabled_at" = CASE WHEN $3::boolean IS NULL THEN "disabled_at"
                               WHEN $3 THEN coalesce("disabled_at", now()) END,
          "session_epoch" = "session_epoch" + CASE WHEN $3 THEN 1 ELSE 0 END,
+         "weight" = coalesce($4::float8, "weight"),
+         "max_running_segments" = CASE WHEN $5::boolean THEN $6::integer ELSE "max_running_segments" END,
+         "max_open_jobs" = CASE WHEN $7::boolean THEN $8::integer ELSE "max_open_jobs" END,
          "updatedAt" = now()
    WHERE "id" = $1
   RETURNING )sql",
@@ -73,7 +76,10 @@ User user_from_row(const db::Row& row) {
           .session_epoch = row.get<int>("session_epoch"),
           .disabled_at = row.get<std::optional<Timestamp>>("disabled_at"),
           .created_at = row.get<Timestamp>("createdAt"),
-          .updated_at = row.get<Timestamp>("updatedAt")};
+          .updated_at = row.get<Timestamp>("updatedAt"),
+          .weight = row.get<double>("weight"),
+          .max_running_segments = row.get<std::optional<int>>("max_running_segments"),
+          .max_open_jobs = row.get<std::optional<int>>("max_open_jobs")};
 }
 
 }  // namespace
@@ -119,7 +125,10 @@ asio::awaitable<void> lock_roles(db::Transaction& transaction) {
 
 asio::awaitable<std::optional<User>> update(db::Transaction& transaction, UserId id,
                                             UserChange change) {
-  const db::Rows rows = co_await transaction.execute(kUpdate, id, change.role, change.disabled);
+  const db::Rows rows = co_await transaction.execute(
+      kUpdate, id, change.role, change.disabled, change.weight,
+      change.max_running_segments.has_value(), change.max_running_segments.value_or(std::nullopt),
+      change.max_open_jobs.has_value(), change.max_open_jobs.value_or(std::nullopt));
   co_return rows.optional(user_from_row);
 }
 

@@ -57,6 +57,14 @@ ThrottleSettings throttle_settings(const Config& config) {
 
 }  // namespace
 
+JobLimits job_limits(const Config& config) {
+  JobLimits limits{.open_jobs = config.max_open_jobs};
+  if (config.max_running_segments > 0) {
+    limits.running_segments = config.max_running_segments;
+  }
+  return limits;
+}
+
 energy::GridIntensity grid_intensity(const Config& config) {
   if (config.grid_grams_per_kwh) {
     return {*config.grid_grams_per_kwh, "configured"};
@@ -98,7 +106,7 @@ App::App(const Config& settings, const std::string& database_conninfo,
       uploads{context.get_executor(), database, ingest},
       videos{database, datasets, blobs,
              [this](VideoId video) { return clearing.delete_segments_of(video); }},
-      jobs{database, videos, credits, pipelines, models, settings.max_open_jobs},
+      jobs{database, videos, credits, pipelines, models, job_limits(settings)},
       clearing{database, blobs, settings.segment_keep_seconds},
       segments{database, credits, blobs, settings.lease_seconds},
       results{database, jobs, blobs},
@@ -135,6 +143,7 @@ void App::add_workers(int count) {
   worker.model_folder = inference::model_folder(config.model_dir).string();
   worker.threads = config.worker_threads;
   worker.energy = EnergySettings{config.watts_per_core, grid};
+  worker_offers = worker.info.offers();
   for (int i = 0; i < count; ++i) {
     worker.info.id = WorkerId::random();
     worker.info.name = fmt::format("{}:{}:{}", host, getpid(), i + 1);

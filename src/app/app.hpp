@@ -81,6 +81,7 @@ struct App {
   Assembler assembler;
   std::vector<std::unique_ptr<Worker>> workers;
   int running_workers = 0;
+  std::vector<std::string> worker_offers;  // of each
   Metrics metrics;
 };
 

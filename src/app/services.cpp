@@ -1,4 +1,7 @@
 // What goes on behind the requests, each under its name (see Supervisor).
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include "app/app.hpp"
 #include "core/blocking.hpp"
 #include "core/log.hpp"
@@ -28,6 +31,15 @@ asio::awaitable<void> sweep_uploads(App& app) {
   const std::int64_t uploads = co_await app.uploads.sweep();
   if (uploads > 0) {
     log::info("{} expired uploads were forgotten", uploads);
+  }
+}
+
+asio::awaitable<void> tend_queue(App& app) {
+  asio::steady_timer timer{app.context};
+  for (;;) {
+    const auto next = co_await app.segments.tend_queue(app.worker_offers);
+    timer.expires_after(std::chrono::duration_cast<std::chrono::steady_clock::duration>(next));
+    co_await timer.async_wait(asio::use_awaitable);
   }
 }
 
@@ -66,6 +78,7 @@ void start_services(App& app) {
     std::vector<db::Pool*> pools{&app.database, &app.bulk};
     return db::watch_pulse(app.conninfo, std::move(pools));
   });
+  supervisor.keep("the queue", [&app] { return tend_queue(app); });
   supervisor.repeat("freeing what ended jobs stored", std::chrono::seconds{1},
                     [&app]() -> asio::awaitable<void> { co_await app.clearing.free_outputs(); });
   supervisor.repeat("sweeping blobs", sweeping, [&app] { return sweep_blobs(app); });

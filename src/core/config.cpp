@@ -169,6 +169,7 @@ const std::vector<Setting>& settings() {
        number<std::int64_t>(&Config::upload_max_bytes, 1, 1'099'511'627'776)},
       {"INFERNODE_UPLOAD_WAIT_SECONDS", number<int>(&Config::upload_wait_seconds, 0, 3600)},
       {"INFERNODE_MAX_OPEN_JOBS", number<int>(&Config::max_open_jobs, 1, 10'000'000)},
+      {"INFERNODE_MAX_RUNNING_SEGMENTS", number<int>(&Config::max_running_segments, 0, 1'000'000)},
       {"INFERNODE_WORKERS", number<int>(&Config::workers, 0, 64)},
       {"INFERNODE_WORKER_THREADS", number<int>(&Config::worker_threads, 0, 256)},
       {"INFERNODE_LEASE_SECONDS", number<int>(&Config::lease_seconds, 2, 3600)},

@@ -54,11 +54,12 @@ struct Config {
   int upload_wait_seconds = 20;  // for the probe, before an upload is answered 202
   std::int64_t upload_max_bytes = 17'179'869'184;  // 16 GiB
 
-  int max_open_jobs = 10'000;  // of one user
+  int max_open_jobs = 10'000;    // of one user
+  int max_running_segments = 0;  // of one user; 0: any number
 
   int workers = 1;         // inside `serve`
   int worker_threads = 0;  // inference threads of one worker; 0: one per core
-  int lease_seconds = 15;
+  int lease_seconds = 10;
   int sweep_seconds = 60;
   int segment_keep_seconds = 604'800;  // after the end of their job
 

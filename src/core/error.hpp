@@ -18,6 +18,7 @@ enum class ErrorCode {
   forbidden,
   not_found,
   conflict,
+  price_changed,
   precondition_failed,
   too_large,
   unsupported_media,
@@ -39,7 +40,7 @@ struct Error {
   ErrorCode code;
   std::string detail;
   std::vector<FieldError> fields{};
-  std::optional<Tokens> required{};   // insufficient_tokens only
+  std::optional<Tokens> required{};   // insufficient_tokens and price_changed only
   std::optional<Tokens> available{};  // insufficient_tokens only
   std::optional<int> retry_after{};   // seconds; too_many_requests only
 };

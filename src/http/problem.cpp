@@ -28,6 +28,8 @@ Kind kind_of(ErrorCode code) {
       return {403, "forbidden", "Forbidden"};
     case ErrorCode::not_found:
       return {404, "not-found", "Not found"};
+    case ErrorCode::price_changed:
+      return {409, "price-changed", "Price changed"};
     case ErrorCode::conflict:
       return {409, "conflict", "Conflict"};
     case ErrorCode::precondition_failed:

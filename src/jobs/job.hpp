@@ -32,18 +32,25 @@ constexpr bool has_ended(JobStatus status) {
 
 // What keeps a job that is not being worked on.
 enum class WaitingFor {
+  turn,    // other work goes first
+  limit,   // its user has as many segments under way as it may
   worker,  // none that is at work can do it
   disk,    // the database's disk is full
   retry,   // an attempt failed, and the next one comes later
 };
 template <>
 struct Words<WaitingFor> {
-  static constexpr std::pair<WaitingFor, std::string_view> all[]{
-      {WaitingFor::worker, "worker"}, {WaitingFor::disk, "disk"}, {WaitingFor::retry, "retry"}};
+  static constexpr std::pair<WaitingFor, std::string_view> all[]{{WaitingFor::turn, "turn"},
+                                                                 {WaitingFor::limit, "limit"},
+                                                                 {WaitingFor::worker, "worker"},
+                                                                 {WaitingFor::disk, "disk"},
+                                                                 {WaitingFor::retry, "retry"}};
 };
 struct Waiting {
   WaitingFor reason = WaitingFor::worker;
   std::string detail;
+  // Of other jobs, that are worked on before its first, or in part before it: about so many.
+  std::int64_t images_ahead = 0;
 };
 
 struct Job {
@@ -53,6 +60,7 @@ struct Job {
   VideoId video;
   JobStatus status = JobStatus::pending;
   boost::json::value params;
+  int priority = 0;          // among its user's jobs
   int image_count = 0;       // selected frames
   int done = 0;              // processed, segments under way included
   Tokens price;              // per image, as of acceptance

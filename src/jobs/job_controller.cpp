@@ -15,6 +15,7 @@ json::object job_json(const Job& job) {
                       {"dataset_id", job.dataset.to_string()},
                       {"video_id", job.video.to_string()},
                       {"status", to_text(job.status)},
+                      {"priority", job.priority},
                       {"params", job.params},
                       {"progress", json::object{{"done", job.done}, {"total", job.image_count}}},
                       {"cost", json_tokens(job.cost)},
@@ -23,7 +24,8 @@ json::object job_json(const Job& job) {
                       {"carbon_grams", job.carbon_grams}};
   if (job.waiting) {
     object.emplace("waiting", json::object{{"for", to_text(job.waiting->reason)},
-                                           {"detail", job.waiting->detail}});
+                                           {"detail", job.waiting->detail},
+                                           {"images_ahead", job.waiting->images_ahead}});
   }
   if (job.error) {
     object.emplace("error", *job.error);
@@ -54,6 +56,15 @@ Result<JobRequest> job_request(const json::value& body) {
     return invalid("/video_ids", "Give either dataset_id or video_ids.");
   }
   JobRequest request{DatasetId{}, object.at("params").as_object()};
+  if (const auto* priority = object.if_contains("priority")) {
+    request.priority = json::value_to<int>(*priority);
+  }
+  if (const auto* most = object.if_contains("max_cost")) {
+    request.max_cost = Tokens::parse(json_text(*most));
+    if (!request.max_cost) {
+      return invalid("/max_cost", "An amount of tokens has three decimals at most.");
+    }
+  }
   if (dataset != nullptr) {
     request.videos = id_at<DatasetId>(*dataset);
   } else {
@@ -127,6 +138,23 @@ awaitable<Result<Response>> get_job(JobService& jobs, Request& request) {
   co_return http::json_response(200, job_json(*job));
 }
 
+awaitable<Result<Response>> abort_jobs(JobService& jobs, Request& request) {
+  JobFilter filter;
+  const auto& object = request.body.as_object();
+  if (const auto* status = object.if_contains("status")) {
+    filter.status = from_text<JobStatus>(std::string_view{status->as_string()});
+  }
+  if (const auto* dataset = object.if_contains("dataset_id")) {
+    filter.dataset = id_at<DatasetId>(*dataset);
+  }
+  if (const auto* video = object.if_contains("video_id")) {
+    filter.video = id_at<VideoId>(*video);
+  }
+  const auto aborted = co_await jobs.abort_matching(request.user(), filter);
+  co_return http::json_response(
+      200, json::object{{"aborted", aborted.count}, {"refunded", json_tokens(aborted.refunded)}});
+}
+
 awaitable<Result<Response>> abort_job(JobService& jobs, Request& request) {
   const auto job = co_await jobs.abort(request.user(), request.id<JobId>());
   if (!job) {
@@ -153,6 +181,7 @@ void add_job_routes(OnceRoutes& routes, JobService& jobs, json::value pipelines)
   on("listJobs", list_jobs);
   on("getJob", get_job);
   on("abortJob", abort_job);
+  on("abortJobs", abort_jobs);
 }
 
 }  // namespace infernode

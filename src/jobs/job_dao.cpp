@@ -10,14 +10,14 @@ using db::Statement;
 
 constexpr db::Text kColumns{
     R"sql(job."id", job."dataset_id", job."user_id", job."video_id", job."status", job."params",
-         job."images", job."price", job."cost", job."carbon_footprint", job."energy_joules",
+         job."priority", job."images", job."price", job."cost", job."carbon_footprint", job."energy_joules",
          job."carbon_grams", job."error", job."attempt", job."created_at", job."updated_at",
          job."started_at", job."finished_at")sql"};
 // A segment under way counts with what it has reported so far.
 constexpr db::Text kDone{
     R"sql(job."done" + CASE WHEN job."finished_at" IS NULL THEN coalesce(
            (SELECT sum("progress") FROM "Segments"
-             WHERE "job_id" = job."id" AND "state" = 'LEASED'), 0) ELSE 0 END AS done)sql"};
+             WHERE "user_id" = job."user_id" AND "job_id" = job."id" AND "state" = 'LEASED'), 0) ELSE 0 END AS done)sql"};
 
 constexpr Statement kInsert{"jobs.insert", sql<R"sql(
   WITH wanted AS (
@@ -31,9 +31,9 @@ constexpr Statement kInsert{"jobs.insert", sql<R"sql(
      ORDER BY dataset."id", video."id"
   )
   INSERT INTO "InferenceJobs" AS job ("id", "dataset_id", "user_id", "video_id", "params", "images",
-                                      "segments_left", "price", "cost")
+                                      "segments_left", "price", "cost", "priority")
   SELECT wanted.id, video."dataset_id", $1, video."id", wanted.params::json, wanted.images,
-         wanted.segments, wanted.price, wanted.cost
+         wanted.segments, wanted.price, wanted.cost, $9
     FROM wanted JOIN video ON video."id" = wanted.video_id
   RETURNING )sql",
                                                kColumns, R"sql(, 0 AS done)sql">};
@@ -59,12 +59,21 @@ constexpr Statement kList{"jobs.list", sql<R"sql(
    ORDER BY job."created_at" DESC, job."id" DESC LIMIT $7
 )sql">};
 constexpr Statement kCountOpen{"jobs.count_open", R"sql(
-  SELECT count(*) AS open FROM "InferenceJobs"
+  SELECT count(*) AS open, (SELECT "max_open_jobs" FROM "Users" WHERE "id" = $1) AS most
+    FROM "InferenceJobs"
    WHERE "user_id" = $1 AND "status" IN ('PENDING', 'RUNNING')
 )sql"};
 constexpr Statement kListOpen{"jobs.list_open", R"sql(
   SELECT "id" FROM "InferenceJobs"
    WHERE "dataset_id" = $1 AND "status" IN ('PENDING', 'RUNNING') ORDER BY "id"
+)sql"};
+constexpr Statement kLockMatching{"jobs.lock_matching", R"sql(
+  SELECT "id" FROM "InferenceJobs"
+   WHERE "user_id" = $1 AND "status" IN ('PENDING', 'RUNNING')
+     AND ($2::text IS NULL OR "status" = $2::"enum_InferenceJobs_status")
+     AND ($3::uuid IS NULL OR "dataset_id" = $3)
+     AND ($4::uuid IS NULL OR "video_id" = $4)
+   ORDER BY "id" FOR UPDATE
 )sql"};
 constexpr Statement kLockRunning{"jobs.lock_running", R"sql(
   SELECT "price" FROM "InferenceJobs" WHERE "id" = $1 AND "status" IN ('PENDING', 'RUNNING')
@@ -134,6 +143,7 @@ Job job_from_row(const db::Row& row) {
           .video = row.get<VideoId>("video_id"),
           .status = row.get<JobStatus>("status"),
           .params = boost::json::parse(row.get<std::string>("params")),
+          .priority = row.get<int>("priority"),
           .image_count = row.get<int>("images"),
           .done = row.get<int>("done"),
           .price = row.get<Tokens>("price"),
@@ -165,8 +175,8 @@ UnclearedJob uncleared_from_row(const db::Row& row) {
 
 }  // namespace
 
-void insert(db::Transaction& transaction, UserId user, const std::vector<NewJob>& jobs,
-            std::vector<Job>& added) {
+void insert(db::Transaction& transaction, UserId user, int priority,
+            const std::vector<NewJob>& jobs, std::vector<Job>& added) {
   std::vector<JobId> ids;
   std::vector<VideoId> videos;
   std::vector<std::string> params;
@@ -184,7 +194,7 @@ void insert(db::Transaction& transaction, UserId user, const std::vector<NewJob>
     costs.push_back(job.cost);
   }
   transaction.queue(
-      db::command(kInsert, user, ids, videos, params, images, segments, prices, costs),
+      db::command(kInsert, user, ids, videos, params, images, segments, prices, costs, priority),
       [&added](const db::Rows& rows) { added = rows.all(job_from_row); });
 }
 
@@ -192,9 +202,11 @@ void lock_adding(db::Transaction& transaction, UserId user) {
   transaction.queue(kLockAdding, user);
 }
 
-void count_open(db::Transaction& transaction, UserId user, std::int64_t& open) {
-  transaction.queue(db::command(kCountOpen, user),
-                    [&open](const db::Rows& rows) { open = rows.one().get<std::int64_t>("open"); });
+void count_open(db::Transaction& transaction, UserId user, OpenJobs& open) {
+  transaction.queue(db::command(kCountOpen, user), [&open](const db::Rows& rows) {
+    const auto row = rows.one();
+    open = {row.get<std::int64_t>("open"), row.get<std::optional<int>>("most")};
+  });
 }
 
 asio::awaitable<std::optional<Job>> find(db::Executor& executor, UserId user, JobId id) {
@@ -208,6 +220,13 @@ asio::awaitable<std::vector<Job>> list(db::Executor& executor, UserId user, JobF
       co_await executor.execute(kList, user, filter.status, filter.dataset, filter.video,
                                 time_before(after), id_before(after), limit);
   co_return rows.all(job_from_row);
+}
+
+asio::awaitable<std::vector<JobId>> lock_matching(db::Transaction& transaction, UserId user,
+                                                  JobFilter filter) {
+  const db::Rows rows = co_await transaction.execute(kLockMatching, user, filter.status,
+                                                     filter.dataset, filter.video);
+  co_return rows.all(id_from_row);
 }
 
 asio::awaitable<std::vector<JobId>> list_open(db::Executor& executor, DatasetId dataset) {

@@ -16,15 +16,23 @@ namespace asio = boost::asio;
 
 // Adds jobs of one user; `added`, which must live until the transaction's next round trip, gets
 // them then, in no order. Those whose video is not the user's are left out.
-void insert(db::Transaction& transaction, UserId user, const std::vector<NewJob>& jobs,
-            std::vector<Job>& added);
+void insert(db::Transaction& transaction, UserId user, int priority,
+            const std::vector<NewJob>& jobs, std::vector<Job>& added);
 // Keeps other requests of the user from adding jobs until the transaction ends.
 void lock_adding(db::Transaction& transaction, UserId user);
-// How many jobs of a user have not ended; `open` gets it with the next round trip.
-void count_open(db::Transaction& transaction, UserId user, std::int64_t& open);
+// How many jobs of a user have not ended, and how many may at a time if the user has a limit of its
+// own; `open` gets it with the next round trip.
+struct OpenJobs {
+  std::int64_t count = 0;
+  std::optional<int> most;
+};
+void count_open(db::Transaction& transaction, UserId user, OpenJobs& open);
 asio::awaitable<std::optional<Job>> find(db::Executor& executor, UserId user, JobId id);
 asio::awaitable<std::vector<Job>> list(db::Executor& executor, UserId user, JobFilter filter,
                                        std::optional<Cursor> after, int limit);
+// Ids of a user's jobs that have not ended and match, locked until the transaction ends.
+asio::awaitable<std::vector<JobId>> lock_matching(db::Transaction& transaction, UserId user,
+                                                  JobFilter filter);
 // Ids of a dataset's jobs that have not ended.
 asio::awaitable<std::vector<JobId>> list_open(db::Executor& executor, DatasetId dataset);
 

@@ -19,12 +19,17 @@ struct JobEnd {
   std::optional<std::string> refund_note{};
 };
 
+struct EndedJobs {
+  std::vector<JobId> jobs;
+  Tokens refunded;  // in all
+};
+
 // The only way in which a job ends, in the caller's transaction: locks, status, hold, refund. A job
 // that failed gives back its whole price, every other what was not processed. Of `jobs` those that
-// have not ended yet end; returns which. The number of round trips does not depend on how many
+// have not ended yet end; returns them. The number of round trips does not depend on how many
 // there are, and the time that the jobs are locked not on how many segments they have: JobClearing
 // frees what the segments stored afterwards.
-asio::awaitable<std::vector<JobId>> end_jobs(db::Transaction& transaction, CreditService& credits,
-                                             std::vector<JobId> jobs, JobEnd end);
+asio::awaitable<EndedJobs> end_jobs(db::Transaction& transaction, CreditService& credits,
+                                    std::vector<JobId> jobs, JobEnd end);
 
 }  // namespace infernode

@@ -23,17 +23,41 @@ JobEnd aborted() {
 
 Waiting waiting_of(const segment_dao::FirstWaiting& first) {
   if (first.paused) {
-    return {WaitingFor::disk, "Workers take no work at the moment: " + *first.paused};
+    return {WaitingFor::disk, "Workers take no work at the moment: " + *first.paused, 0};
   }
   if (!first.offered) {
-    return {WaitingFor::worker, first.needs.empty()
-                                    ? std::string{"No worker is at work."}
-                                    : fmt::format("No worker that is at work offers {}.",
-                                                  fmt::join(first.needs, ", "))};
+    return {WaitingFor::worker,
+            first.needs.empty()
+                ? std::string{"No worker is at work."}
+                : fmt::format("No worker that is at work offers {}.", fmt::join(first.needs, ", ")),
+            0};
   }
   return {WaitingFor::retry,
           fmt::format("An attempt failed{}; the next one comes in {} s.",
-                      first.error ? " (" + *first.error + ")" : "", first.seconds)};
+                      first.error ? " (" + *first.error + ")" : "", first.seconds),
+          0};
+}
+
+// What others are served until this user has got through its own jobs before this one and has its
+// turn: a segment each time that their pass comes first, but no more than they have. Segments are
+// taken to be as long as this job's.
+std::int64_t images_of_others_ahead(const std::vector<turn_dao::Line>& everybody, UserId user,
+                                    const segment_dao::FirstWaiting& first) {
+  const auto own = std::find_if(everybody.begin(), everybody.end(),
+                                [user](const auto& line) { return line.user == user; });
+  if (own == everybody.end()) {
+    return 0;  // not in the line yet: it was looked at before
+  }
+  const std::int64_t images = std::max(first.images, 1);
+  const std::int64_t turn = own->pass + (first.own_ahead + images - 1) / images * own->stride;
+  std::int64_t ahead = 0;
+  for (const auto& line : everybody) {
+    if (line.user != user && line.pass < turn) {
+      const std::int64_t segments = (turn - line.pass + line.stride - 1) / line.stride;
+      ahead += std::min(line.images, segments * images);
+    }
+  }
+  return ahead;
 }
 
 }  // namespace
@@ -59,13 +83,13 @@ struct JobService::Plan {
 
 JobService::JobService(db::Pool& database, VideoService& videos, CreditService& credits,
                        const PipelineCatalogue& pipelines, const inference::ModelCatalogue& models,
-                       int max_open_jobs)
+                       JobLimits limits)
     : database_{database},
       videos_{videos},
       credits_{credits},
       pipelines_{pipelines},
       models_{models},
-      max_open_jobs_{max_open_jobs} {}
+      limits_{limits} {}
 
 asio::awaitable<Result<JobService::Plan>> JobService::plan(db::Executor& executor, UserId user,
                                                            JobRequest request, bool with_segments) {
@@ -138,15 +162,23 @@ asio::awaitable<Result<AcceptedJobs>> JobService::create(db::Transaction& transa
   // Three round trips for any number of jobs: what is read, what is written, and the commit.
   Tokens available;
   credits_.read_balance(transaction, user, available);
+  const int priority = request.priority;
+  const auto max_cost = request.max_cost;
   auto planned = co_await plan(transaction, user, std::move(request), true);
   if (!planned) {
     co_return planned.error();
+  }
+  if (max_cost && *max_cost < planned->cost) {
+    Error error{ErrorCode::price_changed,
+                "This costs " + planned->cost.to_string() + " tokens, more than max_cost."};
+    error.required = planned->cost;
+    co_return error;
   }
   // Known to be too little before anything is written; what is not is found by the holds below.
   if (available < planned->cost) {
     co_return insufficient_tokens(planned->cost, available);
   }
-  std::int64_t open = 0;
+  job_dao::OpenJobs open;
   std::vector<Job> added;
   std::vector<NewHold> holds;
   for (const auto& job : planned->jobs) {
@@ -155,14 +187,16 @@ asio::awaitable<Result<AcceptedJobs>> JobService::create(db::Transaction& transa
   }
   job_dao::lock_adding(transaction, user);
   job_dao::count_open(transaction, user, open);
-  job_dao::insert(transaction, user, planned->jobs, added);
-  segment_dao::insert(transaction, planned->segments);
+  job_dao::insert(transaction, user, priority, planned->jobs, added);
+  segment_dao::insert(transaction, user, priority, limits_.running_segments, planned->segments);
   // All jobs before any hold: everybody locks a dataset before a user.
   const auto held = co_await credits_.hold(transaction, user, std::move(holds));
-  if (open + static_cast<std::int64_t>(planned->jobs.size()) > max_open_jobs_) {
-    co_return Error{ErrorCode::conflict,
-                    "You have " + std::to_string(open) + " jobs that wait or run, and may have " +
-                        std::to_string(max_open_jobs_) + "; let some end first."};
+  const int most = open.most.value_or(limits_.open_jobs);
+  if (open.count + static_cast<std::int64_t>(planned->jobs.size()) > most) {
+    co_return Error{
+        ErrorCode::conflict,
+        fmt::format("You have {} jobs that wait or run, and may have {}; let some end first.",
+                    open.count, most)};
   }
   if (!held) {
     co_return held.error();
@@ -184,12 +218,53 @@ asio::awaitable<Result<Job>> JobService::find(UserId user, JobId id) {
     co_return not_found();
   }
   if (!has_ended(job->status)) {
-    const auto first = co_await segment_dao::find_waiting(database_, id, kWorkerSilenceSeconds);
-    if (first && (first->paused || !first->offered || first->seconds > 0)) {
-      job->waiting = waiting_of(*first);
-    }
+    job->waiting = co_await find_waiting(user, id);
   }
   co_return std::move(*job);
+}
+
+asio::awaitable<std::optional<Waiting>> JobService::find_waiting(UserId user, JobId id) {
+  const auto first = co_await segment_dao::find_waiting(database_, id, kWorkerSilenceSeconds);
+  if (!first) {
+    co_return std::nullopt;
+  }
+  if (first->paused || !first->offered || first->seconds > 0) {
+    co_return waiting_of(*first);
+  }
+  if (first->urgent) {
+    co_return std::nullopt;  // next
+  }
+  const auto everybody = co_await line();
+  const auto ahead = first->own_ahead + images_of_others_ahead(*everybody, user, *first);
+  if (first->running_limit) {
+    co_return Waiting{
+        WaitingFor::limit,
+        fmt::format("You have {} parts of jobs under way, as many as you may have at a "
+                    "time.",
+                    *first->running_limit),
+        ahead};
+  }
+  if (ahead == 0) {
+    co_return std::nullopt;
+  }
+  co_return Waiting{WaitingFor::turn,
+                    first->own_ahead == 0
+                        ? fmt::format("About {} images of others go first.", ahead)
+                    : first->own_ahead == ahead
+                        ? fmt::format("{} images of your other jobs go first.", ahead)
+                        : fmt::format("About {} images go first, {} of them of your other jobs.",
+                                      ahead, first->own_ahead),
+                    ahead};
+}
+
+asio::awaitable<std::shared_ptr<const std::vector<turn_dao::Line>>> JobService::line() {
+  const auto now = std::chrono::steady_clock::now();
+  if (!line_ || now - line_seen_ > std::chrono::seconds{1}) {
+    auto lines = co_await turn_dao::list(database_);
+    line_ = std::make_shared<const std::vector<turn_dao::Line>>(std::move(lines));
+    line_seen_ = now;
+  }
+  co_return line_;
 }
 
 asio::awaitable<std::vector<Job>> JobService::list(UserId user, JobFilter filter,
@@ -206,7 +281,7 @@ asio::awaitable<Result<Job>> JobService::abort(UserId user, JobId id) {
     auto transaction = co_await database_.begin();
     std::vector<JobId> wanted{id};
     const auto ended = co_await end_jobs(transaction, credits_, std::move(wanted), aborted());
-    if (ended.empty()) {
+    if (ended.jobs.empty()) {
       const auto now = co_await job_dao::find(transaction, user, id);
       co_return Error{ErrorCode::conflict, fmt::format("The job has ended already: {}.",
                                                        to_text(now ? now->status : job->status))};
@@ -214,6 +289,14 @@ asio::awaitable<Result<Job>> JobService::abort(UserId user, JobId id) {
     co_await transaction.commit();
   }
   co_return co_await find(user, id);
+}
+
+asio::awaitable<JobService::AbortedJobs> JobService::abort_matching(UserId user, JobFilter filter) {
+  auto transaction = co_await database_.begin();
+  auto open = co_await job_dao::lock_matching(transaction, user, filter);
+  const auto ended = co_await end_jobs(transaction, credits_, std::move(open), aborted());
+  co_await transaction.commit();
+  co_return AbortedJobs{static_cast<std::int64_t>(ended.jobs.size()), ended.refunded};
 }
 
 asio::awaitable<void> JobService::abort_all(db::Transaction& transaction, DatasetId dataset) {

@@ -2,7 +2,9 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/json.hpp>
+#include <chrono>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -14,6 +16,7 @@
 #include "db/pool.hpp"
 #include "jobs/job.hpp"
 #include "jobs/segment.hpp"
+#include "jobs/turn_dao.hpp"
 #include "pipelines/pipeline.hpp"
 #include "videos/video_service.hpp"
 
@@ -23,6 +26,14 @@ namespace infernode {
 struct JobRequest {
   std::variant<DatasetId, std::vector<VideoId>> videos;
   boost::json::object params;  // unchecked
+  int priority = 0;            // -10 to 10, among the user's own jobs; the highest first
+  std::optional<Tokens> max_cost{};
+};
+
+// Of one user, unless it has limits of its own.
+struct JobLimits {
+  int open_jobs = 10'000;                 // that wait or run
+  std::optional<int> running_segments{};  // none: any number
 };
 
 struct Quote {
@@ -46,11 +57,11 @@ class JobService {
 public:
   JobService(db::Pool& database, VideoService& videos, CreditService& credits,
              const PipelineCatalogue& pipelines, const inference::ModelCatalogue& models,
-             int max_open_jobs);
+             JobLimits limits);
 
   asio::awaitable<Result<Quote>> quote(UserId user, JobRequest request);
   // In the caller's transaction: puts the price on hold and queues the jobs, all or none. conflict
-  // when the user would have more than `max_open_jobs` that have not ended.
+  // when the user would have more that have not ended than it may; price_changed above `max_cost`.
   asio::awaitable<Result<AcceptedJobs>> create(db::Transaction& transaction, UserId user,
                                                JobRequest request);
   // With what it waits for.
@@ -58,6 +69,12 @@ public:
   asio::awaitable<std::vector<Job>> list(UserId user, JobFilter filter, PageRequest page);
   // Ends a job that has not ended; images not processed are refunded. conflict once it has ended.
   asio::awaitable<Result<Job>> abort(UserId user, JobId id);
+  // All of a user's that have not ended and match, together.
+  struct AbortedJobs {
+    std::int64_t count = 0;
+    Tokens refunded;
+  };
+  asio::awaitable<AbortedJobs> abort_matching(UserId user, JobFilter filter);
   // In the caller's transaction: aborts every job of a dataset that has not ended.
   asio::awaitable<void> abort_all(db::Transaction& transaction, DatasetId dataset);
   // Where a frame's image lies in the ZIP of a result made before there was an index.
@@ -77,7 +94,14 @@ private:
   CreditService& credits_;
   const PipelineCatalogue& pipelines_;
   const inference::ModelCatalogue& models_;
-  int max_open_jobs_;
+  // What keeps a job that is not being worked on; nullopt when nothing does.
+  asio::awaitable<std::optional<Waiting>> find_waiting(UserId user, JobId id);
+  // Everybody in the line, as of less than a second ago.
+  asio::awaitable<std::shared_ptr<const std::vector<turn_dao::Line>>> line();
+
+  JobLimits limits_;
+  std::shared_ptr<const std::vector<turn_dao::Line>> line_;
+  std::chrono::steady_clock::time_point line_seen_{};
 };
 
 }  // namespace infernode

@@ -3,6 +3,7 @@
 // Method: the real services on a database of their own, whose clock the test moves.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -318,7 +319,7 @@ TEST_F(Queue, ManyJobsEndTogether) {
 TEST_F(Queue, TheLimitOfOpenJobsHoldsForRequestsAtOnce) {
   const auto made = services_.make_job({.frame_count = 60});
   JobService strict{services_.pool,      services_.videos, services_.credits,
-                    services_.pipelines, services_.models, 3};
+                    services_.pipelines, services_.models, JobLimits{.open_jobs = 3}};
   int accepted = 0;
   int refused = 0;
   const auto ask = [&]() -> asio::awaitable<void> {
@@ -374,6 +375,161 @@ TEST_F(Queue, WorkersAreWokenWhenThereIsWork) {
   EXPECT_EQ(heard(), 0);  // the assembly waits for the other
   EXPECT_TRUE(services_.complete(second));
   EXPECT_EQ(heard(), 1);
+}
+
+// B3: a user with much queued does not delay another's by more than a segment a worker.
+TEST_F(Queue, UsersTakeTurns) {
+  const auto heavy = services_.make_job({.frame_count = 5000});
+  const auto light = services_.make_job({.frame_count = 150});  // two segments
+  std::vector<UserId> order;
+  for (int i = 0; i < 6; ++i) {
+    order.push_back(services_.claim().value().user);
+  }
+  EXPECT_EQ(std::count(order.begin(), order.begin() + 4, light.user), 2);
+  EXPECT_EQ(std::count(order.begin(), order.end(), light.user), 2);
+  EXPECT_EQ(services_.find(heavy).status, JobStatus::running);
+}
+
+TEST_F(Queue, AWeightIsAShare) {
+  const auto one = services_.make_job({.frame_count = 5000});
+  services_.database.sql("UPDATE \"Users\" SET weight = 3");
+  const auto three = services_.make_job_of(one.user, one.video);  // its weight is seen now
+  static_cast<void>(three);
+  const auto other = services_.make_job({.frame_count = 5000});
+  int others = 0;
+  for (int i = 0; i < 40; ++i) {
+    others += services_.claim().value().user == other.user ? 1 : 0;
+  }
+  EXPECT_GE(others, 9);
+  EXPECT_LE(others, 11);
+}
+
+// Among a user's own jobs; others do not wait for it.
+TEST_F(Queue, PriorityOrdersAUsersOwnJobs) {
+  const auto made = services_.make_job({.frame_count = 300});
+  const auto other = services_.make_job({.frame_count = 300});
+  EXPECT_EQ(services_.claim().value().job, made.job);
+  const auto urgent = services_.make_job_of(made.user, made.video, {}, 5);
+  const auto later = services_.make_job_of(made.user, made.video, {}, -5);
+  std::vector<JobId> own;
+  int others = 0;
+  while (const auto segment = services_.claim()) {
+    if (segment->user == other.user) {
+      ++others;
+    } else {
+      own.push_back(segment->job);
+    }
+  }
+  EXPECT_EQ(others, 4);
+  ASSERT_EQ(own.size(), 11U);
+  EXPECT_EQ(std::count(own.begin(), own.begin() + 4, urgent), 4);
+  EXPECT_EQ(std::count(own.begin() + 4, own.begin() + 7, made.job), 3);
+  EXPECT_EQ(std::count(own.begin() + 7, own.end(), later), 4);
+}
+
+TEST_F(Queue, ACapHoldsForAttemptsAfterALossToo) {
+  const auto user = services_.make_user();
+  services_.database.sql("UPDATE \"Users\" SET max_running_segments = 2");
+  const MadeJob made{user, services_.make_dataset(user), {}, {}};
+  const auto video = services_.make_video(made.dataset, 1000);
+  const auto job = services_.make_job_of(user, video);
+  const auto first = services_.claim().value();
+  const auto second = services_.claim().value();
+  EXPECT_FALSE(services_.claim());
+  const auto waiting = services_.make_job_of(user, video);
+  auto found = services_.find({user, made.dataset, video, waiting});
+  services_.database.run([&]() -> asio::awaitable<void> {
+    co_await services_.segments.report(services_.worker, std::nullopt);
+  });
+  found = services_.find({user, made.dataset, video, waiting});
+  ASSERT_TRUE(found.waiting);
+  EXPECT_EQ(found.waiting->reason, WaitingFor::limit);
+  EXPECT_EQ(found.waiting->images_ahead, 1000);
+  // Somebody else is not held up.
+  const auto other = services_.make_job({.frame_count = 60});
+  EXPECT_EQ(services_.claim().value().user, other.user);
+  EXPECT_TRUE(services_.complete(first));
+  const auto third = services_.claim().value();
+  EXPECT_EQ(third.job, job);
+  EXPECT_FALSE(services_.claim());
+  // Both are lost, and one has to wait until the other is done.
+  services_.database.pass_time(std::chrono::seconds{16});
+  std::vector<ClaimedSegment> again;
+  while (auto segment = services_.claim()) {
+    if (segment->user == user) {
+      again.push_back(std::move(*segment));
+    }
+  }
+  ASSERT_EQ(again.size(), 2U);
+  EXPECT_TRUE(again[0].id == second.id || again[0].id == third.id);
+  EXPECT_EQ(again[0].losses, 1);
+  EXPECT_EQ(again[1].losses, 1);
+}
+
+TEST_F(Queue, AJobSaysHowMuchGoesBefore) {
+  const auto heavy = services_.make_job({.frame_count = 5000});
+  const auto light = services_.make_job({.frame_count = 60});
+  EXPECT_TRUE(services_.claim());
+  services_.database.run([&]() -> asio::awaitable<void> {
+    co_await services_.segments.report(services_.worker, std::nullopt);
+  });
+  const auto second = services_.make_job_of(heavy.user, heavy.video);
+  const auto found = services_.find({heavy.user, heavy.dataset, heavy.video, second});
+  ASSERT_TRUE(found.waiting);
+  EXPECT_EQ(found.waiting->reason, WaitingFor::turn);
+  EXPECT_EQ(found.waiting->images_ahead, 5060);
+  EXPECT_FALSE(services_.find(light).waiting);  // the next
+}
+
+// Whoever has nothing waiting loses its place, and gets a new one with new work, also while others
+// abort theirs.
+TEST_F(Queue, AbortedWorkIsPassedOver) {
+  std::vector<MadeJob> aborted;
+  for (int i = 0; i < 20; ++i) {
+    aborted.push_back(services_.make_job({.frame_count = 150}));
+  }
+  const auto kept = services_.make_job({.frame_count = 60});
+  services_.database.run([&]() -> asio::awaitable<void> {
+    for (const auto& made : aborted) {
+      const auto job = co_await services_.jobs.abort(made.user, made.job);
+      EXPECT_TRUE(job);
+    }
+  });
+  EXPECT_EQ(services_.claim().value().job, kept.job);
+  EXPECT_FALSE(services_.claim());
+  const auto again = services_.make_job_of(aborted[3].user, aborted[3].video);
+  EXPECT_EQ(services_.claim().value().job, again);
+}
+
+// Claims of many at once: each segment once, none left.
+TEST_F(Queue, ClaimersAtOnceShareOutEverySegment) {
+  for (int i = 0; i < 3; ++i) {
+    services_.make_job({.frame_count = 3000});
+  }
+  const auto total =
+      services_.database.value("SELECT count(*) FROM \"Segments\" WHERE state = 'PENDING'");
+  std::vector<std::int64_t> claimed;
+  int running = 8;
+  for (int i = 0; i < 8; ++i) {
+    asio::co_spawn(
+        services_.database.context(),
+        [&]() -> asio::awaitable<void> {
+          while (const auto segment = co_await services_.segments.claim(services_.worker)) {
+            claimed.push_back(segment->id);
+          }
+          --running;
+        },
+        [](const std::exception_ptr& error) { EXPECT_FALSE(error); });
+  }
+  services_.database.run([&]() -> asio::awaitable<void> {
+    while (running > 0) {
+      asio::steady_timer timer{services_.database.context(), std::chrono::milliseconds{5}};
+      co_await timer.async_wait(asio::use_awaitable);
+    }
+  });
+  std::sort(claimed.begin(), claimed.end());
+  EXPECT_EQ(std::unique(claimed.begin(), claimed.end()), claimed.end());
+  EXPECT_EQ(std::to_string(claimed.size()), total);
 }
 
 }  // namespace

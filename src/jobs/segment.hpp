@@ -39,21 +39,13 @@ struct NewSegments {
   std::vector<SegmentPlan> segments;
 };
 
-// A segment that a worker holds by a lease, with all that it takes to work on it.
-struct ClaimedSegment {
-  std::int64_t id = 0;
-  LeaseToken lease;
-  JobId job;
+// What a worker must know of the job of a segment. All but `started_at` stays as it is.
+struct ClaimedJob {
   UserId user;
   VideoId video;
-  SegmentKind kind = SegmentKind::frames;
-  SegmentPlan plan;
-  int attempts = 0;  // this one included
-  int losses = 0;    // workers that held it and never came back
-  JobStatus job_status = JobStatus::pending;
   boost::json::object params;
-  std::optional<Timestamp> started_at;  // of the job
-  int job_image_count = 0;
+  std::optional<Timestamp> started_at;
+  int image_count = 0;
   BlobId file;
   std::int64_t file_bytes = 0;
   std::string file_sha256;  // lower-case hex
@@ -62,6 +54,17 @@ struct ClaimedSegment {
   double fps = 0;
   int frame_count = 0;
   std::vector<std::string> warnings;  // of the video
+};
+
+// A segment that a worker holds by a lease, with all that it takes to work on it.
+struct ClaimedSegment : ClaimedJob {
+  std::int64_t id = 0;
+  LeaseToken lease;
+  JobId job;
+  SegmentKind kind = SegmentKind::frames;
+  SegmentPlan plan;
+  int attempts = 0;  // this one included
+  int losses = 0;    // workers that held it and never came back
 };
 
 // What a finished segment of frames brought.

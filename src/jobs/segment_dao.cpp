@@ -8,56 +8,60 @@ namespace {
 namespace json = boost::json;
 using db::Statement;
 
-// $1..: one row a segment of frames, those of a job behind each other; $8, $9: the needs of a job.
+// $1 to $10: one row a segment of frames, those of a job behind each other; $11 to $13: the jobs.
+// Then their user takes its place in the line.
 constexpr Statement kInsert{"segments.insert", R"sql(
   WITH plan AS (
     SELECT * FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::integer[], $5::integer[],
                          $6::integer[], $7::bigint[], $8::bigint[], $9::bigint[], $10::float8[])
            AS plan (job_id, position, start_frame, end_frame, images, frame, pts, dts, byte, time)
-  ), job AS (
-    SELECT job_id, string_to_array(needs, E'\n') AS needs, segments
-      FROM unnest($11::uuid[], $12::text[], $13::integer[]) AS job (job_id, needs, segments)
+  ), wanted AS (
+    SELECT * FROM unnest($11::uuid[], $12::text[], $13::integer[]) AS job (job_id, needs, segments)
+  ), lane AS MATERIALIZED (
+    SELECT needs, "lane_of"(string_to_array(needs, E'\n')) AS frames,
+           "lane_of"((string_to_array(needs, E'\n'))[1:1]) AS assembly
+      FROM (SELECT DISTINCT needs FROM wanted ORDER BY needs) AS different
+  ), added AS (
+    INSERT INTO "Segments" ("job_id", "position", "kind", "start_frame", "end_frame", "images", "state",
+                            "keyframe_frame", "keyframe_pts", "keyframe_dts", "keyframe_position",
+                            "keyframe_time", "lane", "user_id", "rank", "urgent")
+    SELECT plan.job_id, plan.position, 'FRAMES'::"enum_Segments_kind", start_frame, end_frame, images,
+           'PENDING'::"enum_Segments_state", frame, pts, dts, byte, time, lane.frames, $14::uuid,
+           $15::integer, false
+      FROM plan JOIN wanted USING (job_id) JOIN lane USING (needs)
+    UNION ALL
+    SELECT job_id, segments, 'ASSEMBLY', 0, 0, 0, 'BLOCKED', NULL, NULL, NULL, NULL, NULL,
+           lane.assembly, $14, $15, true
+      FROM wanted JOIN lane USING (needs)
+     ORDER BY 1, 2
+    RETURNING "lane", "id", "urgent"
+  ), first AS (
+    SELECT "lane", min("id") - 1 AS after FROM added WHERE NOT "urgent" GROUP BY "lane"
   )
-  INSERT INTO "Segments" ("job_id", "position", "kind", "start_frame", "end_frame", "images", "state",
-                          "keyframe_frame", "keyframe_pts", "keyframe_dts", "keyframe_position",
-                          "keyframe_time", "needs")
-  SELECT plan.job_id, plan.position, 'FRAMES'::"enum_Segments_kind", start_frame, end_frame, images,
-         'PENDING'::"enum_Segments_state", frame, pts, dts, byte, time, job.needs
-    FROM plan JOIN job USING (job_id)
-  UNION ALL
-  SELECT job_id, segments, 'ASSEMBLY', 0, 0, 0, 'BLOCKED', NULL, NULL, NULL, NULL, NULL, needs[1:1]
-    FROM job
-   ORDER BY 1, 2
+  SELECT "join_line"($14, $15::smallint, array_agg("lane"), array_agg(after), $16) FROM first
+  HAVING count(*) > 0
 )sql"};
-// Segments of a job that has ended wait to be cancelled, and are passed over meanwhile.
 constexpr Statement kClaim{"segments.claim", R"sql(
-  WITH next AS (
-    SELECT segment."id", segment."state" = 'LEASED' AS lost
-      FROM "Segments" AS segment JOIN "InferenceJobs" AS job ON job."id" = segment."job_id"
-     WHERE segment."state" IN ('PENDING', 'LEASED') AND segment."claimable_at" <= "clock"()
-       AND segment."needs" <@ $4::text[] AND job."status" IN ('PENDING', 'RUNNING')
-     ORDER BY segment."id" LIMIT 1 FOR UPDATE OF segment SKIP LOCKED
-  ), claimed AS (
-    UPDATE "Segments" AS segment
-       SET "state" = 'LEASED', "lease_token" = $1, "worker" = $2, "progress" = 0,
-           "claimable_at" = "clock"() + make_interval(secs => $3),
-           -- Whoever held it and never came back did no attempt that counts.
-           "attempts" = "attempts" + CASE WHEN next.lost THEN 0 ELSE 1 END,
-           "losses" = "losses" + CASE WHEN next.lost THEN 1 ELSE 0 END
-      FROM next WHERE segment."id" = next."id"
-    RETURNING segment.*
-  )
-  SELECT claimed."id", claimed."job_id", claimed."kind", claimed."start_frame",
-         claimed."end_frame", claimed."images" AS segment_images, claimed."attempts",
-         claimed."losses", claimed."keyframe_frame", claimed."keyframe_pts", claimed."keyframe_dts",
-         claimed."keyframe_position", claimed."keyframe_time",
-         job."user_id", job."video_id", job."status", job."params", job."started_at", job."images",
+  SELECT * FROM "claim_segment"($1, $2, $3, $4, $5, $6)
+)sql"};
+constexpr Statement kFindJob{"segments.find_job", R"sql(
+  SELECT job."id", job."user_id", job."video_id", job."params", job."started_at", job."images",
          video."file", blob."size", encode(blob."sha256", 'hex') AS sha256, video."width",
          video."height", video."fps", video."frame_count", video."warnings"
-    FROM claimed
-    JOIN "InferenceJobs" AS job ON job."id" = claimed."job_id"
+    FROM "InferenceJobs" AS job
     JOIN "Videos" AS video ON video."id" = job."video_id"
     JOIN "Blobs" AS blob ON blob."id" = video."file"
+   WHERE job."id" = $1 AND job."status" IN ('PENDING', 'RUNNING')
+)sql"};
+// Whoever held it and never came back did no attempt that counts.
+constexpr Statement kRecoverLost{"segments.recover_lost", R"sql(
+  UPDATE "Segments"
+     SET "state" = 'PENDING', "urgent" = true, "lease_token" = NULL, "progress" = 0,
+         "claimable_at" = "clock"(), "attempts" = "attempts" - 1, "losses" = "losses" + 1
+   WHERE "id" IN (SELECT "id" FROM "Segments"
+                   WHERE "state" = 'LEASED' AND "claimable_at" <= "clock"()
+                   ORDER BY "claimable_at" LIMIT 1000 FOR UPDATE SKIP LOCKED)
+  RETURNING pg_notify('infernode_work', '')
 )sql"};
 constexpr Statement kRenewIfLeased{"segments.renew_if_leased", R"sql(
   UPDATE "Segments" AS segment
@@ -75,7 +79,7 @@ constexpr Statement kCompleteIfLeased{"segments.complete_if_leased", R"sql(
 )sql"};
 constexpr Statement kReleaseIfLeased{"segments.release_if_leased", R"sql(
   UPDATE "Segments"
-     SET "state" = 'PENDING', "lease_token" = NULL, "error" = $5, "progress" = 0,
+     SET "state" = 'PENDING', "urgent" = true, "lease_token" = NULL, "error" = $5, "progress" = 0,
          "claimable_at" = "clock"() + make_interval(secs => $3),
          "attempts" = "attempts" - CASE WHEN $4::boolean THEN 1 ELSE 0 END
    WHERE "id" = $1 AND "lease_token" = $2
@@ -87,16 +91,25 @@ constexpr Statement kUnblockAssemblyIfLast{"segments.unblock_assembly_if_last", 
   RETURNING pg_notify('infernode_work', '')
 )sql"};
 constexpr Statement kFindWaiting{"segments.find_waiting", R"sql(
-  SELECT segment."needs", segment."error",
+  SELECT lane."needs", segment."error", segment."urgent", segment."images",
          greatest(ceil(extract(epoch FROM segment."claimable_at" - "clock"())), 0)::integer AS seconds,
-         EXISTS (SELECT FROM "Workers" WHERE "offers" @> segment."needs"
+         EXISTS (SELECT FROM "Workers" WHERE "offers" @> lane."needs"
                     AND "heartbeat_at" > "clock"() - make_interval(secs => $2)) AS offered,
          (SELECT min("paused") FROM "Workers" WHERE "paused" IS NOT NULL
-             AND "heartbeat_at" > "clock"() - make_interval(secs => $2)) AS paused
+             AND "heartbeat_at" > "clock"() - make_interval(secs => $2)) AS paused,
+         CASE WHEN turn."parked" THEN turn."max_running" END AS running_limit,
+         coalesce((SELECT sum(other."images" - other."done") FROM "InferenceJobs" AS other
+            WHERE other."user_id" = job."user_id" AND other."status" IN ('PENDING', 'RUNNING')
+              AND (-other."priority", other."created_at", other."id")
+                  < (-job."priority", job."created_at", job."id")), 0) AS own_ahead
     FROM "Segments" AS segment
+    JOIN "InferenceJobs" AS job ON job."id" = segment."job_id"
+    JOIN "Lanes" AS lane ON lane."id" = segment."lane"
+    LEFT JOIN "Turns" AS turn ON turn."user_id" = job."user_id"
    WHERE segment."job_id" = $1 AND segment."state" = 'PENDING'
-     AND NOT EXISTS (SELECT FROM "Segments" WHERE "job_id" = $1 AND "state" = 'LEASED'
-                        AND "claimable_at" > "clock"())
+     AND NOT EXISTS (SELECT FROM "Segments" AS held
+                      WHERE held."user_id" = job."user_id" AND held."job_id" = $1
+                        AND held."state" = 'LEASED' AND held."claimable_at" > "clock"())
    ORDER BY segment."position" LIMIT 1
 )sql"};
 constexpr Statement kListFinished{"segments.list_finished", R"sql(
@@ -153,12 +166,10 @@ ClaimedSegment claimed_from_row(const db::Row& row, LeaseToken lease) {
   segment.id = row.get<std::int64_t>("id");
   segment.lease = lease;
   segment.job = row.get<JobId>("job_id");
-  segment.user = row.get<UserId>("user_id");
-  segment.video = row.get<VideoId>("video_id");
   segment.kind = row.get<SegmentKind>("kind");
   segment.plan.start_frame = row.get<int>("start_frame");
   segment.plan.end_frame = row.get<int>("end_frame");
-  segment.plan.image_count = row.get<int>("segment_images");
+  segment.plan.image_count = row.get<int>("images");
   if (const auto frame = row.get<std::optional<int>>("keyframe_frame")) {
     segment.plan.keyframe =
         media::Keyframe{*frame, row.get<std::int64_t>("keyframe_pts"),
@@ -168,25 +179,49 @@ ClaimedSegment claimed_from_row(const db::Row& row, LeaseToken lease) {
   }
   segment.attempts = row.get<int>("attempts");
   segment.losses = row.get<int>("losses");
-  segment.job_status = row.get<JobStatus>("status");
-  segment.params = json::parse(row.get<std::string>("params")).as_object();
-  segment.started_at = row.get<std::optional<Timestamp>>("started_at");
-  segment.job_image_count = row.get<int>("images");
-  segment.file = row.get<BlobId>("file");
-  segment.file_bytes = row.get<std::int64_t>("size");
-  segment.file_sha256 = row.get<std::string>("sha256");
-  segment.width = row.get<int>("width");
-  segment.height = row.get<int>("height");
-  segment.fps = row.get<double>("fps");
-  segment.frame_count = row.get<int>("frame_count");
-  segment.warnings = row.get<std::vector<std::string>>("warnings");
   return segment;
 }
 
+Claim claim_from_row(const db::Row& row, LeaseToken lease) {
+  Claim claim;
+  claim.pass = row.get<std::optional<std::int64_t>>("pass");
+  claim.urgent_since = row.get<std::optional<Timestamp>>("urgent_since");
+  if (row.get<std::optional<std::int64_t>>("id")) {
+    claim.segment = claimed_from_row(row, lease);
+  }
+  return claim;
+}
+
+ClaimedJob job_from_row(const db::Row& row) {
+  ClaimedJob job;
+  job.user = row.get<UserId>("user_id");
+  job.video = row.get<VideoId>("video_id");
+  job.params = json::parse(row.get<std::string>("params")).as_object();
+  job.started_at = row.get<std::optional<Timestamp>>("started_at");
+  job.image_count = row.get<int>("images");
+  job.file = row.get<BlobId>("file");
+  job.file_bytes = row.get<std::int64_t>("size");
+  job.file_sha256 = row.get<std::string>("sha256");
+  job.width = row.get<int>("width");
+  job.height = row.get<int>("height");
+  job.fps = row.get<double>("fps");
+  job.frame_count = row.get<int>("frame_count");
+  job.warnings = row.get<std::vector<std::string>>("warnings");
+  return job;
+}
+
 FirstWaiting waiting_from_row(const db::Row& row) {
-  return {row.get<std::vector<std::string>>("needs"), row.get<bool>("offered"),
-          row.get<int>("seconds"), row.get<std::optional<std::string>>("error"),
-          row.get<std::optional<std::string>>("paused")};
+  FirstWaiting first;
+  first.needs = row.get<std::vector<std::string>>("needs");
+  first.offered = row.get<bool>("offered");
+  first.urgent = row.get<bool>("urgent");
+  first.images = row.get<int>("images");
+  first.seconds = row.get<int>("seconds");
+  first.error = row.get<std::optional<std::string>>("error");
+  first.paused = row.get<std::optional<std::string>>("paused");
+  first.running_limit = row.get<std::optional<int>>("running_limit");
+  first.own_ahead = row.get<std::int64_t>("own_ahead");
+  return first;
 }
 
 FinishedSegment finished_from_row(const db::Row& row) {
@@ -207,7 +242,8 @@ FinishedSegment finished_from_row(const db::Row& row) {
 
 }  // namespace
 
-void insert(db::Transaction& transaction, const std::vector<NewSegments>& jobs) {
+void insert(db::Transaction& transaction, UserId user, int priority, std::optional<int> max_running,
+            const std::vector<NewSegments>& jobs) {
   std::vector<JobId> owners;
   std::vector<int> positions;
   std::vector<int> starts;
@@ -244,15 +280,27 @@ void insert(db::Transaction& transaction, const std::vector<NewSegments>& jobs) 
     counts.push_back(static_cast<int>(job.segments.size()));
   }
   transaction.queue(kInsert, owners, positions, starts, ends, images, frames, pts, dts, bytes,
-                    times, ids, needs, counts);
+                    times, ids, needs, counts, user, -priority, max_running);
 }
 
-asio::awaitable<std::optional<ClaimedSegment>> claim(db::Executor& executor, LeaseToken lease,
-                                                     std::string worker,
-                                                     std::vector<std::string> offers,
-                                                     int lease_seconds) {
-  const db::Rows rows = co_await executor.execute(kClaim, lease, worker, lease_seconds, offers);
-  co_return rows.optional([lease](const db::Row& row) { return claimed_from_row(row, lease); });
+asio::awaitable<std::optional<Claim>> claim(db::Executor& executor, LeaseToken lease,
+                                            std::string worker, std::vector<std::string> offers,
+                                            int lease_seconds, QueueHints hints) {
+  const db::Rows rows = co_await executor.execute(kClaim, lease, worker, lease_seconds, offers,
+                                                  hints.urgent_floor, hints.pass_floor);
+  co_return rows.optional([lease](const db::Row& row) { return claim_from_row(row, lease); });
+}
+
+db::Command find_job(JobId id) {
+  return db::command(kFindJob, id);
+}
+
+std::optional<ClaimedJob> claimed_job_from(const db::Rows& rows) {
+  return rows.optional(job_from_row);
+}
+
+db::Command recover_lost() {
+  return db::command(kRecoverLost);
 }
 
 db::Command renew_if_leased(std::int64_t id, LeaseToken lease, int lease_seconds, int progress) {
@@ -269,12 +317,9 @@ db::Command complete_if_leased(std::int64_t id, LeaseToken lease, const SegmentO
                      outcome.images_bytes, outcome.frames_blob, outcome.frames_bytes, index);
 }
 
-asio::awaitable<bool> release_if_leased(db::Executor& executor, std::int64_t id, LeaseToken lease,
-                                        int delay_seconds, bool uncounted,
-                                        std::optional<std::string> error) {
-  const db::Rows rows =
-      co_await executor.execute(kReleaseIfLeased, id, lease, delay_seconds, uncounted, error);
-  co_return rows.affected() == 1;
+db::Command release_if_leased(std::int64_t id, LeaseToken lease, int delay_seconds, bool uncounted,
+                              std::optional<std::string> error) {
+  return db::command(kReleaseIfLeased, id, lease, delay_seconds, uncounted, error);
 }
 
 void unblock_assembly_if_last(db::Transaction& transaction, JobId job) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "db/pool.hpp"
+#include "jobs/queue_hints.hpp"
 #include "jobs/segment.hpp"
 
 // Statements on "Segments", one a function. A lease is what fences them: whoever lost it changes
@@ -14,32 +15,48 @@ namespace infernode::segment_dao {
 
 namespace asio = boost::asio;
 
-// Each job's segments of frames, in order, and its assembly, which waits for them.
-void insert(db::Transaction& transaction, const std::vector<NewSegments>& jobs);
-// Takes the oldest segment that waits or whose lease has ended, of a job that has not, and that
-// needs nothing but `offers`.
-asio::awaitable<std::optional<ClaimedSegment>> claim(db::Executor& executor, LeaseToken lease,
-                                                     std::string worker,
-                                                     std::vector<std::string> offers,
-                                                     int lease_seconds);
+// Each job's segments of frames, in order, and its assembly, which waits for them; all of one user,
+// who takes a place in the line. `max_running`: segments at once, unless the user has a limit of
+// its own; none: any number. Whoever adds work for the same user waits until the transaction ends.
+void insert(db::Transaction& transaction, UserId user, int priority, std::optional<int> max_running,
+            const std::vector<NewSegments>& jobs);
+
+struct Claim {
+  std::optional<ClaimedSegment> segment;  // without its job; none: ask again
+  // What it was found by; see QueueHints.
+  std::optional<std::int64_t> pass;
+  std::optional<Timestamp> urgent_since;
+};
+// The next segment that needs nothing but `offers`; nullopt: none waits.
+asio::awaitable<std::optional<Claim>> claim(db::Executor& executor, LeaseToken lease,
+                                            std::string worker, std::vector<std::string> offers,
+                                            int lease_seconds, QueueHints hints);
+// What a claimed segment's job says; nothing once it has ended.
+db::Command find_job(JobId id);
+std::optional<ClaimedJob> claimed_job_from(const db::Rows& rows);
+// Segments whose lease has ended wait again, up to 1000 of them; wakes workers.
+db::Command recover_lost();
 // False, too, when the job has ended.
 db::Command renew_if_leased(std::int64_t id, LeaseToken lease, int lease_seconds, int progress);
 // Nothing when the lease is lost.
 db::Command complete_if_leased(std::int64_t id, LeaseToken lease, const SegmentOutcome& outcome);
 // Gives the segment back; it can be claimed after `delay_seconds`. With `uncounted` the attempt did
 // not happen.
-asio::awaitable<bool> release_if_leased(db::Executor& executor, std::int64_t id, LeaseToken lease,
-                                        int delay_seconds, bool uncounted,
-                                        std::optional<std::string> error);
+db::Command release_if_leased(std::int64_t id, LeaseToken lease, int delay_seconds, bool uncounted,
+                              std::optional<std::string> error);
 // Does nothing while the job has segments of frames left; wakes workers when it does.
 void unblock_assembly_if_last(db::Transaction& transaction, JobId job);
 // What keeps the first segment of a job that waits; nullopt when none waits or one is worked on.
 struct FirstWaiting {
   std::vector<std::string> needs;
   bool offered = false;               // some worker that is at work offers all of them
+  bool urgent = false;                // goes before whatever is not
+  int images = 0;                     // of the segment
   int seconds = 0;                    // until it can be claimed; 0: now
   std::optional<std::string> error;   // of its last attempt
   std::optional<std::string> paused;  // why workers take no work
+  std::optional<int> running_limit;   // segments under way that the user has, and may have
+  std::int64_t own_ahead = 0;         // images of the user's own jobs that go before
 };
 asio::awaitable<std::optional<FirstWaiting>> find_waiting(db::Executor& executor, JobId job,
                                                           int heartbeat_seconds);

@@ -1,33 +1,85 @@
 #include "jobs/segment_service.hpp"
 
+#include <algorithm>
+
 #include "core/log.hpp"
 #include "jobs/assembly_dao.hpp"
 #include "jobs/job_dao.hpp"
 #include "jobs/job_ending.hpp"
 #include "jobs/queue_dao.hpp"
 #include "jobs/segment_dao.hpp"
+#include "jobs/turn_dao.hpp"
 #include "jobs/worker_dao.hpp"
 
 namespace infernode {
 
 asio::awaitable<std::optional<ClaimedSegment>> SegmentService::claim(WorkerInfo worker) {
   for (;;) {
-    auto segment = co_await segment_dao::claim(database_, LeaseToken::random(), worker.name,
-                                               worker.offers(), lease_seconds_);
-    if (segment && segment->losses > kMaxLosses) {
-      co_await fail_job(*segment, "Workers ended unexpectedly while working on this job.");
-      continue;
+    const auto claim = co_await segment_dao::claim(database_, LeaseToken::random(), worker.name,
+                                                   worker.offers(), lease_seconds_, hints_);
+    if (!claim) {
+      co_return std::nullopt;
     }
-    if (segment && segment->job_status == JobStatus::pending) {
-      // Not in the same transaction: it would take the segment's lock before the job's. Should we
-      // die in between, the next claim does it.
-      std::vector<db::Command> commands;
-      commands.push_back(job_dao::mark_running(segment->job));
-      co_await database_.execute_all(std::move(commands));
-      segment->job_status = JobStatus::running;
+    if (!claim->segment) {
+      continue;  // somebody's work had just come to its end
+    }
+    if (claim->pass) {
+      hints_.found_turn(*claim->pass);
+    }
+    if (claim->urgent_since) {
+      hints_.found_urgent(*claim->urgent_since);
+    }
+    ClaimedSegment segment{*claim->segment};
+    if (!co_await add_job(segment)) {
+      continue;  // the job ended meanwhile, and its segments are cancelled
+    }
+    if (segment.losses > kMaxLosses) {
+      co_await fail_job(segment, "Workers ended unexpectedly while working on this job.");
+      continue;
     }
     co_return segment;
   }
+}
+
+asio::awaitable<bool> SegmentService::add_job(ClaimedSegment& segment) {
+  const auto known = jobs_.find(segment.job.value);
+  if (known != jobs_.end() && segment.kind == SegmentKind::frames) {
+    static_cast<ClaimedJob&>(segment) = known->second;
+    co_return true;
+  }
+  // Not in the claim's transaction: it would take the segment's lock before the job's. Should we
+  // die in between, whoever claims the segment then does it.
+  std::vector<db::Command> commands;
+  commands.push_back(job_dao::mark_running(segment.job));
+  commands.push_back(segment_dao::find_job(segment.job));
+  const auto results = co_await database_.execute_all(std::move(commands));
+  auto job = segment_dao::claimed_job_from(results[1]);
+  if (!job) {
+    co_return false;
+  }
+  static_cast<ClaimedJob&>(segment) = *job;
+  if (jobs_.size() >= kRememberedJobs) {
+    jobs_.clear();
+  }
+  jobs_.insert_or_assign(segment.job.value, std::move(*job));
+  co_return true;
+}
+
+asio::awaitable<std::chrono::duration<double>> SegmentService::tend_queue(
+    std::vector<std::string> offers) {
+  std::vector<db::Command> commands;
+  commands.push_back(segment_dao::recover_lost());
+  commands.push_back(turn_dao::unpark_all());
+  commands.push_back(turn_dao::delete_idle());
+  commands.push_back(turn_dao::look(std::move(offers)));
+  const auto results = co_await database_.execute_all(std::move(commands));
+  const auto look = turn_dao::look_from(results.back());
+  hints_ = look.hints;
+  const std::chrono::duration<double> usual{kTendSeconds};
+  co_return look.seconds_to_expiry
+      ? std::clamp(std::chrono::duration<double>{*look.seconds_to_expiry},
+                   std::chrono::duration<double>{0.01}, usual)
+      : usual;
 }
 
 asio::awaitable<bool> SegmentService::renew(WorkerInfo worker, ClaimedSegment segment,
@@ -73,6 +125,7 @@ asio::awaitable<std::optional<Tokens>> SegmentService::complete(ClaimedSegment s
   const auto earned = job->price * outcome.processed;
   credits_.settle(transaction, segment.job, earned);
   segment_dao::unblock_assembly_if_last(transaction, segment.job);
+  transaction.queue(turn_dao::unpark(segment.user));
   co_await transaction.commit();
   co_return earned;
 }
@@ -84,8 +137,7 @@ asio::awaitable<void> SegmentService::fail(ClaimedSegment segment, std::string r
     co_return;
   }
   const int delay_seconds = 2 * segment.attempts * segment.attempts;
-  co_await segment_dao::release_if_leased(database_, segment.id, segment.lease, delay_seconds,
-                                          false, std::move(reason));
+  co_await release(std::move(segment), delay_seconds, false, std::move(reason));
 }
 
 asio::awaitable<void> SegmentService::fail_job(ClaimedSegment segment, std::string reason) {
@@ -99,9 +151,6 @@ asio::awaitable<void> SegmentService::fail_job(ClaimedSegment segment, std::stri
   if (!job_dao::running_from(results[0]) || results[1].affected() != 1) {
     co_return;
   }
-  if (segment.job_status == JobStatus::pending) {
-    transaction.queue(job_dao::mark_running(segment.job));  // only what runs can fail
-  }
   JobEnd end{.status = JobStatus::failed, .error = reason, .refund_note = "the job failed"};
   std::vector<JobId> jobs{segment.job};
   co_await end_jobs(transaction, credits_, std::move(jobs), std::move(end));
@@ -110,11 +159,20 @@ asio::awaitable<void> SegmentService::fail_job(ClaimedSegment segment, std::stri
 }
 
 asio::awaitable<void> SegmentService::give_back(ClaimedSegment segment, int delay_seconds) {
-  const bool released = co_await segment_dao::release_if_leased(
-      database_, segment.id, segment.lease, delay_seconds, true, std::nullopt);
+  const bool released = co_await release(std::move(segment), delay_seconds, true, std::nullopt);
   if (released && delay_seconds == 0) {
     co_await job_dao::notify_workers(database_);
   }
+}
+
+asio::awaitable<bool> SegmentService::release(ClaimedSegment segment, int delay_seconds,
+                                              bool uncounted, std::optional<std::string> error) {
+  std::vector<db::Command> commands;
+  commands.push_back(segment_dao::release_if_leased(segment.id, segment.lease, delay_seconds,
+                                                    uncounted, std::move(error)));
+  commands.push_back(turn_dao::unpark(segment.user));
+  const auto results = co_await database_.execute_all(std::move(commands));
+  co_return results.front().affected() == 1;
 }
 
 asio::awaitable<bool> SegmentService::hold(db::Transaction& transaction,
@@ -203,7 +261,7 @@ asio::awaitable<bool> SegmentService::complete_job(ClaimedSegment segment, int p
   }
   JobEnd end{
       .status = JobStatus::completed,
-      .refund_note = std::to_string(segment.job_image_count - processed) + " images not processed"};
+      .refund_note = std::to_string(segment.image_count - processed) + " images not processed"};
   std::vector<JobId> jobs{segment.job};
   co_await end_jobs(transaction, credits_, std::move(jobs), std::move(end));
   // Of segments that a version before this one finished, the job has not counted the grams yet.

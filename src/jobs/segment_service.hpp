@@ -1,7 +1,9 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,6 +12,7 @@
 #include "credits/credit_service.hpp"
 #include "db/pool.hpp"
 #include "jobs/assembly.hpp"
+#include "jobs/queue_hints.hpp"
 #include "jobs/queue_state.hpp"
 #include "jobs/segment.hpp"
 #include "jobs/worker_info.hpp"
@@ -24,12 +27,20 @@ public:
   static constexpr int kMaxAttempts = 3;
   // Workers that held a segment and never came back; such a one may well be what ends them.
   static constexpr int kMaxLosses = 10;
+  // Between two looks at the queue as a whole.
+  static constexpr double kTendSeconds = 1;
 
   SegmentService(db::Pool& database, CreditService& credits, BlobStore& blobs, int lease_seconds)
       : database_{database}, credits_{credits}, blobs_{blobs}, lease_seconds_{lease_seconds} {}
 
-  // The next segment that this worker can work on; nullopt when there is none.
+  // The next segment that this worker can work on, fairly between users; nullopt when there is
+  // none. Retries and assemblies go first.
   asio::awaitable<std::optional<ClaimedSegment>> claim(WorkerInfo worker);
+  // What every process does for the queue all the time: segments whose worker did not come back
+  // wait again, users get into the line again, and claims of workers with these offers look where
+  // there is something. Returns in how many seconds to do it again: when the next lease ends, or
+  // after kTendSeconds.
+  asio::awaitable<std::chrono::duration<double>> tend_queue(std::vector<std::string> offers);
   // Heartbeat of a worker that works. False when the lease is lost or the job has ended: stop.
   asio::awaitable<bool> renew(WorkerInfo worker, ClaimedSegment segment, int progress);
   // Heartbeat of a worker that does not; `paused`: why it takes no work.
@@ -76,11 +87,19 @@ private:
   // is lost.
   asio::awaitable<bool> hold(db::Transaction& transaction, const ClaimedSegment& segment);
   asio::awaitable<void> fail_job(ClaimedSegment segment, std::string reason);
+  asio::awaitable<bool> release(ClaimedSegment segment, int delay_seconds, bool uncounted,
+                                std::optional<std::string> error);
+  // Adds what the segment's job says; false when it has ended. The job is RUNNING then.
+  asio::awaitable<bool> add_job(ClaimedSegment& segment);
+
+  static constexpr std::size_t kRememberedJobs = 128;
 
   db::Pool& database_;
   CreditService& credits_;
   BlobStore& blobs_;
   int lease_seconds_;
+  QueueHints hints_;
+  std::map<boost::uuids::uuid, ClaimedJob> jobs_;  // claimed from lately
 };
 
 }  // namespace infernode

@@ -49,7 +49,7 @@ Services::Services(int connections)
              }},
       videos{pool, datasets, blobs,
              [this](VideoId video) { return clearing.delete_segments_of(video); }},
-      jobs{pool, videos, credits, pipelines, models, 10'000},
+      jobs{pool, videos, credits, pipelines, models, JobLimits{}},
       clearing{pool, blobs, kKeepSeconds},
       segments{pool, credits, blobs, kLeaseSeconds},
       results{pool, jobs, blobs},
@@ -110,12 +110,12 @@ MadeJob Services::make_job(const JobSpec& spec) {
   return made;
 }
 
-JobId Services::make_job_of(UserId user, VideoId video, json::object params) {
+JobId Services::make_job_of(UserId user, VideoId video, json::object params, int priority) {
   params.emplace("pipeline", "detect");
   JobId id;
   database.run([&]() -> asio::awaitable<void> {
     auto transaction = co_await pool.begin();
-    JobRequest request{std::vector<VideoId>{video}, params};
+    JobRequest request{std::vector<VideoId>{video}, params, priority};
     const auto accepted = co_await jobs.create(transaction, user, std::move(request));
     if (!accepted) {
       throw std::runtime_error(accepted.error().detail);
@@ -128,7 +128,10 @@ JobId Services::make_job_of(UserId user, VideoId video, json::object params) {
 
 std::optional<ClaimedSegment> Services::claim() {
   std::optional<ClaimedSegment> segment;
-  database.run([&]() -> asio::awaitable<void> { segment = co_await segments.claim(worker); });
+  database.run([&]() -> asio::awaitable<void> {
+    co_await segments.tend_queue(worker.offers());
+    segment = co_await segments.claim(worker);
+  });
   return segment;
 }
 

@@ -49,7 +49,7 @@ public:
                      const std::vector<std::byte>& file = std::vector<std::byte>(1000));
   // Accepted by the service, so paid for and planned.
   MadeJob make_job(const JobSpec& spec = {});
-  JobId make_job_of(UserId user, VideoId video, boost::json::object params = {});
+  JobId make_job_of(UserId user, VideoId video, boost::json::object params = {}, int priority = 0);
   // As a worker with every model would claim; nullopt when there is nothing.
   std::optional<ClaimedSegment> claim();
   // What a worker would store of the segment, `bytes` for each frame.

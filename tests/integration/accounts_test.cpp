@@ -432,6 +432,28 @@ TEST_F(Administration, DisablesAUserAndChangesRolesAtOnce) {
   }
 }
 
+TEST_F(Administration, SetsAUsersShareAndLimits) {
+  TestUser user{*server_};
+  const auto path = "/admin/users/" + user.id();
+  const auto changed = admin_->call(
+      200, "PATCH", path,
+      json::object{{"weight", 2.5}, {"max_running_segments", 3}, {"max_open_jobs", 0}});
+  EXPECT_EQ(json::value_to<double>(changed.at("weight")), 2.5);
+  EXPECT_EQ(integer(changed, "max_running_segments"), 3);
+  EXPECT_FALSE(changed.at("disabled").as_bool());
+  const auto footage = user.with_footage("clip");
+  user.call(409, "POST", "/jobs",
+            json::object{{"video_ids", json::array{footage.video}},
+                         {"params", json::object{{"pipeline", "detect"}}}});
+  const auto reset = admin_->call(200, "PATCH", path, json::object{{"max_open_jobs", nullptr}});
+  EXPECT_TRUE(reset.at("max_open_jobs").is_null());
+  EXPECT_EQ(integer(reset, "max_running_segments"), 3);
+  for (const char* wrong : {R"({"weight":0})", R"({"weight":101})", R"({"weight":null})",
+                            R"({"max_running_segments":0})", R"({"max_open_jobs":-1})"}) {
+    EXPECT_EQ(admin_->send("PATCH", path, wrong).status, 422) << wrong;
+  }
+}
+
 TEST_F(Administration, IsNeverLeftToNobody) {
   admin_->call(409, "PATCH", "/admin/users/" + admin_->id(), json::object{{"role", "user"}});
   admin_->call(409, "PATCH", "/admin/users/" + admin_->id(), json::object{{"disabled", true}});

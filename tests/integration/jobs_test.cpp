@@ -228,6 +228,40 @@ TEST_F(Jobs, AreAbortedWithARefundOfWhatWasNotDone) {
   expect_sound_ledger();
 }
 
+TEST_F(Jobs, AreAbortedByFilterAndQueuedUpToAPrice) {
+  TestUser user{*server_};
+  TestUser other{*server_};
+  const auto footage = user.with_footage("clip");
+  const auto video = footage.video;
+  auto request = detect(video);
+  request["max_cost"] = 0.239;
+  const auto dearer = user.send("POST", "/jobs", json_text(request));
+  EXPECT_EQ(dearer.status, 409);
+  const auto problem = json::parse(dearer.body);
+  EXPECT_EQ(text(problem, "type"), "/problems/price-changed");
+  EXPECT_EQ(json_text(problem.at("required")), "0.24");
+  request["max_cost"] = 0.2399;
+  EXPECT_EQ(user.send("POST", "/jobs", json_text(request)).status, 422);
+  request["max_cost"] = 0.24;
+  request["priority"] = 11;
+  EXPECT_EQ(user.send("POST", "/jobs", json_text(request)).status, 422);
+  request["priority"] = -3;
+  const auto accepted = user.call(201, "POST", "/jobs", request);
+  EXPECT_EQ(integer(accepted.at("jobs").at(0), "priority"), -3);
+  start(user, video);
+  const json::object elsewhere{{"video_id", footage.dataset}};
+  EXPECT_EQ(integer(user.call(200, "POST", "/jobs/abort", elsewhere), "aborted"), 0);
+  const json::object all{{"dataset_id", footage.dataset}};
+  EXPECT_EQ(integer(other.call(200, "POST", "/jobs/abort", all), "aborted"), 0);
+  EXPECT_EQ(other.send("POST", "/jobs/abort", R"({"status":"FAILED"})").status, 422);
+  const auto before = user.balance();
+  const auto aborted = user.call(200, "POST", "/jobs/abort", all);
+  EXPECT_EQ(integer(aborted, "aborted"), 2);
+  EXPECT_EQ(Tokens::parse(json_text(aborted.at("refunded"))).value() + before, user.balance());
+  EXPECT_EQ(integer(user.call(200, "POST", "/jobs/abort", json::object{}), "aborted"), 0);
+  expect_sound_ledger();
+}
+
 TEST_F(Jobs, AreAcceptedAllOrNone) {
   TestUser user{*server_};
   const auto footage = user.with_footage("a");

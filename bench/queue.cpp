@@ -1,0 +1,276 @@
+// What the queue costs beyond PostgreSQL itself.
+//
+// Service: SegmentService with 8 claimers, each claiming a segment and completing it (without
+// outputs), which is a claim and a transaction that counts, settles and adds progress. pgbench: a
+// plain queue on the same rows with the same commits: the oldest segment by SKIP LOCKED, then the
+// same completion, at the same number of connections, prepared. At 1,000 and at WAITING waiting
+// segments; rounds alternate, medians are compared.
+//
+// Then what one claim takes, alone, by number of users and of waiting segments, and after CLAIMS
+// claims during which a snapshot was held, so that nothing could be vacuumed away.
+//
+// Usage: bench_queue [ROUNDS] [WAITING] [CLAIMS]
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cstdio>
+#include <fstream>
+
+#include "audit/audit_service.hpp"
+#include "blobs/postgres_chunks.hpp"
+#include "core/process.hpp"
+#include "credits/credit_service.hpp"
+#include "db/conninfo.hpp"
+#include "db/embedded_server.hpp"
+#include "jobs/segment_dao.hpp"
+#include "jobs/segment_service.hpp"
+#include "testing/test_server.hpp"
+
+namespace {
+
+using namespace infernode;  // NOLINT(google-build-using-namespace): a program, not a library
+using Clock = std::chrono::steady_clock;
+
+constexpr int kConnections = 8;
+constexpr int kSegmentsPerJob = 100;
+constexpr int kLeaseSeconds = 3600;
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+// `waiting` segments of `users` users, and nothing else in the queue. Jobs have as many segments as
+// usual, or fewer where there are more users than that.
+void fill(test::TestServer& server, int users, int waiting) {
+  const int per_job = std::clamp(waiting / users, 1, kSegmentsPerJob);
+  server.sql(R"(TRUNCATE "Users", "Blobs", "Turns" CASCADE)");
+  server.sql(fmt::format(
+      R"(INSERT INTO "Users" (id, email, password)
+           SELECT gen_random_uuid(), 'bench' || n || '@example.com', 'x' FROM generate_series(1, {0}) AS n;
+         INSERT INTO "Datasets" (user_id, name) SELECT id, 'set' FROM "Users";
+         INSERT INTO "Blobs" (id, size, sha256) SELECT id, 1, sha256('') FROM "Datasets";
+         INSERT INTO "Videos" (dataset_id, file, name, frame_count) SELECT id, id, 'v', 1 FROM "Datasets";
+         INSERT INTO "InferenceJobs" (dataset_id, user_id, video_id, status, params, images, segments_left,
+                                      price, cost, started_at)
+           SELECT dataset_id, user_id, video.id, 'RUNNING', '{{"pipeline": "detect"}}', {1}, {1}, 0.002,
+                  0.002 * {1}, now()
+             FROM generate_series(1, {2}) AS n, "Videos" AS video JOIN "Datasets" AS d ON d.id = dataset_id;
+         INSERT INTO "Holds" (job_id, user_id, held) SELECT id, user_id, cost FROM "InferenceJobs";
+         INSERT INTO "Segments" (job_id, position, end_frame, images, user_id, lane)
+           SELECT job.id, n, 1, 1, user_id, "lane_of"(ARRAY['pipeline:detect'])
+             FROM "InferenceJobs" AS job, generate_series(1, {1}) AS n ORDER BY job.id, n;
+         INSERT INTO "Turns" (user_id, pass, stride, lanes, ranks, afters)
+           SELECT id, 0, 1000000, ARRAY["lane_of"(ARRAY['pipeline:detect'])], '{{0}}', '{{0}}' FROM "Users")",
+      users, per_job, std::max(1, waiting / users / per_job)));
+  server.sql("VACUUM (ANALYZE)");
+}
+
+// Everything that waited waits again.
+void refill(test::TestServer& server) {
+  server.sql(
+      R"(UPDATE "Segments" SET state = 'PENDING', lease_token = NULL, processed = 0, urgent = false;
+         UPDATE "Holds" SET settled = 0;
+         UPDATE "Turns" SET lanes = ARRAY["lane_of"(ARRAY['pipeline:detect'])], ranks = '{0}', afters = '{0}')");
+  server.sql("VACUUM \"Segments\", \"InferenceJobs\", \"Holds\", \"Turns\"");
+}
+
+// The services over a database.
+struct Queue {
+  explicit Queue(const std::string& conninfo, int connections = kConnections)
+      : pool{context.get_executor(), conninfo, connections} {}
+  ~Queue() { pool.close(); }
+  Queue(const Queue&) = delete;
+  Queue& operator=(const Queue&) = delete;
+
+  void run(const std::function<asio::awaitable<void>()>& body, int times = 1) {
+    std::exception_ptr failure;
+    int running = times;
+    for (int i = 0; i < times; ++i) {
+      asio::co_spawn(context, body(), [&](const std::exception_ptr& error) {
+        failure = error ? error : failure;
+        if (--running == 0) {
+          context.stop();
+        }
+      });
+    }
+    context.restart();
+    context.run();
+    if (failure) {
+      std::rethrow_exception(failure);
+    }
+  }
+
+  asio::io_context context{1};
+  db::Pool pool;
+  PostgresChunks chunks{pool};
+  BlobStore blobs{pool, chunks};
+  AuditService audit{pool};
+  CreditService credits{pool, audit, PriceList{}};
+  SegmentService segments{pool, credits, blobs, kLeaseSeconds};
+  WorkerInfo worker{WorkerId::random(), "bench:1:1", "bench", "bench", {"cpu"}, {}, {"detect"}};
+};
+
+// Segments a second, claimed and completed.
+double run_service(const std::string& conninfo, int count) {
+  Queue queue{conninfo};
+  int left = count;
+  const auto begin = Clock::now();
+  queue.run(
+      [&]() -> asio::awaitable<void> {
+        while (left-- > 0) {
+          const auto segment = co_await queue.segments.claim(queue.worker);
+          if (!segment) {
+            throw std::runtime_error("the queue ran empty");
+          }
+          SegmentOutcome outcome;
+          outcome.processed = 1;
+          const auto earned = co_await queue.segments.complete(*segment, outcome);
+          if (!earned) {
+            throw std::runtime_error("a lease was lost");
+          }
+        }
+      },
+      kConnections);
+  return count / seconds_since(begin);
+}
+
+double run_pgbench(test::TestServer& server, const std::string& program, const std::string& socket,
+                   const std::filesystem::path& script, int count) {
+  server.sql(R"(CREATE INDEX bench_open ON "Segments" (id) WHERE state = 'PENDING')");
+  const auto result =
+      run_process({program, "-n", "-M", "prepared", "-c", std::to_string(kConnections), "-j", "2",
+                   "-t", std::to_string(count / kConnections), "-f", script.string(), "-h", socket,
+                   "-U", "postgres", "InferNode"});
+  server.sql("DROP INDEX bench_open");
+  const auto at = result.output.find("tps = ");
+  if (result.status != 0 || at == std::string::npos) {
+    throw std::runtime_error("pgbench: " + result.output);
+  }
+  return std::stod(result.output.substr(at + 6));
+}
+
+// Milliseconds a claim, median of the last `sample` of `count`, one after the other.
+double time_claims(Queue& queue, int count, int sample) {
+  std::vector<double> times;
+  queue.run([&]() -> asio::awaitable<void> {
+    QueueHints hints;
+    auto tended = Clock::now();
+    for (int i = 0; i < count; ++i) {
+      if (seconds_since(tended) > SegmentService::kTendSeconds) {
+        co_await queue.segments.tend_queue(queue.worker.offers());
+        tended = Clock::now();
+      }
+      const auto begin = Clock::now();
+      const auto claim =
+          co_await segment_dao::claim(queue.pool, LeaseToken::random(), queue.worker.name,
+                                      queue.worker.offers(), kLeaseSeconds, hints);
+      if (!claim || !claim->segment) {
+        throw std::runtime_error("the queue ran empty");
+      }
+      hints.found_turn(claim->pass.value_or(0));
+      if (i >= count - sample) {
+        times.push_back(1000 * seconds_since(begin));
+      }
+    }
+  });
+  return median(times);
+}
+
+constexpr const char* kRival =
+    R"(WITH hurry AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)), next AS (SELECT id FROM "Segments" WHERE state = 'PENDING' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) UPDATE "Segments" AS s SET state = 'LEASED', lease_token = gen_random_uuid(), worker = 'bench', claimable_at = now() + interval '1 h', attempts = attempts + 1 FROM next, hurry WHERE s.id = next.id RETURNING s.id, s.job_id, s.lease_token
+\gset
+BEGIN;
+SELECT price FROM "InferenceJobs" WHERE id = :'job_id' AND status IN ('PENDING', 'RUNNING') FOR UPDATE;
+UPDATE "Segments" SET state = 'DONE', lease_token = NULL, processed = 1, outcome = '{}' WHERE id = :id AND lease_token = :'lease_token';
+UPDATE "InferenceJobs" SET done = done + 1, segments_left = segments_left - 1, updated_at = now() WHERE id = :'job_id';
+UPDATE "Holds" SET settled = settled + 0.002 WHERE job_id = :'job_id';
+END;
+)";
+
+int measure(int rounds, int most, int claims) {
+  test::TestServer server{{{"INFERNODE_WORKERS", "0"}, {"INFERNODE_LOG_LEVEL", "warn"}}};
+  const auto script = server.folder() / "rival.sql";
+  std::ofstream{script} << kRival;
+  const auto bin = db::find_postgres({});
+  if (!bin) {
+    throw std::runtime_error("PostgreSQL's programs are not installed");
+  }
+  const std::string pgbench = (*bin / "pgbench").string();
+  const std::string socket = (server.folder() / "data/postgres-socket").string();
+  const std::string conninfo = db::conninfo_of({socket, 5432, "postgres", "", "InferNode"});
+  std::vector<std::string> ratios;
+  for (const int waiting : {1000, most}) {
+    const int count = std::min(waiting * 4 / 5, 8000);
+    fill(server, 10, waiting);
+    std::vector<double> service;
+    std::vector<double> rival;
+    for (int round = 0; round < rounds; ++round) {
+      service.push_back(run_service(conninfo, count));
+      if (waiting < 10 * count) {
+        refill(server);
+      }
+      rival.push_back(run_pgbench(server, pgbench, socket, script, count));
+      if (waiting < 10 * count) {
+        refill(server);
+      }
+      fmt::print("{} waiting, round {}: service {:.0f}, pgbench {:.0f} segments/s\n", waiting,
+                 round + 1, service.back(), rival.back());
+      std::fflush(stdout);
+    }
+    ratios.push_back(
+        fmt::format("claim and complete / pgbench with SKIP LOCKED, {} waiting = {:.2f}\n", waiting,
+                    median(service) / median(rival)));
+  }
+  double first = 0;
+  for (const auto& [users, waiting] :
+       std::vector<std::pair<int, int>>{{1, 1000}, {1, most}, {10'000, 20'000}, {10'000, most}}) {
+    fill(server, users, waiting);
+    Queue queue{conninfo, 1};
+    const double time = time_claims(queue, 900, 800);
+    first = first == 0 ? time : first;
+    fmt::print("a claim with {} users and {} waiting: {:.3f} ms, {:.2f} of the first\n", users,
+               waiting, time, time / first);
+    std::fflush(stdout);
+  }
+  for (const int users : {1, 1000}) {
+    fill(server, users, claims + 2000);
+    Queue queue{conninfo, 1};
+    const double before = time_claims(queue, 900, 800);
+    Queue other{conninfo, 1};
+    other.run([&]() -> asio::awaitable<void> {
+      auto connection = co_await other.pool.acquire();
+      co_await connection->run_script(
+          "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM \"Segments\"");
+      queue.context.restart();
+      const double after = time_claims(queue, claims, 800);
+      fmt::print("{} users, after {} claims under one snapshot: {:.3f} ms, {:.2f} of before\n",
+                 users, claims, after, after / before);
+      std::fflush(stdout);
+    });
+  }
+  for (const auto& ratio : ratios) {
+    fmt::print("{}", ratio);
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return measure(argc > 1 ? std::max(1, std::atoi(argv[1])) : 3,
+                   argc > 2 ? std::max(20'000, std::atoi(argv[2])) : 1'000'000,
+                   argc > 3 ? std::atoi(argv[3]) : 100'000);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "bench_queue: {}\n", error.what());
+    return 1;
+  }
+}
