@@ -41,7 +41,8 @@ CREATE INDEX "Turns_parked" ON "Turns" ("user_id") WHERE "parked";
 CREATE INDEX "Turns_idle" ON "Turns" ("pass") WHERE "lanes" = '{}' AND NOT "parked";
 
 -- The pass of whoever was served last. A sequence, since it is no part of any transaction: whoever
--- comes anew begins here, and with neither a debt nor a claim from the time before.
+-- comes anew begins half a stride behind it, in the middle of the others of the same weight, and with
+-- no claim from the time before.
 CREATE SEQUENCE "turn_clock" MINVALUE 0 START 0;
 
 ALTER TABLE "Segments"
@@ -108,6 +109,7 @@ DECLARE
   "turn"     "Turns"%ROWTYPE;
   "its"      RECORD;
   "position" INTEGER;
+  "waited"   BOOLEAN;
 BEGIN
   SELECT round(1000000 / "weight")::bigint AS stride,
          coalesce("max_running_segments", "most_running") AS max_running
@@ -118,6 +120,7 @@ BEGIN
     INSERT INTO "Turns" ("user_id", "pass", "stride", "lanes", "ranks", "afters")
     VALUES ("who", 0, "its"."stride", '{}', '{}', '{}') ON CONFLICT DO NOTHING;
   END LOOP;
+  "waited" := "turn"."lanes" <> '{}';
   FOR i IN 1 .. cardinality("new_lanes") LOOP
     "position" := array_position("turn"."lanes", "new_lanes"[i]);
     IF "position" IS NULL THEN
@@ -130,7 +133,9 @@ BEGIN
     END IF;
   END LOOP;
   UPDATE "Turns"
-     SET "pass" = greatest("turn"."pass", (SELECT "last_value" FROM "turn_clock")),
+     SET "pass" = CASE WHEN "waited" THEN "turn"."pass"
+                       ELSE greatest("turn"."pass",
+                                     (SELECT "last_value" FROM "turn_clock") + "its"."stride" / 2) END,
          "stride" = "its"."stride", "max_running" = "its"."max_running", "lanes" = "turn"."lanes",
          "ranks" = "turn"."ranks", "afters" = "turn"."afters"
    WHERE "user_id" = "who";

@@ -1,8 +1,8 @@
 // Goal: every user that has work gets its share of the segments, whoever else has how much.
 // Method: a simulation. Workers that each take some seconds of simulated time for a segment claim
-// by the real statements on a real database; work arrives at random and in bursts. At each claim
-// every user with waiting work is owed its weight's part of one segment; what it is owed and what
-// it got are compared all along.
+// by the real statements on a real database; work arrives at random and in bursts. What each user
+// got is compared all along with a fluid server that gives all who have work their part of it at
+// the same time (generalized processor sharing: Parekh and Gallager, 1993).
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -10,6 +10,7 @@
 #include <map>
 #include <queue>
 #include <random>
+#include <set>
 
 #include "jobs/segment_dao.hpp"
 #include "testing/services.hpp"
@@ -34,9 +35,54 @@ struct SimulatedUser {
   std::string id;
   double weight = 1;
   int waiting = 0;
-  double owed = 0;  // since it has had waiting work
   double got = 0;
-  double since = 0;  // seconds: its last segment was claimed then, or its work came
+  double added = 0;
+  double fluid_finish = 0;  // of all its work, in the fluid server's virtual time
+  double since = 0;         // seconds: its last segment was claimed then, or its work came
+};
+
+// Serves every user that has work left, each by its weight, all at the same time.
+class FluidServer {
+public:
+  explicit FluidServer(std::vector<SimulatedUser>& users) : users_{users} {}
+
+  void add(std::size_t number, int segments) {
+    auto& user = users_[number];
+    if (user.fluid_finish > now_) {
+      busy_.erase({user.fluid_finish, number});
+    } else {
+      user.fluid_finish = now_;
+      weight_ += user.weight;
+    }
+    user.added += segments;
+    user.fluid_finish += segments / user.weight;
+    busy_.emplace(user.fluid_finish, number);
+  }
+  // One segment, between all of them.
+  void serve() {
+    double left = 1;
+    while (!busy_.empty()) {
+      const auto [finish, number] = *busy_.begin();
+      const double needed = (finish - now_) * weight_;
+      if (needed > left) {
+        now_ += left / weight_;
+        return;
+      }
+      left -= needed;
+      now_ = finish;
+      busy_.erase(busy_.begin());
+      weight_ = busy_.empty() ? 0 : weight_ - users_[number].weight;
+    }
+  }
+  double given(const SimulatedUser& user) const {
+    return user.added - std::max(0.0, user.fluid_finish - now_) * user.weight;
+  }
+
+private:
+  std::vector<SimulatedUser>& users_;
+  std::set<std::pair<double, std::size_t>> busy_;  // by when they have nothing left
+  double now_ = 0;
+  double weight_ = 0;
 };
 
 class FairQueue : public testing::TestWithParam<Scenario> {
@@ -51,7 +97,6 @@ protected:
              SELECT id, id, id, 'v', 1 FROM "Datasets")",
         scenario.unequal ? "1 << (n % 3)" : "1", scenario.users));
     for (const auto& row : services_.database.sql("SELECT id, weight FROM \"Users\"")) {
-      by_id_[row[0]] = users_.size();
       SimulatedUser user;
       user.id = row[0];
       user.weight = std::stod(row[1]);
@@ -59,11 +104,13 @@ protected:
     }
   }
   // As POST /jobs does, but for the money.
-  void add_job(SimulatedUser& user, int segments, double now) {
-    services_.database.sql(fmt::format(
+  void add_job(std::size_t number, int segments, double now) {
+    auto& user = users_[number];
+    const auto job = JobId::random().to_string();
+    arriving_ += fmt::format(
         R"(WITH job AS (
-             INSERT INTO "InferenceJobs" (dataset_id, user_id, video_id, params, images)
-               SELECT id, user_id, id, '{{}}', {1} FROM "Datasets" WHERE user_id = '{0}'
+             INSERT INTO "InferenceJobs" (id, dataset_id, user_id, video_id, params, images)
+               SELECT '{2}', id, user_id, id, '{{}}', {1} FROM "Datasets" WHERE user_id = '{0}'
              RETURNING id, user_id
            ), added AS (
              INSERT INTO "Segments" (job_id, position, user_id, lane)
@@ -71,14 +118,21 @@ protected:
                  FROM job, generate_series(1, {1}) AS n ORDER BY n
              RETURNING id, lane
            )
-           SELECT "join_line"('{0}', 0::smallint, array_agg(DISTINCT lane), ARRAY[min(id) - 1], NULL) FROM added)",
-        user.id, segments));
-    if (user.waiting == 0) {
-      user.owed = 0;
-      user.got = 0;
-      user.since = now;
+           SELECT "join_line"('{0}', 0::smallint, array_agg(DISTINCT lane), ARRAY[min(id) - 1], NULL) FROM added;
+)",
+        user.id, segments, job);
+    if (arriving_.size() > 500'000) {
+      arrive();
     }
+    owners_[job] = number;
+    user.since = user.waiting == 0 ? now : user.since;
     user.waiting += segments;
+    fluid_.add(number, segments);
+  }
+  void arrive() {
+    if (!arriving_.empty()) {
+      services_.database.sql(std::exchange(arriving_, {}));
+    }
   }
   // Whose segment it was; nullptr when nothing waits.
   asio::awaitable<SimulatedUser*> claim() {
@@ -90,18 +144,16 @@ protected:
         co_return nullptr;
       }
       if (claim->segment) {
-        std::vector<db::Command> commands;
-        commands.push_back(segment_dao::find_job(claim->segment->job));
-        const auto job = co_await services_.pool.execute_all(std::move(commands));
-        const auto found = segment_dao::claimed_job_from(job[0]);
-        co_return &users_[by_id_.at(found.value().user.to_string())];
+        co_return &users_[owners_.at(claim->segment->job.to_string())];
       }
     }
   }
 
   Services services_;
   std::vector<SimulatedUser> users_;
-  std::map<std::string, std::size_t> by_id_;
+  std::string arriving_;  // statements
+  FluidServer fluid_{users_};
+  std::map<std::string, std::size_t> owners_;  // of jobs
 };
 
 TEST_P(FairQueue, GivesEachUserItsShare) {
@@ -131,19 +183,16 @@ TEST_P(FairQueue, GivesEachUserItsShare) {
   double longest_wait = 0;
   int claims = 0;
   std::size_t next = 0;
-  double weights = 0;  // of all with waiting work
   for (;;) {
     double now = free_at.top();
     free_at.pop();
     for (; next < arrivals.size() && arrivals[next].first <= now; ++next) {
-      auto& user = users_[arrivals[next].second];
-      weights += user.waiting == 0 ? user.weight : 0;
-      add_job(user, 1 + length(random), now);
+      add_job(arrivals[next].second, 1 + length(random), now);
     }
+    arrive();
     SimulatedUser* served = nullptr;
     services_.database.run([&]() -> asio::awaitable<void> { served = co_await claim(); });
     if (served == nullptr) {
-      EXPECT_EQ(weights, 0) << "work is left";
       if (next == arrivals.size()) {
         break;
       }
@@ -151,23 +200,13 @@ TEST_P(FairQueue, GivesEachUserItsShare) {
       continue;
     }
     ++claims;
-    for (auto& user : users_) {
-      if (user.waiting > 0) {
-        user.owed += user.weight / weights;
-      }
-    }
+    fluid_.serve();
+    lag = std::max(lag, fluid_.given(*served) - served->got);
     ++served->got;
+    lead = std::max(lead, served->got - fluid_.given(*served));
     longest_wait = std::max(longest_wait, now - served->since);
     served->since = now;
-    if (--served->waiting == 0) {
-      weights -= served->weight;
-    }
-    for (const auto& user : users_) {
-      if (user.waiting > 0) {
-        lag = std::max(lag, user.owed - user.got);
-        lead = std::max(lead, user.got - user.owed);
-      }
-    }
+    --served->waiting;
     free_at.push(now + duration(random));
   }
   int starved = 0;
