@@ -51,33 +51,37 @@ double seconds_since(Clock::time_point begin) {
 // usual, or fewer where there are more users than that.
 void fill(test::TestServer& server, int users, int waiting) {
   const int per_job = std::clamp(waiting / users, 1, kSegmentsPerJob);
-  server.sql(R"(TRUNCATE "Users", "Blobs", "Turns" CASCADE)");
+  // The ledger keeps users and jobs of before; nothing of them waits any more.
+  server.sql(R"(TRUNCATE "Segments", "Turns"; DROP TABLE IF EXISTS bench_users)");
   server.sql(fmt::format(
-      R"(INSERT INTO "Users" (id, email, password)
-           SELECT gen_random_uuid(), 'bench' || n || '@example.com', 'x' FROM generate_series(1, {0}) AS n;
-         INSERT INTO "Datasets" (user_id, name) SELECT id, 'set' FROM "Users";
-         INSERT INTO "Blobs" (id, size, sha256) SELECT id, 1, sha256('') FROM "Datasets";
-         INSERT INTO "Videos" (dataset_id, file, name, frame_count) SELECT id, id, 'v', 1 FROM "Datasets";
-         INSERT INTO "InferenceJobs" (dataset_id, user_id, video_id, status, params, images, segments_left,
-                                      price, cost, started_at)
-           SELECT dataset_id, user_id, video.id, 'RUNNING', '{{"pipeline": "detect"}}', {1}, {1}, 0.002,
-                  0.002 * {1}, now()
-             FROM generate_series(1, {2}) AS n, "Videos" AS video JOIN "Datasets" AS d ON d.id = dataset_id;
-         INSERT INTO "Holds" (job_id, user_id, held) SELECT id, user_id, cost FROM "InferenceJobs";
+      R"(CREATE TABLE bench_users AS SELECT gen_random_uuid() AS id FROM generate_series(1, {0});
+         INSERT INTO "Users" (id, email, password) SELECT id, id || '@example.com', 'x' FROM bench_users;
+         INSERT INTO "Datasets" (id, user_id, name) SELECT id, id, 'set' FROM bench_users;
+         INSERT INTO "Blobs" (id, size, sha256) SELECT id, 1, sha256('') FROM bench_users;
+         INSERT INTO "Videos" (id, dataset_id, file, name, frame_count)
+           SELECT id, id, id, 'v', 1 FROM bench_users;
+         CREATE TEMP TABLE jobs AS SELECT gen_random_uuid() AS id, u.id AS user_id
+           FROM generate_series(1, {2}) AS n, bench_users AS u;
+         INSERT INTO "InferenceJobs" (id, dataset_id, user_id, video_id, status, params, images,
+                                      segments_left, price, cost, started_at)
+           SELECT id, user_id, user_id, user_id, 'RUNNING', '{{"pipeline": "detect"}}', {1}, {1}, 0.002,
+                  0.002 * {1}, now() FROM jobs;
+         INSERT INTO "Holds" (job_id, user_id, held) SELECT id, user_id, 0.002 * {1} FROM jobs;
          INSERT INTO "Segments" (job_id, position, end_frame, images, user_id, lane)
-           SELECT job.id, n, 1, 1, user_id, "lane_of"(ARRAY['pipeline:detect'])
-             FROM "InferenceJobs" AS job, generate_series(1, {1}) AS n ORDER BY job.id, n;
+           SELECT jobs.id, n, 1, 1, user_id, "lane_of"(ARRAY['pipeline:detect'])
+             FROM jobs, generate_series(1, {1}) AS n ORDER BY jobs.id, n;
          INSERT INTO "Turns" (user_id, pass, stride, lanes, ranks, afters)
-           SELECT id, 0, 1000000, ARRAY["lane_of"(ARRAY['pipeline:detect'])], '{{0}}', '{{0}}' FROM "Users")",
+           SELECT id, (SELECT last_value FROM turn_clock), 1000000,
+                  ARRAY["lane_of"(ARRAY['pipeline:detect'])], '{{0}}', '{{0}}' FROM bench_users)",
       users, per_job, std::max(1, waiting / users / per_job)));
-  server.sql("VACUUM (ANALYZE)");
+  server.sql("VACUUM (ANALYZE) \"Segments\", \"Turns\", \"InferenceJobs\", \"Holds\", \"Users\"");
 }
 
 // Everything that waited waits again.
 void refill(test::TestServer& server) {
   server.sql(
       R"(UPDATE "Segments" SET state = 'PENDING', lease_token = NULL, processed = 0, urgent = false;
-         UPDATE "Holds" SET settled = 0;
+         UPDATE "Holds" SET settled = 0 WHERE closed_at IS NULL;
          UPDATE "Turns" SET lanes = ARRAY["lane_of"(ARRAY['pipeline:detect'])], ranks = '{0}', afters = '{0}')");
   server.sql("VACUUM \"Segments\", \"InferenceJobs\", \"Holds\", \"Turns\"");
 }
@@ -188,10 +192,10 @@ constexpr const char* kRival =
     R"(WITH hurry AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)), next AS (SELECT id FROM "Segments" WHERE state = 'PENDING' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) UPDATE "Segments" AS s SET state = 'LEASED', lease_token = gen_random_uuid(), worker = 'bench', claimable_at = now() + interval '1 h', attempts = attempts + 1 FROM next, hurry WHERE s.id = next.id RETURNING s.id, s.job_id, s.lease_token
 \gset
 BEGIN;
-SELECT price FROM "InferenceJobs" WHERE id = :'job_id' AND status IN ('PENDING', 'RUNNING') FOR UPDATE;
-UPDATE "Segments" SET state = 'DONE', lease_token = NULL, processed = 1, outcome = '{}' WHERE id = :id AND lease_token = :'lease_token';
-UPDATE "InferenceJobs" SET done = done + 1, segments_left = segments_left - 1, updated_at = now() WHERE id = :'job_id';
-UPDATE "Holds" SET settled = settled + 0.002 WHERE job_id = :'job_id';
+SELECT price FROM "InferenceJobs" WHERE id = :job_id AND status IN ('PENDING', 'RUNNING') FOR UPDATE;
+UPDATE "Segments" SET state = 'DONE', lease_token = NULL, processed = 1, outcome = '{}' WHERE id = :id AND lease_token = :lease_token;
+UPDATE "InferenceJobs" SET done = done + 1, segments_left = segments_left - 1, updated_at = now() WHERE id = :job_id;
+UPDATE "Holds" SET settled = settled + 0.002 WHERE job_id = :job_id;
 END;
 )";
 
