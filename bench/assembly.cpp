@@ -18,6 +18,7 @@
 #include <fstream>
 
 #include "core/process.hpp"
+#include "measure.hpp"
 #include "testing/services.hpp"
 
 namespace {
@@ -123,9 +124,7 @@ int main(int argc, char** argv) {
     if (counts.empty()) {
       counts = {1'000, 10'000, 100'000};
     }
-    const ProcessResult cpu =
-        run_process({"sh", "-c", "grep -m1 'model name' /proc/cpuinfo | cut -d: -f2"});
-    fmt::print("assembly of made-up segments, fsync off;{}", cpu.output);
+    fmt::print("assembly of made-up segments, fsync off;{}", bench::processor());
     std::vector<double> per_segment;
     for (const int count : counts) {
       per_segment.push_back(measure(count).seconds / count);

@@ -17,6 +17,7 @@
 #include "core/clock.hpp"
 #include "core/process.hpp"
 #include "jobs/segment_plan.hpp"
+#include "measure.hpp"
 #include "media/frame_reader.hpp"
 #include "media/probe.hpp"
 #include "pipelines/pipeline.hpp"
@@ -26,11 +27,6 @@
 namespace {
 
 using namespace infernode;  // NOLINT(google-build-using-namespace): a program, not a library
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 std::vector<std::byte> make_video() {
   const test::TemporaryFolder folder;
@@ -109,9 +105,10 @@ int main(int argc, char** argv) {
   }
   std::printf("%d frames of %dx%d, %zu keyframes\n", info.frame_count, info.width, info.height,
               info.keyframes.size());
-  std::printf("one go       %7.0f frames/s\n", median(bare));
-  std::printf("by segments  %7.0f frames/s, ratio=%.2f\n", median(cut), median(cut) / median(bare));
-  std::printf("every tenth  %7.0f frames/s, ratio=%.2f\n", median(tenth),
-              median(tenth) / median(bare));
+  std::printf("one go       %7.0f frames/s\n", bench::median(bare));
+  std::printf("by segments  %7.0f frames/s, ratio=%.2f\n", bench::median(cut),
+              bench::median(cut) / bench::median(bare));
+  std::printf("every tenth  %7.0f frames/s, ratio=%.2f\n", bench::median(tenth),
+              bench::median(tenth) / bench::median(bare));
   return 0;
 }

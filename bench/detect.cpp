@@ -25,6 +25,7 @@
 #include "core/process.hpp"
 #include "inference/model_catalogue.hpp"
 #include "inference/onnx_session.hpp"
+#include "measure.hpp"
 #include "media/frame_reader.hpp"
 #include "media/image.hpp"
 #include "testing/file_source.hpp"
@@ -38,11 +39,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since_start(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
 }
 
 class BareLoop {
@@ -170,14 +166,14 @@ int measure(int rounds) {
         "thread) frames/s\n",
         round + 1, job.back(), bare_one.back(), bare_many.back());
   }
-  const ProcessResult cpu =
-      run_process({"sh", "-c", "grep -m1 'model name' /proc/cpuinfo | cut -d: -f2"});
   fmt::print("input: examples/street.mp4, 120 frames of 768x576; model {}; {} threads;{}",
-             model->name, threads, cpu.output);
+             model->name, threads, bench::processor());
   fmt::print("SHA-256 of the parsed frames: {}\n", hashes.frames);
   fmt::print("SHA-256 of the ZIP:           {}\n", hashes.images);
-  fmt::print("ratio to all threads on a frame: {:.2f}\n", median(job) / median(bare_one));
-  fmt::print("ratio={:.2f}\n", median(job) / std::max(median(bare_one), median(bare_many)));
+  fmt::print("ratio to all threads on a frame: {:.2f}\n",
+             bench::median(job) / bench::median(bare_one));
+  fmt::print("ratio={:.2f}\n",
+             bench::median(job) / std::max(bench::median(bare_one), bench::median(bare_many)));
   return 0;
 }
 

@@ -26,8 +26,8 @@
 #include "accounts/password.hpp"
 #include "core/process.hpp"
 #include "db/conninfo.hpp"
-#include "db/embedded_server.hpp"
 #include "http_rivals.hpp"
+#include "measure.hpp"
 #include "testing/test_server.hpp"
 
 namespace {
@@ -45,11 +45,6 @@ constexpr int kLoginSeconds = 15;
 
 std::string user_id(int number) {
   return fmt::format("5eed0000-0000-4000-9000-{:012}", number);
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
 }
 
 // A program that prints the port it listens on, alone or at the end of an address; ended when this
@@ -144,29 +139,6 @@ Load run_wrk(std::uint16_t port, const fs::path& script, int connections, int se
   return load;
 }
 
-// Transactions a second of a pgbench script.
-double run_pgbench(const std::string& program, const std::string& socket, const fs::path& script,
-                   int seconds) {
-  const auto result = run_process({program,    "-n",
-                                   "-M",       "prepared",
-                                   "-c",       std::to_string(kPgbenchConnections),
-                                   "-j",       "2",
-                                   "-T",       std::to_string(seconds),
-                                   "-D",       "tags={}",
-                                   "-D",       "before=infinity",
-                                   "-D",       "last=ffffffff-ffff-ffff-ffff-ffffffffffff",
-                                   "-D",       "part=-",
-                                   "-f",       script.string(),
-                                   "-h",       socket,
-                                   "-U",       "postgres",
-                                   "InferNode"});
-  const auto at = result.output.find("tps = ");
-  if (result.status != 0 || at == std::string::npos) {
-    throw std::runtime_error("pgbench: " + result.output);
-  }
-  return std::stod(result.output.substr(at + 6));
-}
-
 // One client that asks at fixed times, whether the last answer is there or not: the 50th and 99th
 // percentile from the time a request was due to its answer, in ms.
 std::pair<double, double> read_at_a_rate(std::uint16_t port, const std::string& token,
@@ -228,7 +200,6 @@ struct Bench {
                            {"INFERNODE_RATE_LIMIT_PER_USER", "0"},
                            {"INFERNODE_RATE_LIMIT_PER_ADDRESS", "0"}}};
   std::string socket = (server.folder() / "data/postgres-socket").string();
-  std::string pgbench{};
   std::vector<std::string> tokens{};
 
   fs::path file(const std::string& name) const { return server.folder() / name; }
@@ -350,17 +321,12 @@ struct Measured {
     p50.push_back(load.p50);
     p99.push_back(load.p99);
   }
-  double rate() const { return median(per_second); }
-  double spread() const { return median(p99) / median(p50); }
+  double rate() const { return bench::median(per_second); }
+  double spread() const { return bench::median(p99) / bench::median(p50); }
 };
 
 int measure(int rounds, int seconds) {
-  const auto bin = db::find_postgres({});
-  if (!bin) {
-    throw std::runtime_error("PostgreSQL's programs are not installed");
-  }
   Bench bench;
-  bench.pgbench = (*bin / "pgbench").string();
   bench.fill();
   bench.log_in();
   bench.write_scripts();
@@ -405,7 +371,10 @@ int measure(int rounds, int seconds) {
     std::fflush(stdout);
   };
   const auto statements = [&](const std::string& name, const std::string& requests) {
-    const double rate = run_pgbench(bench.pgbench, bench.socket, bench.file(requests), seconds);
+    const double rate = infernode::bench::run_pgbench(
+        bench.socket, bench.file(requests), kPgbenchConnections,
+        {"-T", std::to_string(seconds), "-D", "tags={}", "-D", "before=infinity", "-D",
+         "last=ffffffff-ffff-ffff-ffff-ffffffffffff", "-D", "part=-"});
     all[name].per_second.push_back(rate);
     fmt::print("  {:<34} {:>9.0f}/s\n", name, rate);
     std::fflush(stdout);
@@ -438,10 +407,8 @@ int measure(int rounds, int seconds) {
       "{:.2f}, {:.2f} ms meanwhile {}\n",
       logins.per_second, bare, kReadsPerSecond, idle.first, idle.second, busy.first, busy.second,
       logins.errors);
-  const ProcessResult cpu =
-      run_process({"sh", "-c", "grep -m1 'model name' /proc/cpuinfo | cut -d: -f2"});
   fmt::print("{} connections, pgbench {}, {} s a run, median of {};{}", kConnections,
-             kPgbenchConnections, seconds, rounds, cpu.output);
+             kPgbenchConnections, seconds, rounds, bench::processor());
   const auto ratio = [&](const std::string& one, const std::string& other) {
     fmt::print("{} / {} = {:.2f}\n", one, other, all[one].rate() / all[other].rate());
   };

@@ -23,7 +23,7 @@
 #include "core/process.hpp"
 #include "credits/credit_service.hpp"
 #include "db/conninfo.hpp"
-#include "db/embedded_server.hpp"
+#include "measure.hpp"
 #include "testing/test_server.hpp"
 
 namespace {
@@ -36,11 +36,6 @@ constexpr int kSeconds = 5;
 
 std::string account_id(int number) {
   return fmt::format("5eed0000-0000-4000-9000-{:012}", number);
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
 }
 
 asio::awaitable<void> charge_until(db::Pool& pool, CreditService& credits,
@@ -80,20 +75,6 @@ double run_service(const std::string& conninfo) {
   }
   pool.close();
   return static_cast<double>(charges) / kSeconds;
-}
-
-// Transactions a second of a pgbench script.
-double run_pgbench(const std::string& program, const std::string& socket,
-                   const std::filesystem::path& script) {
-  const auto result =
-      run_process({program, "-n", "-M", "prepared", "-c", std::to_string(kConnections), "-j", "2",
-                   "-T", std::to_string(kSeconds), "-f", script.string(), "-h", socket, "-U",
-                   "postgres", "InferNode"});
-  const auto at = result.output.find("tps = ");
-  if (result.status != 0 || at == std::string::npos) {
-    throw std::runtime_error("pgbench: " + result.output);
-  }
-  return std::stod(result.output.substr(at + 6));
 }
 
 LedgerReport check(const std::string& conninfo) {
@@ -154,22 +135,18 @@ COMMIT;
 COMMIT;
 )",
              who);
-  const auto bin = db::find_postgres({});
-  if (!bin) {
-    throw std::runtime_error("PostgreSQL's programs are not installed");
-  }
-  const std::string pgbench = (*bin / "pgbench").string();
   const std::string socket = (server.folder() / "data/postgres-socket").string();
   const std::string conninfo = db::conninfo_of({socket, 5432, "postgres", "", "InferNode"});
 
+  const std::vector<std::string> for_seconds{"-T", std::to_string(kSeconds)};
   std::vector<double> service;
   std::vector<double> rival;
   std::vector<double> bare;
   run_service(conninfo);  // warm
   for (int round = 0; round < rounds; ++round) {
     service.push_back(run_service(conninfo));
-    rival.push_back(run_pgbench(pgbench, socket, same));
-    bare.push_back(run_pgbench(pgbench, socket, plain));
+    rival.push_back(bench::run_pgbench(socket, same, kConnections, for_seconds));
+    bare.push_back(bench::run_pgbench(socket, plain, kConnections, for_seconds));
     fmt::print("round {}: service {:.0f}, pgbench {:.0f}, pgbench without chain {:.0f} charges/s\n",
                round + 1, service.back(), rival.back(), bare.back());
     std::fflush(stdout);
@@ -187,12 +164,11 @@ COMMIT;
   fmt::print("check: {} entries of {} accounts in {:.1f} s, {} faults, memory grew by {} KiB\n",
              report.entries, report.accounts, report.seconds, report.fault_count,
              resident_kib() - before);
-  const ProcessResult cpu =
-      run_process({"sh", "-c", "grep -m1 'model name' /proc/cpuinfo | cut -d: -f2"});
   fmt::print("{} connections, {} accounts, {} s a run;{}", kConnections, kAccounts, kSeconds,
-             cpu.output);
-  fmt::print("ratio to tables without chain: {:.2f}\n", median(service) / median(bare));
-  fmt::print("ratio={:.2f}\n", median(service) / median(rival));
+             bench::processor());
+  fmt::print("ratio to tables without chain: {:.2f}\n",
+             bench::median(service) / bench::median(bare));
+  fmt::print("ratio={:.2f}\n", bench::median(service) / bench::median(rival));
   return report.sound() ? 0 : 1;
 }
 

@@ -24,9 +24,9 @@
 #include "core/process.hpp"
 #include "credits/credit_service.hpp"
 #include "db/conninfo.hpp"
-#include "db/embedded_server.hpp"
 #include "jobs/segment_dao.hpp"
 #include "jobs/segment_service.hpp"
+#include "measure.hpp"
 #include "testing/test_server.hpp"
 
 namespace {
@@ -37,11 +37,6 @@ using Clock = std::chrono::steady_clock;
 constexpr int kConnections = 8;
 constexpr int kSegmentsPerJob = 100;
 constexpr int kLeaseSeconds = 3600;
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
@@ -146,19 +141,13 @@ double run_service(const std::string& conninfo, int count) {
   return count / seconds_since(begin);
 }
 
-double run_pgbench(test::TestServer& server, const std::string& program, const std::string& socket,
-                   const std::filesystem::path& script, int count) {
+double run_rival(test::TestServer& server, const std::string& socket,
+                 const std::filesystem::path& script, int count) {
   server.sql(R"(CREATE INDEX bench_open ON "Segments" (id) WHERE state = 'PENDING')");
-  const auto result =
-      run_process({program, "-n", "-M", "prepared", "-c", std::to_string(kConnections), "-j", "2",
-                   "-t", std::to_string(count / kConnections), "-f", script.string(), "-h", socket,
-                   "-U", "postgres", "InferNode"});
+  const double rate = bench::run_pgbench(socket, script, kConnections,
+                                         {"-t", std::to_string(count / kConnections)});
   server.sql("DROP INDEX bench_open");
-  const auto at = result.output.find("tps = ");
-  if (result.status != 0 || at == std::string::npos) {
-    throw std::runtime_error("pgbench: " + result.output);
-  }
-  return std::stod(result.output.substr(at + 6));
+  return rate;
 }
 
 // Milliseconds a claim, median of the last `sample` of `count`, one after the other.
@@ -185,7 +174,7 @@ double time_claims(Queue& queue, int count, int sample) {
       }
     }
   });
-  return median(times);
+  return bench::median(times);
 }
 
 constexpr const char* kRival =
@@ -203,11 +192,6 @@ int measure(int rounds, int most, int claims) {
   test::TestServer server{{{"INFERNODE_WORKERS", "0"}, {"INFERNODE_LOG_LEVEL", "warn"}}};
   const auto script = server.folder() / "rival.sql";
   std::ofstream{script} << kRival;
-  const auto bin = db::find_postgres({});
-  if (!bin) {
-    throw std::runtime_error("PostgreSQL's programs are not installed");
-  }
-  const std::string pgbench = (*bin / "pgbench").string();
   const std::string socket = (server.folder() / "data/postgres-socket").string();
   const std::string conninfo = db::conninfo_of({socket, 5432, "postgres", "", "InferNode"});
   std::vector<std::string> ratios;
@@ -221,7 +205,7 @@ int measure(int rounds, int most, int claims) {
       if (waiting < 10 * count) {
         refill(server);
       }
-      rival.push_back(run_pgbench(server, pgbench, socket, script, count));
+      rival.push_back(run_rival(server, socket, script, count));
       if (waiting < 10 * count) {
         refill(server);
       }
@@ -231,7 +215,7 @@ int measure(int rounds, int most, int claims) {
     }
     ratios.push_back(
         fmt::format("claim and complete / pgbench with SKIP LOCKED, {} waiting = {:.2f}\n", waiting,
-                    median(service) / median(rival)));
+                    bench::median(service) / bench::median(rival)));
   }
   double first = 0;
   for (const auto& [users, waiting] :

@@ -141,6 +141,34 @@ BEGIN
    WHERE "user_id" = "who";
 END $$;
 
+-- How many segments of frames of a user are under way.
+CREATE FUNCTION "running_segments"("who" UUID) RETURNS BIGINT LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN (SELECT count(*) FROM "Segments"
+           WHERE "user_id" = "who" AND "state" = 'LEASED' AND "kind" = 'FRAMES');
+END $$;
+
+-- Leases a segment that waits; no row when it does no more. Waits for whoever is cancelling it.
+CREATE FUNCTION "lease_segment"("wanted" BIGINT, "lease" UUID, "worker_name" TEXT, "seconds" INTEGER)
+RETURNS TABLE ("id" BIGINT, "job_id" UUID, "kind" "enum_Segments_kind", "start_frame" INTEGER,
+               "end_frame" INTEGER, "images" INTEGER, "attempts" INTEGER, "losses" INTEGER,
+               "keyframe_frame" INTEGER, "keyframe_pts" BIGINT, "keyframe_dts" BIGINT,
+               "keyframe_position" BIGINT, "keyframe_time" DOUBLE PRECISION)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+    UPDATE "Segments" AS segment
+       SET "state" = 'LEASED', "lease_token" = lease, "worker" = worker_name, "progress" = 0,
+           "claimable_at" = "clock"() + make_interval(secs => seconds),
+           "attempts" = segment."attempts" + 1
+     WHERE segment."id" = wanted AND segment."state" = 'PENDING'
+    RETURNING segment."id", segment."job_id", segment."kind", segment."start_frame",
+              segment."end_frame", segment."images", segment."attempts", segment."losses",
+              segment."keyframe_frame", segment."keyframe_pts", segment."keyframe_dts",
+              segment."keyframe_position", segment."keyframe_time";
+END $$;
+
 -- Leases the next segment that a worker with these offers can work on. Retries and assemblies first;
 -- then the user whose turn it is, and its segment of the lowest rank, the oldest of these. No row:
 -- nothing waits. A row without an id: ask again, things changed meanwhile. The floors are hints, from
@@ -187,22 +215,13 @@ BEGIN
    ORDER BY segment."claimable_at" LIMIT 1;
   IF FOUND THEN
     RETURN QUERY
-      UPDATE "Segments" AS segment
-         SET "state" = 'LEASED', "lease_token" = lease, "worker" = worker_name, "progress" = 0,
-             "claimable_at" = "clock"() + make_interval(secs => seconds),
-             "attempts" = segment."attempts" + 1
-       WHERE segment."id" = chosen.next
-      RETURNING segment."id", segment."job_id", segment."kind", segment."start_frame",
-                segment."end_frame", segment."images", segment."attempts", segment."losses",
-                segment."keyframe_frame", segment."keyframe_pts", segment."keyframe_dts",
-                segment."keyframe_position", segment."keyframe_time", NULL::bigint, chosen.since;
+      SELECT leased.*, NULL::bigint, chosen.since
+        FROM "lease_segment"(chosen.next, lease, worker_name, seconds) AS leased;
     UPDATE "Turns" AS line SET "parked" = true
       FROM "Segments" AS segment
      WHERE segment."id" = chosen.next AND segment."kind" = 'FRAMES'
-       AND line."user_id" = segment."user_id" AND line."max_running" IS NOT NULL
-       AND (SELECT count(*) FROM "Segments" AS held
-             WHERE held."user_id" = segment."user_id" AND held."state" = 'LEASED'
-               AND held."kind" = 'FRAMES') >= line."max_running";
+       AND line."user_id" = segment."user_id"
+       AND "running_segments"(segment."user_id") >= line."max_running";
     RETURN;
   END IF;
 
@@ -251,17 +270,8 @@ BEGIN
       CONTINUE;
     END IF;
     RETURN QUERY
-      UPDATE "Segments" AS segment
-         SET "state" = 'LEASED', "lease_token" = lease, "worker" = worker_name, "progress" = 0,
-             "claimable_at" = "clock"() + make_interval(secs => seconds),
-             "attempts" = segment."attempts" + 1
-       -- Waits for whoever is cancelling it.
-       WHERE segment."id" = chosen.next AND segment."state" = 'PENDING'
-      RETURNING segment."id", segment."job_id", segment."kind", segment."start_frame",
-                segment."end_frame", segment."images", segment."attempts", segment."losses",
-                segment."keyframe_frame", segment."keyframe_pts", segment."keyframe_dts",
-                segment."keyframe_position", segment."keyframe_time", turn."pass",
-                NULL::timestamptz;
+      SELECT leased.*, turn."pass", NULL::timestamptz
+        FROM "lease_segment"(chosen.next, lease, worker_name, seconds) AS leased;
     CONTINUE WHEN NOT FOUND;
     SELECT "last_value" INTO now_at FROM "turn_clock";
     began := greatest(turn."pass", now_at);
@@ -273,9 +283,7 @@ BEGIN
     UPDATE "Turns" AS line
        SET "pass" = began + turn."stride", "ranks" = turn."ranks", "afters" = turn."afters",
            "parked" = turn."max_running" IS NOT NULL
-                      AND (SELECT count(*) FROM "Segments" AS held
-                            WHERE held."user_id" = turn."user_id" AND held."state" = 'LEASED'
-                              AND held."kind" = 'FRAMES') >= turn."max_running"
+                      AND "running_segments"(turn."user_id") >= turn."max_running"
      WHERE line.ctid = turn.place;
     RETURN;
   END LOOP;
@@ -300,6 +308,8 @@ CREATE TRIGGER "Users_share" AFTER UPDATE OF "weight", "max_running_segments" ON
 DROP TRIGGER "Users_share" ON "Users";
 DROP FUNCTION "share_changed"();
 DROP FUNCTION "claim_segment"(UUID, TEXT, INTEGER, TEXT[], TIMESTAMPTZ, BIGINT);
+DROP FUNCTION "lease_segment"(BIGINT, UUID, TEXT, INTEGER);
+DROP FUNCTION "running_segments"(UUID);
 DROP FUNCTION "join_line"(UUID, SMALLINT, INTEGER[], BIGINT[], INTEGER);
 DROP FUNCTION "lane_of"(TEXT[]);
 DROP INDEX "InferenceJobs_pending";

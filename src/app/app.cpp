@@ -55,8 +55,6 @@ ThrottleSettings throttle_settings(const Config& config) {
           config.registrations_per_address, config.login_window_seconds};
 }
 
-}  // namespace
-
 JobLimits job_limits(const Config& config) {
   JobLimits limits{.open_jobs = config.max_open_jobs};
   if (config.max_running_segments > 0) {
@@ -64,6 +62,8 @@ JobLimits job_limits(const Config& config) {
   }
   return limits;
 }
+
+}  // namespace
 
 energy::GridIntensity grid_intensity(const Config& config) {
   if (config.grid_grams_per_kwh) {

@@ -23,19 +23,17 @@ JobEnd aborted() {
 
 Waiting waiting_of(const segment_dao::FirstWaiting& first) {
   if (first.paused) {
-    return {WaitingFor::disk, "Workers take no work at the moment: " + *first.paused, 0};
+    return {WaitingFor::disk, "Workers take no work at the moment: " + *first.paused};
   }
   if (!first.offered) {
-    return {WaitingFor::worker,
-            first.needs.empty()
-                ? std::string{"No worker is at work."}
-                : fmt::format("No worker that is at work offers {}.", fmt::join(first.needs, ", ")),
-            0};
+    return {WaitingFor::worker, first.needs.empty()
+                                    ? std::string{"No worker is at work."}
+                                    : fmt::format("No worker that is at work offers {}.",
+                                                  fmt::join(first.needs, ", "))};
   }
   return {WaitingFor::retry,
           fmt::format("An attempt failed{}; the next one comes in {} s.",
-                      first.error ? " (" + *first.error + ")" : "", first.seconds),
-          0};
+                      first.error ? " (" + *first.error + ")" : "", first.seconds)};
 }
 
 // What others are served until this user has got through its own jobs before this one and has its

@@ -6,24 +6,20 @@ namespace {
 using db::Statement;
 
 constexpr Statement kUnpark{"turns.unpark", R"sql(
-  UPDATE "Turns" AS line
+  UPDATE "Turns"
      SET "parked" = false, "pass" = greatest("pass", (SELECT "last_value" FROM "turn_clock"))
    WHERE "user_id" = $1 AND "parked"
      AND ("max_running" IS NULL
-          OR (SELECT count(*) FROM "Segments" AS held
-               WHERE held."user_id" = line."user_id" AND held."state" = 'LEASED'
-                 AND held."kind" = 'FRAMES') < "max_running")
+          OR "running_segments"("user_id") < "max_running")
   RETURNING pg_notify('infernode_work', '')
 )sql"};
 // Who is being served at this moment is passed over: nobody waits here with locks of others.
 constexpr Statement kUnparkAll{"turns.unpark_all", R"sql(
   WITH free AS (
-    SELECT "user_id" FROM "Turns" AS line
+    SELECT "user_id" FROM "Turns"
      WHERE "parked"
        AND ("max_running" IS NULL
-            OR (SELECT count(*) FROM "Segments" AS held
-                 WHERE held."user_id" = line."user_id" AND held."state" = 'LEASED'
-                   AND held."kind" = 'FRAMES') < "max_running")
+            OR "running_segments"("user_id") < "max_running")
        FOR UPDATE SKIP LOCKED
   )
   UPDATE "Turns" AS line

@@ -1,0 +1,39 @@
+#include "measure.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "core/process.hpp"
+#include "db/embedded_server.hpp"
+
+namespace infernode::bench {
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+std::string processor() {
+  return run_process({"sh", "-c", "grep -m1 'model name' /proc/cpuinfo | cut -d: -f2"}).output;
+}
+
+double run_pgbench(const std::string& socket, const std::filesystem::path& script, int connections,
+                   const std::vector<std::string>& options) {
+  const auto programs = db::find_postgres({});
+  if (!programs) {
+    throw std::runtime_error("PostgreSQL's programs are not installed");
+  }
+  std::vector<std::string> command{(*programs / "pgbench").string(), "-n", "-M", "prepared", "-c",
+                                   std::to_string(connections),      "-j", "2"};
+  command.insert(command.end(), options.begin(), options.end());
+  command.insert(command.end(),
+                 {"-f", script.string(), "-h", socket, "-U", "postgres", "InferNode"});
+  const auto result = run_process(command);
+  const auto at = result.output.find("tps = ");
+  if (result.status != 0 || at == std::string::npos) {
+    throw std::runtime_error("pgbench: " + result.output);
+  }
+  return std::stod(result.output.substr(at + 6));
+}
+
+}  // namespace infernode::bench

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+// What every benchmark does with its figures and its rivals.
+namespace infernode::bench {
+
+// The middle one, the upper of two; there must be one.
+double median(std::vector<double> values);
+// "model name" of /proc/cpuinfo, with its line's end.
+std::string processor();
+// Transactions a second of a pgbench script (prepared) on the database of a server that listens on
+// the socket in this folder. `options` say for how long: {"-T", "5"}. Throws std::runtime_error
+// with what pgbench said.
+double run_pgbench(const std::string& socket, const std::filesystem::path& script, int connections,
+                   const std::vector<std::string>& options);
+
+}  // namespace infernode::bench
