@@ -24,7 +24,7 @@ ALTER TABLE "InferenceJobs"
 -- the lowest pass, and the pass grows with each segment by the stride, which is less for more weight
 -- (start-time fair queueing: Goyal, Vin and Cheng, SIGCOMM 1996).
 CREATE TABLE "Turns" (
-  "user_id"     UUID PRIMARY KEY REFERENCES "Users" ("id") ON UPDATE CASCADE ON DELETE CASCADE,
+  "user_id"     UUID NOT NULL REFERENCES "Users" ("id") ON UPDATE CASCADE ON DELETE CASCADE,
   "pass"        BIGINT NOT NULL,
   "stride"      BIGINT NOT NULL CHECK ("stride" > 0),
   "max_running" INTEGER,                        -- segments at once; NULL: any number
@@ -34,6 +34,9 @@ CREATE TABLE "Turns" (
   "lanes"       INTEGER[] NOT NULL,
   "ranks"       SMALLINT[] NOT NULL,
   "afters"      BIGINT[] NOT NULL,
+  -- One row a user is what join_line() sees to. A key of the user alone would look at every dead
+  -- version of its row with each claim; of this one each version has another.
+  PRIMARY KEY ("user_id", "pass"),
   CHECK (cardinality("lanes") = cardinality("ranks") AND cardinality("lanes") = cardinality("afters"))
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
 CREATE INDEX "Turns_waiting" ON "Turns" ("pass") WHERE "lanes" <> '{}' AND NOT "parked";
@@ -114,12 +117,13 @@ BEGIN
   SELECT round(1000000 / "weight")::bigint AS stride,
          coalesce("max_running_segments", "most_running") AS max_running
     INTO "its" FROM "Users" WHERE "id" = "who";
-  LOOP
-    SELECT * INTO "turn" FROM "Turns" WHERE "user_id" = "who" FOR UPDATE;
-    EXIT WHEN FOUND;
+  -- As POST /jobs has done before: nobody else adds the user's row.
+  PERFORM pg_advisory_xact_lock(1246711379, hashtext("who"::text));
+  SELECT * INTO "turn" FROM "Turns" WHERE "user_id" = "who" ORDER BY "pass" DESC LIMIT 1 FOR UPDATE;
+  IF NOT FOUND THEN
     INSERT INTO "Turns" ("user_id", "pass", "stride", "lanes", "ranks", "afters")
-    VALUES ("who", 0, "its"."stride", '{}', '{}', '{}') ON CONFLICT DO NOTHING;
-  END LOOP;
+    VALUES ("who", 0, "its"."stride", '{}', '{}', '{}') RETURNING * INTO "turn";
+  END IF;
   "waited" := "turn"."lanes" <> '{}';
   FOR i IN 1 .. cardinality("new_lanes") LOOP
     "position" := array_position("turn"."lanes", "new_lanes"[i]);
@@ -138,7 +142,7 @@ BEGIN
                                      (SELECT "last_value" FROM "turn_clock") + "its"."stride" / 2) END,
          "stride" = "its"."stride", "max_running" = "its"."max_running", "lanes" = "turn"."lanes",
          "ranks" = "turn"."ranks", "afters" = "turn"."afters"
-   WHERE "user_id" = "who";
+   WHERE "user_id" = "who" AND "pass" = "turn"."pass";
 END $$;
 
 -- How many segments of frames of a user are under way.
