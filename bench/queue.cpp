@@ -63,12 +63,12 @@ void fill(test::TestServer& server, int users, int waiting) {
                   0.002 * {1}, now() FROM jobs;
          INSERT INTO "Holds" (job_id, user_id, held) SELECT id, user_id, 0.002 * {1} FROM jobs;
          INSERT INTO "Segments" (job_id, position, end_frame, images, user_id, lane)
-           SELECT jobs.id, n, 1, 1, user_id, "lane_of"(ARRAY['pipeline:detect'])
+           SELECT jobs.id, n, 1, 1, user_id, (SELECT "lane_of"(ARRAY['pipeline:detect']))
              FROM jobs, generate_series(1, {1}) AS n ORDER BY jobs.id, n;
          INSERT INTO "Turns" (user_id, pass, stride, lanes, ranks, afters)
            SELECT id, (SELECT last_value FROM turn_clock), 1000000,
                   ARRAY["lane_of"(ARRAY['pipeline:detect'])], '{{0}}', '{{0}}' FROM bench_users)",
-      users, per_job, std::max(1, waiting / users / per_job)));
+      users, per_job, (waiting + users * per_job - 1) / (users * per_job)));
   server.sql("VACUUM (ANALYZE) \"Segments\", \"Turns\", \"InferenceJobs\", \"Holds\", \"Users\"");
 }
 
