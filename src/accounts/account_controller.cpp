@@ -8,11 +8,13 @@ namespace {
 namespace json = boost::json;
 using http::asio::awaitable;
 
-json::object user_json(const User& user) {
+json::object user_json(const User& user, const AccountRules& rules) {
   return {{"id", user.id.to_string()},
           {"email", user.email},
           {"role", to_text(user.role)},
           {"tokens", json_tokens(user.tokens)},
+          {"storage", json::object{{"used", user.storage_used},
+                                   {"quota", user.storage_quota.value_or(rules.storage_quota)}}},
           {"created_at", rfc3339(user.created_at)},
           {"updated_at", rfc3339(user.updated_at)}};
 }
@@ -27,7 +29,7 @@ awaitable<Result<http::Response>> register_user(AccountService& accounts, http::
   if (!user) {
     co_return user.error();
   }
-  co_return http::json_response(201, user_json(*user));
+  co_return http::json_response(201, user_json(*user, accounts.rules()));
 }
 
 awaitable<Result<http::Response>> login(AccountService& accounts, http::Request& request) {
@@ -36,16 +38,17 @@ awaitable<Result<http::Response>> login(AccountService& accounts, http::Request&
   if (!login) {
     co_return login.error();
   }
-  auto response = http::json_response(200, json::object{{"token", login->token},
-                                                        {"token_type", "Bearer"},
-                                                        {"expires_in", login->expires_in_seconds},
-                                                        {"user", user_json(login->user)}});
+  auto response =
+      http::json_response(200, json::object{{"token", login->token},
+                                            {"token_type", "Bearer"},
+                                            {"expires_in", login->expires_in_seconds},
+                                            {"user", user_json(login->user, accounts.rules())}});
   response.headers.emplace_back("Cache-Control", "no-store");
   co_return response;
 }
 
-awaitable<Result<http::Response>> get_me(http::Request& request) {
-  co_return http::json_response(200, user_json(*request.principal->user));
+awaitable<Result<http::Response>> get_me(AccountService& accounts, http::Request& request) {
+  co_return http::json_response(200, user_json(*request.principal->user, accounts.rules()));
 }
 
 awaitable<Result<http::Response>> change_password(AccountService& accounts,
@@ -60,19 +63,21 @@ awaitable<Result<http::Response>> change_password(AccountService& accounts,
 }
 
 // As administrators see a user.
-json::object administered_json(const User& user) {
-  auto object = user_json(user);
+json::object administered_json(const User& user, const AccountRules& rules) {
+  auto object = user_json(user, rules);
   object.emplace("disabled", user.disabled_at.has_value());
   object.emplace("weight", user.weight);
-  const auto limit = [](const std::optional<int>& value) {
+  const auto limit = [](const auto& value) {
     return value ? json::value(*value) : json::value(nullptr);
   };
   object.emplace("max_running_segments", limit(user.max_running_segments));
   object.emplace("max_open_jobs", limit(user.max_open_jobs));
+  object.emplace("storage_quota", limit(user.storage_quota));
   return object;
 }
 
-awaitable<Result<http::Response>> list_users(UserAdministration& accounts, http::Request& request) {
+awaitable<Result<http::Response>> list_users(UserAdministration& accounts,
+                                             const AccountRules& rules, http::Request& request) {
   const auto page = page_request(request.query);
   if (!page) {
     co_return page.error();
@@ -80,22 +85,26 @@ awaitable<Result<http::Response>> list_users(UserAdministration& accounts, http:
   auto part = request.query_text("q");
   const auto users = co_await accounts.list(std::move(part), *page);
   co_return http::json_text_response(
-      200, page_of(users, page->limit, administered_json, [](const User& user) {
-        return Cursor{user.created_at, user.id.value};
-      }));
+      200, page_of(
+               users, page->limit,
+               [&rules](const User& user) -> json::value { return administered_json(user, rules); },
+               [](const User& user) {
+                 return Cursor{user.created_at, user.id.value};
+               }));
 }
 
 // A limit that is given, and may be null.
-std::optional<std::optional<int>> limit_at(const json::value& body, const char* name) {
+template <class Number>
+std::optional<std::optional<Number>> limit_at(const json::value& body, const char* name) {
   const auto* limit = body.as_object().if_contains(name);
   if (limit == nullptr) {
     return std::nullopt;
   }
-  return limit->is_null() ? std::optional<int>{} : json::value_to<int>(*limit);
+  return limit->is_null() ? std::optional<Number>{} : json::value_to<Number>(*limit);
 }
 
 awaitable<Result<http::Response>> update_user(UserAdministration& accounts,
-                                              http::Request& request) {
+                                              const AccountRules& rules, http::Request& request) {
   UserChange change;
   if (const auto* role = request.body.as_object().if_contains("role")) {
     change.role = from_text<Role>(std::string_view{role->as_string()});
@@ -106,13 +115,14 @@ awaitable<Result<http::Response>> update_user(UserAdministration& accounts,
   if (const auto* weight = request.body.as_object().if_contains("weight")) {
     change.weight = json::value_to<double>(*weight);
   }
-  change.max_running_segments = limit_at(request.body, "max_running_segments");
-  change.max_open_jobs = limit_at(request.body, "max_open_jobs");
+  change.max_running_segments = limit_at<int>(request.body, "max_running_segments");
+  change.max_open_jobs = limit_at<int>(request.body, "max_open_jobs");
+  change.storage_quota = limit_at<std::int64_t>(request.body, "storage_quota");
   const auto user = co_await accounts.update(request.user(), request.id<UserId>(), change);
   if (!user) {
     co_return user.error();
   }
-  co_return http::json_response(200, administered_json(*user));
+  co_return http::json_response(200, administered_json(*user, rules));
 }
 
 }  // namespace
@@ -125,10 +135,15 @@ void add_account_routes(http::Router& router, AccountService& accounts,
   };
   on("register", accounts, register_user);
   on("login", accounts, login);
-  router.on("getMe", get_me);
+  on("getMe", accounts, get_me);
   on("changePassword", accounts, change_password);
-  on("listUsers", administration, list_users);
-  on("updateUser", administration, update_user);
+  const auto on_users = [&](const char* operation, auto function) {
+    router.on(operation, [&administration, &accounts, function](http::Request& request) {
+      return function(administration, accounts.rules(), request);
+    });
+  };
+  on_users("listUsers", list_users);
+  on_users("updateUser", update_user);
   router.on("getJwks", [&signer](http::Request&) -> awaitable<Result<http::Response>> {
     co_return http::json_response(200, signer.key_set());
   });

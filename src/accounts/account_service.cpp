@@ -55,18 +55,22 @@ std::string normalised_email(std::string email) {
 
 AccountService::AccountService(db::Pool& database, TokenSigner& signer, PasswordHasher& hasher,
                                LoginThrottle& throttle, asio::thread_pool& blocking,
-                               std::int64_t token_life_seconds)
+                               AccountRules rules)
     : database_{database},
       signer_{signer},
       users_{database},
       hasher_{hasher},
       throttle_{throttle},
       blocking_{blocking},
-      token_life_seconds_{token_life_seconds},
+      rules_{rules},
       decoy_hash_{decoy_hash(hasher.cost())} {}
 
 asio::awaitable<Result<User>> AccountService::register_user(std::string email, std::string password,
                                                             std::string address) {
+  if (!rules_.registration_open) {
+    co_return Error{ErrorCode::registration_closed,
+                    "Accounts are made by administrators here; ask one for yours."};
+  }
   email = normalised_email(std::move(email));
   if (!is_email(email)) {
     co_return field_error("/email", "This is not an e-mail address.");
@@ -131,13 +135,13 @@ asio::awaitable<Result<Login>> AccountService::login(std::string email, std::str
   co_await follow_cost(*user, std::move(password));
   const std::int64_t now = now_seconds();
   Login login;
-  login.expires_in_seconds = token_life_seconds_;
+  login.expires_in_seconds = rules_.token_life_seconds;
   TokenClaims claims{user->id,
                      user->email,
                      std::string{to_text(user->role)},
                      user->session_epoch,
                      now,
-                     now + token_life_seconds_};
+                     now + rules_.token_life_seconds};
   auto signing = [ring = signer_.keys(), claims = std::move(claims)] {
     return sign_token(*ring, claims);
   };

@@ -23,17 +23,24 @@ struct Login {
   User user;
 };
 
+struct AccountRules {
+  std::int64_t token_life_seconds = 86'400;
+  bool registration_open = true;
+  std::int64_t storage_quota = 0;  // bytes, of whoever has none of its own
+};
+
 // Registers users, logs them in and recognises them. Everything it is given must outlive it.
 class AccountService {
 public:
   AccountService(db::Pool& database, TokenSigner& signer, PasswordHasher& hasher,
-                 LoginThrottle& throttle, asio::thread_pool& blocking,
-                 std::int64_t token_life_seconds);
+                 LoginThrottle& throttle, asio::thread_pool& blocking, AccountRules rules);
 
-  // conflict: the address is taken. invalid: not an e-mail address, or the password has fewer than
-  // 8 or more than 72 bytes (bcrypt reads no more). too_many_requests: so many accounts were opened
-  // from `address`, where the client is. Throws Unavailable when too many passwords wait to be
-  // hashed; so do the next two.
+  const AccountRules& rules() const { return rules_; }
+
+  // registration_closed: administrators make accounts here. conflict: the address is taken.
+  // invalid: not an e-mail address, or the password has fewer than 8 or more than 72 bytes (bcrypt
+  // reads no more). too_many_requests: so many accounts were opened from `address`, where the
+  // client is. Throws Unavailable when too many passwords wait to be hashed; so do the next two.
   asio::awaitable<Result<User>> register_user(std::string email, std::string password,
                                               std::string address);
   // not_authenticated, after the same work, for an unknown e-mail address and for a wrong password.
@@ -64,7 +71,7 @@ private:
   PasswordHasher& hasher_;
   LoginThrottle& throttle_;
   asio::thread_pool& blocking_;
-  std::int64_t token_life_seconds_;
+  AccountRules rules_;
   std::string decoy_hash_;  // compared against when there is no such user
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -28,9 +29,11 @@ struct User {
   std::optional<Timestamp> disabled_at;
   Timestamp created_at;
   Timestamp updated_at;
-  double weight = 1;                          // its share of the workers beside others'
-  std::optional<int> max_running_segments{};  // none: the installation's
-  std::optional<int> max_open_jobs{};         // likewise
+  double weight = 1;                            // its share of the workers beside others'
+  std::optional<int> max_running_segments{};    // none: the installation's
+  std::optional<int> max_open_jobs{};           // likewise
+  std::int64_t storage_used = 0;                // bytes
+  std::optional<std::int64_t> storage_quota{};  // bytes; none: the installation's
 };
 
 // What an administrator can change of a user.
@@ -40,6 +43,7 @@ struct UserChange {
   std::optional<double> weight{};
   std::optional<std::optional<int>> max_running_segments{};
   std::optional<std::optional<int>> max_open_jobs{};
+  std::optional<std::optional<std::int64_t>> storage_quota{};
 };
 
 }  // namespace infernode

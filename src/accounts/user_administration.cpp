@@ -28,13 +28,14 @@ asio::awaitable<Result<User>> UserAdministration::update(std::optional<UserId> a
   if (change.weight) {
     act.details.emplace("weight", *change.weight);
   }
-  const auto add_limit = [&act](const char* name, const std::optional<std::optional<int>>& limit) {
+  const auto add_limit = [&act](const char* name, const auto& limit) {
     if (limit) {
       act.details.emplace(name, *limit ? boost::json::value(**limit) : boost::json::value(nullptr));
     }
   };
   add_limit("max_running_segments", change.max_running_segments);
   add_limit("max_open_jobs", change.max_open_jobs);
+  add_limit("storage_quota", change.storage_quota);
   auto transaction = co_await database_.begin();
   auto updated = co_await user_repository::update(transaction, id, change);
   if (updated.result == user_repository::Update::not_found) {

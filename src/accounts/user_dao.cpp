@@ -8,7 +8,9 @@ using db::Statement;
 
 constexpr db::Text kColumns{
     R"sql("id", "email", "password", "role", "tokens", "session_epoch", "disabled_at", "createdAt",
-          "updatedAt", "weight", "max_running_segments", "max_open_jobs")sql"};
+          "updatedAt", "weight", "max_running_segments", "max_open_jobs", "storage_quota",
+          coalesce((SELECT sum("bytes") FROM "StorageEntries" WHERE "user_id" = "Users"."id"), 0)::bigint
+            AS storage_used)sql"};
 
 constexpr Statement kInsert{"users.insert", sql<R"sql(
   INSERT INTO "Users" ("email", "password") VALUES ($1, $2)
@@ -58,6 +60,7 @@ constexpr Statement kUpdate{"users.update", sql<R"sql(
          "weight" = coalesce($4::float8, "weight"),
          "max_running_segments" = CASE WHEN $5::boolean THEN $6::integer ELSE "max_running_segments" END,
          "max_open_jobs" = CASE WHEN $7::boolean THEN $8::integer ELSE "max_open_jobs" END,
+         "storage_quota" = CASE WHEN $9::boolean THEN $10::bigint ELSE "storage_quota" END,
          "updatedAt" = now()
    WHERE "id" = $1
   RETURNING )sql",
@@ -79,7 +82,9 @@ User user_from_row(const db::Row& row) {
           .updated_at = row.get<Timestamp>("updatedAt"),
           .weight = row.get<double>("weight"),
           .max_running_segments = row.get<std::optional<int>>("max_running_segments"),
-          .max_open_jobs = row.get<std::optional<int>>("max_open_jobs")};
+          .max_open_jobs = row.get<std::optional<int>>("max_open_jobs"),
+          .storage_used = row.get<std::int64_t>("storage_used"),
+          .storage_quota = row.get<std::optional<std::int64_t>>("storage_quota")};
 }
 
 }  // namespace
@@ -128,7 +133,8 @@ asio::awaitable<std::optional<User>> update(db::Transaction& transaction, UserId
   const db::Rows rows = co_await transaction.execute(
       kUpdate, id, change.role, change.disabled, change.weight,
       change.max_running_segments.has_value(), change.max_running_segments.value_or(std::nullopt),
-      change.max_open_jobs.has_value(), change.max_open_jobs.value_or(std::nullopt));
+      change.max_open_jobs.has_value(), change.max_open_jobs.value_or(std::nullopt),
+      change.storage_quota.has_value(), change.storage_quota.value_or(std::nullopt));
   co_return rows.optional(user_from_row);
 }
 

@@ -65,6 +65,7 @@ struct App {
   energy::GridIntensity grid;
   PostgresChunks chunks;
   BlobStore blobs;
+  StorageQuota storage;
   AuditService audit;
   IdempotencyService idempotency;
   LoginThrottle throttle;

@@ -4,6 +4,7 @@
 
 #include "app/app.hpp"
 #include "core/blocking.hpp"
+#include "core/disk.hpp"
 #include "core/log.hpp"
 #include "db/pulse.hpp"
 
@@ -50,13 +51,48 @@ asio::awaitable<void> sweep_segments(App& app) {
   }
 }
 
-asio::awaitable<void> try_room(App& app) {
-  if (app.blobs.disk_full()) {
-    co_await app.blobs.try_room();
-    log::info("the database's disk has room again");
-    for (auto& worker : app.workers) {
-      worker->wake();
-    }
+// The folder of a database on this machine. nullopt: it is elsewhere, or does not say.
+asio::awaitable<std::optional<std::filesystem::path>> database_folder(App& app) {
+  const auto& host = app.config.db_host;
+  const bool here = !host || host->starts_with('/') || *host == "localhost" ||
+                    *host == "127.0.0.1" || *host == "::1";
+  if (!here || app.config.disk_floor == 0) {
+    co_return std::nullopt;
+  }
+  const auto folder = co_await app.chunks.folder();
+  co_return folder ? std::optional<std::filesystem::path>{*folder} : std::nullopt;
+}
+
+// Whether too little is left.
+asio::awaitable<bool> look_at_disk(App& app) {
+  const auto folder = co_await database_folder(app);
+  if (!folder) {
+    co_return false;
+  }
+  auto asking = [path = *folder] { return free_disk_bytes(path); };
+  const auto free = co_await run_blocking(app.blocking, std::move(asking));
+  const bool low = free && *free < app.config.disk_floor;
+  if (low && !app.blobs.disk_full()) {
+    log::error(
+        "{} bytes are left on the database's disk, less than INFERNODE_DISK_FLOOR_BYTES: "
+        "nothing is taken in, and jobs wait",
+        *free);
+  }
+  app.blobs.set_low_disk(low ? std::optional<std::string>{"The database's disk is nearly full."}
+                             : std::nullopt);
+  co_return low;
+}
+
+asio::awaitable<void> watch_room(App& app) {
+  const bool was_full = app.blobs.disk_full().has_value();
+  const bool low = co_await look_at_disk(app);
+  if (!was_full || low) {
+    co_return;
+  }
+  co_await app.blobs.try_room();
+  log::info("the database's disk has room again");
+  for (auto& worker : app.workers) {
+    worker->wake();
   }
 }
 
@@ -89,9 +125,13 @@ void start_services(App& app) {
                     [&app]() -> asio::awaitable<void> { co_await app.uploads.resume(); });
   supervisor.repeat("sweeping uploads", sweeping, [&app] { return sweep_uploads(app); });
   supervisor.repeat("sweeping segments", sweeping, [&app] { return sweep_segments(app); });
+  supervisor.repeat("adding up what users store", sweeping,
+                    [&app]() -> asio::awaitable<void> { co_await app.storage.fold(); });
+  supervisor.repeat("emptying purged datasets", std::chrono::seconds{1},
+                    [&app]() -> asio::awaitable<void> { co_await app.videos.purge(); });
   supervisor.repeat("sweeping workers", sweeping,
                     [&app]() -> asio::awaitable<void> { co_await app.segments.sweep_workers(); });
-  supervisor.repeat("room on the disk", kRoomInterval, [&app] { return try_room(app); });
+  supervisor.repeat("room on the disk", kRoomInterval, [&app] { return watch_room(app); });
 }
 
 void start_server_services(App& app, Api& api) {

@@ -40,6 +40,9 @@ asio::awaitable<void> BlobStore::put(std::vector<db::Command> rows, ChunkId chun
 
 asio::awaitable<void> BlobStore::append(BlobId blob, std::int64_t start,
                                         std::vector<std::byte> chunk, Life life) {
+  if (low_disk_) {
+    throw StorageFull(*low_disk_);
+  }
   const blob_dao::Part part{start, static_cast<std::int32_t>(chunk.size()), ChunkId::random()};
   std::vector<db::Command> commands;
   if (life == Life::begins) {

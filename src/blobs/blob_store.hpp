@@ -80,7 +80,9 @@ public:
   void truncate(db::Transaction& transaction, BlobId blob, std::int64_t size);
 
   // Why nothing can be stored; nullopt when, as far as this process has seen, it can.
-  const std::optional<std::string>& disk_full() const { return disk_full_; }
+  const std::optional<std::string>& disk_full() const { return low_disk_ ? low_disk_ : disk_full_; }
+  // As long as there is a reason, nothing is stored: append() throws StorageFull.
+  void set_low_disk(std::optional<std::string> reason) { low_disk_ = std::move(reason); }
   // Tries to store a chunk and takes it back. Forgets disk_full() when there is room.
   asio::awaitable<void> try_room();
 
@@ -95,7 +97,8 @@ private:
 
   db::Pool& database_;
   ChunkStore& chunks_;
-  std::optional<std::string> disk_full_;
+  std::optional<std::string> disk_full_;  // PostgreSQL said so
+  std::optional<std::string> low_disk_;   // too little is left
 };
 
 // Collects bytes into chunks of a staged blob. Discards nothing by itself: an unfinished blob
@@ -103,6 +106,9 @@ private:
 class BlobWriter {
 public:
   explicit BlobWriter(BlobStore& store) : store_{store} {}
+  // Into a blob that was staged a moment ago.
+  BlobWriter(BlobStore& store, BlobId staged)
+      : store_{store}, id_{staged}, kept_at_{std::chrono::steady_clock::now()} {}
 
   asio::awaitable<void> write(std::vector<std::byte> bytes);
   // Stores what is still in memory. A blob of no bytes has no chunk.

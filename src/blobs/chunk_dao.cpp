@@ -26,6 +26,10 @@ constexpr Statement kRemove{"chunks.remove", R"sql(
 constexpr Statement kStoredBytes{"chunks.stored_bytes", R"sql(
   SELECT sum(pg_total_relation_size(relid))::bigint AS bytes FROM pg_partition_tree('"Chunks"')
 )sql"};
+// No row for those who may not see it.
+constexpr Statement kFindFolder{"chunks.find_folder", R"sql(
+  SELECT "setting" FROM pg_settings WHERE "name" = 'data_directory'
+)sql"};
 
 }  // namespace
 
@@ -55,6 +59,11 @@ asio::awaitable<void> remove(db::Executor& executor, std::vector<ChunkId> ids) {
 asio::awaitable<std::int64_t> stored_bytes(db::Executor& executor) {
   const db::Rows rows = co_await executor.execute(kStoredBytes);
   co_return rows.one().get<std::int64_t>("bytes");
+}
+
+asio::awaitable<std::optional<std::string>> find_folder(db::Executor& executor) {
+  const db::Rows rows = co_await executor.execute(kFindFolder);
+  co_return rows.optional([](const db::Row& row) { return row.get<std::string>("setting"); });
 }
 
 }  // namespace infernode::chunk_dao

@@ -2,6 +2,8 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <cstddef>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "blobs/chunk_store.hpp"
@@ -16,5 +18,7 @@ asio::awaitable<std::vector<std::byte>> read(db::Executor& executor,
                                              std::vector<ChunkSlice> slices);
 asio::awaitable<void> remove(db::Executor& executor, std::vector<ChunkId> ids);
 asio::awaitable<std::int64_t> stored_bytes(db::Executor& executor);
+// Where PostgreSQL keeps them on its own machine, if this user may know.
+asio::awaitable<std::optional<std::string>> find_folder(db::Executor& executor);
 
 }  // namespace infernode::chunk_dao

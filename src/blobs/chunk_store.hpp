@@ -3,6 +3,8 @@
 #include <boost/asio/awaitable.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "core/id.hpp"
@@ -33,6 +35,8 @@ public:
   virtual asio::awaitable<void> erase(std::vector<ChunkId> ids) = 0;
   // What all of them take up, in bytes; about, and cheap to ask for.
   virtual asio::awaitable<std::int64_t> stored_bytes() = 0;
+  // The folder they lie in, on the store's machine; nullopt when it does not say.
+  virtual asio::awaitable<std::optional<std::string>> folder() = 0;
 };
 
 }  // namespace infernode

@@ -30,4 +30,8 @@ asio::awaitable<std::int64_t> PostgresChunks::stored_bytes() {
   co_return co_await chunk_dao::stored_bytes(database_);
 }
 
+asio::awaitable<std::optional<std::string>> PostgresChunks::folder() {
+  return chunk_dao::find_folder(database_);
+}
+
 }  // namespace infernode

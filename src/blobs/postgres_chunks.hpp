@@ -14,6 +14,7 @@ public:
   asio::awaitable<std::vector<std::byte>> get(std::vector<ChunkSlice> slices) override;
   asio::awaitable<void> erase(std::vector<ChunkId> ids) override;
   asio::awaitable<std::int64_t> stored_bytes() override;
+  asio::awaitable<std::optional<std::string>> folder() override;
 
 private:
   db::Executor& database_;

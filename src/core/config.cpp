@@ -12,6 +12,7 @@ namespace infernode {
 namespace {
 
 constexpr std::size_t kMinSecretBytes = 16;
+constexpr std::int64_t kMaxBytes = 1'000'000'000'000'000'000;
 
 // Stores a value in the configuration; returns what would be right when it is wrong.
 using Setter = std::function<std::optional<std::string>(Config&, const std::string&)>;
@@ -163,11 +164,15 @@ const std::vector<Setting>& settings() {
       {"INFERNODE_REGISTRATIONS_PER_ADDRESS",
        number<int>(&Config::registrations_per_address, 1, 1'000'000)},
       {"INFERNODE_LOGIN_WINDOW_SECONDS", number<int>(&Config::login_window_seconds, 1, 86'400)},
+      {"INFERNODE_REGISTRATION", one_of(&Config::registration, {"open", "closed"})},
       {"INFERNODE_PRICE_UPLOAD_FRAME", price(&Config::price_upload_frame)},
       {"INFERNODE_PRICE_INFERENCE_IMAGE", price(&Config::price_inference_image)},
       {"INFERNODE_UPLOAD_MAX_BYTES",
        number<std::int64_t>(&Config::upload_max_bytes, 1, 1'099'511'627'776)},
       {"INFERNODE_UPLOAD_WAIT_SECONDS", number<int>(&Config::upload_wait_seconds, 0, 3600)},
+      {"INFERNODE_UPLOADS_AT_ONCE", number<int>(&Config::uploads_at_once, 1, 1'000'000)},
+      {"INFERNODE_STORAGE_QUOTA_BYTES", number<std::int64_t>(&Config::storage_quota, 0, kMaxBytes)},
+      {"INFERNODE_DISK_FLOOR_BYTES", number<std::int64_t>(&Config::disk_floor, 0, kMaxBytes)},
       {"INFERNODE_MAX_OPEN_JOBS", number<int>(&Config::max_open_jobs, 1, 10'000'000)},
       {"INFERNODE_MAX_RUNNING_SEGMENTS", number<int>(&Config::max_running_segments, 0, 1'000'000)},
       {"INFERNODE_WORKERS", number<int>(&Config::workers, 0, 64)},

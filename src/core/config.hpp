@@ -49,10 +49,14 @@ struct Config {
   int login_failures_per_address = 100;
   int registrations_per_address = 100;
   int login_window_seconds = 900;
+  std::string registration = "open";  // or "closed"
   Tokens price_upload_frame = Tokens::from_thousandths(1);
   Tokens price_inference_image = Tokens::from_thousandths(2);
   int upload_wait_seconds = 20;  // for the probe, before an upload is answered 202
   std::int64_t upload_max_bytes = 17'179'869'184;  // 16 GiB
+  int uploads_at_once = 100;                       // of one user
+  std::int64_t storage_quota = 53'687'091'200;     // of one user: 50 GiB
+  std::int64_t disk_floor = 1'073'741'824;         // bytes that stay free: 1 GiB
 
   int max_open_jobs = 10'000;    // of one user
   int max_running_segments = 0;  // of one user; 0: any number
@@ -68,6 +72,7 @@ struct Config {
   std::optional<double> grid_grams_per_kwh;  // overrides the built-in table
 
   bool embedded_database() const { return !db_host.has_value(); }
+  bool registration_open() const { return registration == "open"; }
 };
 
 // A wrong or unknown setting. what() has one line each: name, value, what would be right.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/system/result.hpp>
+#include <cstdint>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -16,11 +17,13 @@ enum class ErrorCode {
   not_authenticated,
   insufficient_tokens,
   forbidden,
+  registration_closed,
   not_found,
   conflict,
   price_changed,
   precondition_failed,
   too_large,
+  quota_exceeded,
   unsupported_media,
   invalid,
   too_many_requests,
@@ -40,9 +43,11 @@ struct Error {
   ErrorCode code;
   std::string detail;
   std::vector<FieldError> fields{};
-  std::optional<Tokens> required{};   // insufficient_tokens and price_changed only
-  std::optional<Tokens> available{};  // insufficient_tokens only
-  std::optional<int> retry_after{};   // seconds; too_many_requests only
+  std::optional<Tokens> required{};     // insufficient_tokens and price_changed only
+  std::optional<Tokens> available{};    // insufficient_tokens only
+  std::optional<int> retry_after{};     // seconds; too_many_requests only
+  std::optional<std::int64_t> used{};   // bytes; quota_exceeded only
+  std::optional<std::int64_t> quota{};  // bytes; likewise
 };
 
 // `invalid`, at one place.

@@ -23,6 +23,7 @@ struct Tag {
   TagId id;
   std::string name;
   std::int64_t datasets = 0;  // the caller's live ones that bear it
+  Timestamp created_at{};
 };
 
 struct DatasetFilter {

@@ -96,7 +96,13 @@ awaitable<Result<Response>> update_dataset(DatasetService& datasets, Request& re
 }
 
 awaitable<Result<Response>> delete_dataset(DatasetService& datasets, Request& request) {
-  const auto removed = co_await datasets.remove(request.user(), request.id<DatasetId>());
+  const auto id = request.id<DatasetId>();
+  Result<void> removed;
+  if (request.query.at("purge").as_bool()) {
+    removed = co_await datasets.purge(request.user(), id);
+  } else {
+    removed = co_await datasets.remove(request.user(), id);
+  }
   if (!removed) {
     co_return removed.error();
   }
@@ -108,14 +114,20 @@ awaitable<Result<Response>> restore_dataset(DatasetService& datasets, Request& r
   co_return answer(200, dataset);
 }
 
+json::value tag_json(const Tag& tag) {
+  return json::object{{"id", tag.id.to_string()}, {"name", tag.name}, {"datasets", tag.datasets}};
+}
+
 awaitable<Result<Response>> list_tags(DatasetService& datasets, Request& request) {
-  const auto tags = co_await datasets.list_tags(request.user());
-  json::array items;
-  for (const auto& tag : tags) {
-    items.push_back(
-        json::object{{"id", tag.id.to_string()}, {"name", tag.name}, {"datasets", tag.datasets}});
+  const auto page = page_request(request.query);
+  if (!page) {
+    co_return page.error();
   }
-  co_return http::json_response(200, json::object{{"items", std::move(items)}});
+  auto part = request.query_text("q");
+  const auto tags = co_await datasets.list_tags(request.user(), std::move(part), *page);
+  co_return http::json_text_response(200, page_of(tags, page->limit, tag_json, [](const Tag& tag) {
+                                       return Cursor{tag.created_at, tag.id.value};
+                                     }));
 }
 
 awaitable<Result<Answer>> create_tag(DatasetService& datasets, db::Transaction& transaction,

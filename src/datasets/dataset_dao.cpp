@@ -26,7 +26,7 @@ constexpr Statement kList{"datasets.list", sql<R"sql(
                                                kColumns, R"sql(
     FROM "Datasets"
    WHERE "user_id" = $1
-     AND ("deleted_at" IS NOT NULL) = $2
+     AND ("deleted_at" IS NOT NULL) = $2 AND "purged_at" IS NULL
      AND (cardinality($3::varchar[]) = 0 OR "tags" @> $3)
      AND ($4::text IS NULL OR position(lower($4) IN lower("name")) > 0)
      AND ("created_at", "id") < ($5::timestamptz, $6::uuid)
@@ -46,28 +46,58 @@ constexpr Statement kSoftDelete{"datasets.soft_delete", R"sql(
 )sql"};
 constexpr Statement kRestore{"datasets.restore", sql<R"sql(
   UPDATE "Datasets" SET "deleted_at" = NULL, "updatedAt" = now()
-   WHERE "id" = $2 AND "user_id" = $1 AND "deleted_at" IS NOT NULL
+   WHERE "id" = $2 AND "user_id" = $1 AND "deleted_at" IS NOT NULL AND "purged_at" IS NULL
   RETURNING )sql",
                                                      kColumns, R"sql(
 )sql">};
+constexpr Statement kMarkPurged{"datasets.mark_purged", R"sql(
+  UPDATE "Datasets" SET "purged_at" = now()
+   WHERE "id" = $2 AND "user_id" = $1 AND "deleted_at" IS NOT NULL AND "purged_at" IS NULL
+)sql"};
+// In the order of ids, as everybody who locks several of them.
+constexpr Statement kDisownBlobs{"datasets.disown_blobs", R"sql(
+  WITH owned AS (
+    SELECT blob."id" FROM "Blobs" AS blob
+     WHERE blob."id" IN (
+       SELECT "file" FROM "Videos" WHERE "dataset_id" = $1
+       UNION ALL
+       SELECT unnest(ARRAY[result."image_zip", result."frames", result."image_index"])
+         FROM "InferenceJobs" AS job JOIN "Results" AS result ON result."inferenceJob_id" = job."id"
+        WHERE job."dataset_id" = $1)
+     ORDER BY blob."id" FOR UPDATE)
+  UPDATE "Blobs" AS blob SET "user_id" = NULL, "counted" = 0 FROM owned WHERE blob."id" = owned."id"
+)sql"};
+constexpr Statement kListPurged{"datasets.list_purged", R"sql(
+  SELECT "id" FROM "Datasets" WHERE "purged_at" IS NOT NULL ORDER BY "purged_at" LIMIT $1
+)sql"};
+constexpr Statement kRemovePurged{"datasets.remove_purged", R"sql(
+  DELETE FROM "Datasets" WHERE "id" = $1 AND "purged_at" IS NOT NULL
+)sql"};
 // Sorted, so that two datasets with the same new tags cannot wait for each other in a circle.
 constexpr Statement kInsertTags{"tags.insert", R"sql(
   INSERT INTO "Tags" ("name") SELECT name FROM unnest($1::varchar[]) AS name ORDER BY name
   ON CONFLICT ("name") DO NOTHING
 )sql"};
 constexpr Statement kListTags{"tags.list", R"sql(
-  SELECT tag."id", tag."name", count(dataset."id") AS datasets
-    FROM "Tags" AS tag
-    LEFT JOIN "Datasets" AS dataset
-      ON dataset."user_id" = $1 AND dataset."deleted_at" IS NULL AND tag."name" = ANY (dataset."tags")
-   GROUP BY tag."id" ORDER BY tag."name"
+  WITH own AS (
+    SELECT tag AS name, count(*) AS datasets
+      FROM "Datasets" CROSS JOIN unnest("tags") AS tag
+     WHERE "user_id" = $1 AND "deleted_at" IS NULL GROUP BY tag)
+  SELECT tag."id", tag."name", coalesce(own.datasets, 0) AS datasets, tag."createdAt"
+    FROM "Tags" AS tag LEFT JOIN own ON own.name = tag."name"
+   WHERE (tag."shared" OR own.name IS NOT NULL)
+     AND ($2::text IS NULL OR position(lower($2) IN lower(tag."name")) > 0)
+     AND (tag."createdAt", tag."id") < ($3::timestamptz, $4::uuid)
+   ORDER BY tag."createdAt" DESC, tag."id" DESC LIMIT $5
 )sql"};
 
 constexpr Statement kInsertTag{"tags.insert_one", R"sql(
-  INSERT INTO "Tags" ("name") VALUES ($1) ON CONFLICT ("name") DO NOTHING RETURNING "id", "name"
+  INSERT INTO "Tags" AS tag ("name", "shared") VALUES ($1, true)
+  ON CONFLICT ("name") DO UPDATE SET "shared" = true, "updatedAt" = now() WHERE NOT tag."shared"
+  RETURNING "id", "name"
 )sql"};
 constexpr Statement kRemoveTag{"tags.remove", R"sql(
-  DELETE FROM "Tags" WHERE "id" = $1 RETURNING "name"
+  UPDATE "Tags" SET "shared" = false, "updatedAt" = now() WHERE "id" = $1 AND "shared" RETURNING "name"
 )sql"};
 
 Dataset dataset_from_row(const db::Row& row) {
@@ -120,15 +150,36 @@ asio::awaitable<std::optional<Dataset>> restore(db::Executor& executor, UserId u
   co_return rows.optional(dataset_from_row);
 }
 
+asio::awaitable<bool> mark_purged(db::Transaction& transaction, UserId user, DatasetId id) {
+  const db::Rows rows = co_await transaction.execute(kMarkPurged, user, id);
+  co_return rows.affected() == 1;
+}
+
+void disown_blobs(db::Transaction& transaction, DatasetId id) {
+  transaction.queue(kDisownBlobs, id);
+}
+
+asio::awaitable<std::vector<DatasetId>> list_purged(db::Executor& executor, int limit) {
+  const db::Rows rows = co_await executor.execute(kListPurged, limit);
+  co_return rows.all([](const db::Row& row) { return row.get<DatasetId>("id"); });
+}
+
+asio::awaitable<void> remove_purged(db::Executor& executor, DatasetId id) {
+  co_await executor.execute(kRemovePurged, id);
+}
+
 void insert_tags(db::Transaction& transaction, const std::vector<std::string>& names) {
   transaction.queue(kInsertTags, names);
 }
 
-asio::awaitable<std::vector<Tag>> list_tags(db::Executor& executor, UserId user) {
-  const db::Rows rows = co_await executor.execute(kListTags, user);
+asio::awaitable<std::vector<Tag>> list_tags(db::Executor& executor, UserId user,
+                                            std::optional<std::string> part,
+                                            std::optional<Cursor> after, int limit) {
+  const db::Rows rows =
+      co_await executor.execute(kListTags, user, part, time_before(after), id_before(after), limit);
   co_return rows.all([](const db::Row& row) {
     return Tag{row.get<TagId>("id"), row.get<std::string>("name"),
-               row.get<std::int64_t>("datasets")};
+               row.get<std::int64_t>("datasets"), row.get<Timestamp>("createdAt")};
   });
 }
 

@@ -31,11 +31,23 @@ asio::awaitable<std::optional<Dataset>> update_live(db::Executor& executor, User
 asio::awaitable<bool> soft_delete(db::Executor& executor, UserId user, DatasetId id);
 // Throws db::SqlError (unique violation) when the name is taken again.
 asio::awaitable<std::optional<Dataset>> restore(db::Executor& executor, UserId user, DatasetId id);
+// Whether it was deleted and not purged yet. Nobody sees it from now on.
+asio::awaitable<bool> mark_purged(db::Transaction& transaction, UserId user, DatasetId id);
+// What its videos and results consist of counts against nobody's quota any more.
+void disown_blobs(db::Transaction& transaction, DatasetId id);
+asio::awaitable<std::vector<DatasetId>> list_purged(db::Executor& executor, int limit);
+// With all that is left in it.
+asio::awaitable<void> remove_purged(db::Executor& executor, DatasetId id);
+// Those that are new show to whoever bears them alone.
 void insert_tags(db::Transaction& transaction, const std::vector<std::string>& names);
-asio::awaitable<std::vector<Tag>> list_tags(db::Executor& executor, UserId user);
-// nullopt when there is a tag of that name.
+// The installation's tags and those on the user's live datasets whose name contains `part`.
+asio::awaitable<std::vector<Tag>> list_tags(db::Executor& executor, UserId user,
+                                            std::optional<std::string> part,
+                                            std::optional<Cursor> after, int limit);
+// A tag of the installation. nullopt when there is one of that name.
 asio::awaitable<std::optional<Tag>> insert_tag(db::Transaction& transaction, std::string name);
-// Returns the name; nullopt when there is no such tag. Datasets keep what they bear.
+// It is the installation's no longer; datasets keep what they bear. Returns the name; nullopt when
+// there is no such tag.
 asio::awaitable<std::optional<std::string>> remove_tag(db::Transaction& transaction, TagId id);
 
 }  // namespace infernode::dataset_dao

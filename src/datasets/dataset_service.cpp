@@ -6,6 +6,8 @@
 namespace infernode {
 namespace {
 
+constexpr int kPurgedBatch = 10;
+
 Error not_found() {
   return {ErrorCode::not_found, "There is no such dataset."};
 }
@@ -86,6 +88,29 @@ asio::awaitable<Result<void>> DatasetService::remove(UserId user, DatasetId id) 
   co_return Result<void>{};
 }
 
+asio::awaitable<Result<void>> DatasetService::purge(UserId user, DatasetId id) {
+  auto transaction = co_await database_.begin();
+  const bool marked = co_await dataset_dao::mark_purged(transaction, user, id);
+  if (!marked) {
+    const auto live = co_await dataset_dao::find_live(transaction, user, id);
+    if (live) {
+      co_return Error{ErrorCode::conflict, "Delete the dataset first; then it can be purged."};
+    }
+    co_return not_found();
+  }
+  dataset_dao::disown_blobs(transaction, id);
+  co_await transaction.commit();
+  co_return Result<void>{};
+}
+
+asio::awaitable<std::vector<DatasetId>> DatasetService::list_purged() {
+  co_return co_await dataset_dao::list_purged(database_, kPurgedBatch);
+}
+
+asio::awaitable<void> DatasetService::remove_purged(DatasetId id) {
+  co_await dataset_dao::remove_purged(database_, id);
+}
+
 asio::awaitable<Result<Dataset>> DatasetService::restore(UserId user, DatasetId id) {
   std::optional<Dataset> dataset;
   try {
@@ -102,8 +127,11 @@ asio::awaitable<Result<Dataset>> DatasetService::restore(UserId user, DatasetId 
   co_return std::move(*dataset);
 }
 
-asio::awaitable<std::vector<Tag>> DatasetService::list_tags(UserId user) {
-  co_return co_await dataset_dao::list_tags(database_, user);
+asio::awaitable<std::vector<Tag>> DatasetService::list_tags(UserId user,
+                                                            std::optional<std::string> part,
+                                                            PageRequest page) {
+  co_return co_await dataset_dao::list_tags(database_, user, std::move(part), page.after,
+                                            page.limit + 1);
 }
 
 asio::awaitable<Result<Tag>> DatasetService::create_tag(db::Transaction& transaction, UserId admin,

@@ -38,9 +38,18 @@ public:
                                           std::optional<Timestamp> if_updated_at);
   // A soft delete; what goes on in the dataset is ended with it.
   asio::awaitable<Result<void>> remove(UserId user, DatasetId id);
+  // For good: a deleted one, with its videos, jobs and results. Their bytes are free at once; the
+  // rest is cleared behind (VideoService::purge). conflict when it is not deleted.
+  asio::awaitable<Result<void>> purge(UserId user, DatasetId id);
+  // Purged ones that are not emptied yet, some of them.
+  asio::awaitable<std::vector<DatasetId>> list_purged();
+  // An emptied one is forgotten.
+  asio::awaitable<void> remove_purged(DatasetId id);
   // conflict when the name is taken again.
   asio::awaitable<Result<Dataset>> restore(UserId user, DatasetId id);
-  asio::awaitable<std::vector<Tag>> list_tags(UserId user);
+  // Tags whose name contains `part`.
+  asio::awaitable<std::vector<Tag>> list_tags(UserId user, std::optional<std::string> part,
+                                              PageRequest page);
   // For administrators, in the caller's transaction. conflict when there is a tag of that name.
   asio::awaitable<Result<Tag>> create_tag(db::Transaction& transaction, UserId admin,
                                           std::string name);

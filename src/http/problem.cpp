@@ -26,6 +26,8 @@ Kind kind_of(ErrorCode code) {
       return {402, "insufficient-tokens", "Insufficient tokens"};
     case ErrorCode::forbidden:
       return {403, "forbidden", "Forbidden"};
+    case ErrorCode::registration_closed:
+      return {403, "registration-closed", "Registration closed"};
     case ErrorCode::not_found:
       return {404, "not-found", "Not found"};
     case ErrorCode::price_changed:
@@ -36,6 +38,8 @@ Kind kind_of(ErrorCode code) {
       return {412, "precondition-failed", "Precondition failed"};
     case ErrorCode::too_large:
       return {413, "too-large", "Too large"};
+    case ErrorCode::quota_exceeded:
+      return {413, "quota-exceeded", "Quota exceeded"};
     case ErrorCode::unsupported_media:
       return {415, "unsupported-media", "Unsupported media"};
     case ErrorCode::invalid:
@@ -156,6 +160,12 @@ Response problem_response(const Error& error, const std::string& request_id) {
   }
   if (error.available) {
     more.emplace("available", json_tokens(*error.available));
+  }
+  if (error.used) {
+    more.emplace("used", *error.used);
+  }
+  if (error.quota) {
+    more.emplace("quota", *error.quota);
   }
   Response response = document(kind_of(error.code), error.detail, request_id, std::move(more));
   if (error.code == ErrorCode::not_authenticated) {

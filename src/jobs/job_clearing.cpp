@@ -28,6 +28,11 @@ asio::awaitable<void> JobClearing::free_outputs_of(JobId job) {
   co_await job_dao::mark_freed(database_, job);
 }
 
+asio::awaitable<void> JobClearing::clear(JobId job) {
+  co_await free_outputs_of(job);
+  co_await delete_segments_of(job);
+}
+
 asio::awaitable<int> JobClearing::free_outputs() {
   int total = 0;
   for (;;) {

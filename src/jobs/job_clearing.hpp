@@ -17,6 +17,9 @@ public:
   JobClearing(db::Pool& database, BlobStore& blobs, int keep_seconds)
       : database_{database}, blobs_{blobs}, keep_seconds_{keep_seconds} {}
 
+  // All that an ended job left besides its result. What images are still found through goes with
+  // it, so the job must go next.
+  asio::awaitable<void> clear(JobId job);
   // Of jobs that failed or were aborted: no segment is worked on any more, and what they stored may
   // be swept. Returns how many jobs.
   asio::awaitable<int> free_outputs();

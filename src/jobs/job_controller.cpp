@@ -155,6 +155,14 @@ awaitable<Result<Response>> abort_jobs(JobService& jobs, Request& request) {
       200, json::object{{"aborted", aborted.count}, {"refunded", json_tokens(aborted.refunded)}});
 }
 
+awaitable<Result<Response>> delete_job(JobService& jobs, Request& request) {
+  const auto removed = co_await jobs.remove(request.user(), request.id<JobId>());
+  if (!removed) {
+    co_return removed.error();
+  }
+  co_return http::no_content();
+}
+
 awaitable<Result<Response>> abort_job(JobService& jobs, Request& request) {
   const auto job = co_await jobs.abort(request.user(), request.id<JobId>());
   if (!job) {
@@ -180,6 +188,7 @@ void add_job_routes(OnceRoutes& routes, JobService& jobs, json::value pipelines)
   });
   on("listJobs", list_jobs);
   on("getJob", get_job);
+  on("deleteJob", delete_job);
   on("abortJob", abort_job);
   on("abortJobs", abort_jobs);
 }

@@ -63,6 +63,11 @@ constexpr Statement kCountOpen{"jobs.count_open", R"sql(
     FROM "InferenceJobs"
    WHERE "user_id" = $1 AND "status" IN ('PENDING', 'RUNNING')
 )sql"};
+constexpr Statement kRemoveEnded{"jobs.remove_ended", R"sql(
+  DELETE FROM "InferenceJobs" AS job USING "Datasets" AS dataset
+   WHERE job."id" = $2 AND job."user_id" = $1 AND job."finished_at" IS NOT NULL
+     AND dataset."id" = job."dataset_id" AND dataset."deleted_at" IS NULL
+)sql"};
 constexpr Statement kListOpen{"jobs.list_open", R"sql(
   SELECT "id" FROM "InferenceJobs"
    WHERE "dataset_id" = $1 AND "status" IN ('PENDING', 'RUNNING') ORDER BY "id"
@@ -220,6 +225,11 @@ asio::awaitable<std::vector<Job>> list(db::Executor& executor, UserId user, JobF
       co_await executor.execute(kList, user, filter.status, filter.dataset, filter.video,
                                 time_before(after), id_before(after), limit);
   co_return rows.all(job_from_row);
+}
+
+asio::awaitable<bool> remove_ended(db::Executor& executor, UserId user, JobId id) {
+  const db::Rows rows = co_await executor.execute(kRemoveEnded, user, id);
+  co_return rows.affected() == 1;
 }
 
 asio::awaitable<std::vector<JobId>> lock_matching(db::Transaction& transaction, UserId user,

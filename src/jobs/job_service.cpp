@@ -80,14 +80,16 @@ struct JobService::Plan {
 };
 
 JobService::JobService(db::Pool& database, VideoService& videos, CreditService& credits,
-                       const PipelineCatalogue& pipelines, const inference::ModelCatalogue& models,
-                       JobLimits limits)
+                       StorageQuota& storage, const PipelineCatalogue& pipelines,
+                       const inference::ModelCatalogue& models, JobLimits limits, JobClear clear)
     : database_{database},
       videos_{videos},
       credits_{credits},
+      storage_{storage},
       pipelines_{pipelines},
       models_{models},
-      limits_{limits} {}
+      limits_{limits},
+      clear_{std::move(clear)} {}
 
 asio::awaitable<Result<JobService::Plan>> JobService::plan(db::Executor& executor, UserId user,
                                                            JobRequest request, bool with_segments) {
@@ -159,7 +161,9 @@ asio::awaitable<Result<AcceptedJobs>> JobService::create(db::Transaction& transa
                                                          JobRequest request) {
   // Three round trips for any number of jobs: what is read, what is written, and the commit.
   Tokens available;
+  storage_dao::Usage usage;
   credits_.read_balance(transaction, user, available);
+  storage_.read(transaction, user, usage);
   const int priority = request.priority;
   const auto max_cost = request.max_cost;
   auto planned = co_await plan(transaction, user, std::move(request), true);
@@ -171,6 +175,10 @@ asio::awaitable<Result<AcceptedJobs>> JobService::create(db::Transaction& transa
                 "This costs " + planned->cost.to_string() + " tokens, more than max_cost."};
     error.required = planned->cost;
     co_return error;
+  }
+  const auto room = storage_.check(usage);
+  if (!room) {
+    co_return room.error();
   }
   // Known to be too little before anything is written; what is not is found by the holds below.
   if (available < planned->cost) {
@@ -287,6 +295,23 @@ asio::awaitable<Result<Job>> JobService::abort(UserId user, JobId id) {
     co_await transaction.commit();
   }
   co_return co_await find(user, id);
+}
+
+asio::awaitable<Result<void>> JobService::remove(UserId user, JobId id) {
+  const auto job = co_await job_dao::find(database_, user, id);
+  if (!job) {
+    co_return not_found();
+  }
+  if (!has_ended(job->status)) {
+    co_return Error{ErrorCode::conflict,
+                    "The job has not ended; abort it or wait for its end, then delete it."};
+  }
+  co_await clear_(id);
+  const bool removed = co_await job_dao::remove_ended(database_, user, id);
+  if (!removed) {
+    co_return not_found();
+  }
+  co_return Result<void>{};
 }
 
 asio::awaitable<JobService::AbortedJobs> JobService::abort_matching(UserId user, JobFilter filter) {

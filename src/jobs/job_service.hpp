@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "blobs/storage_quota.hpp"
 #include "core/error.hpp"
 #include "core/page.hpp"
 #include "credits/credit_service.hpp"
@@ -51,17 +52,21 @@ struct AcceptedJobs {
 // assembly needs too, then its models, and its device unless any will do. See WorkerInfo::offers().
 std::vector<std::string> needs_of(const Pipeline& pipeline, const boost::json::object& params);
 
+// Clears away what an ended job left besides its result, a piece at a time.
+using JobClear = std::function<asio::awaitable<void>(JobId job)>;
+
 // A user's jobs. What is somebody else's, or in a deleted dataset, is not_found. Everything it is
 // given must outlive it.
 class JobService {
 public:
   JobService(db::Pool& database, VideoService& videos, CreditService& credits,
-             const PipelineCatalogue& pipelines, const inference::ModelCatalogue& models,
-             JobLimits limits);
+             StorageQuota& storage, const PipelineCatalogue& pipelines,
+             const inference::ModelCatalogue& models, JobLimits limits, JobClear clear);
 
   asio::awaitable<Result<Quote>> quote(UserId user, JobRequest request);
   // In the caller's transaction: puts the price on hold and queues the jobs, all or none. conflict
-  // when the user would have more that have not ended than it may; price_changed above `max_cost`.
+  // when the user would have more that have not ended than it may; price_changed above `max_cost`;
+  // quota_exceeded when there is no room for a result.
   asio::awaitable<Result<AcceptedJobs>> create(db::Transaction& transaction, UserId user,
                                                JobRequest request);
   // With what it waits for.
@@ -69,6 +74,8 @@ public:
   asio::awaitable<std::vector<Job>> list(UserId user, JobFilter filter, PageRequest page);
   // Ends a job that has not ended; images not processed are refunded. conflict once it has ended.
   asio::awaitable<Result<Job>> abort(UserId user, JobId id);
+  // Deletes an ended job with its result. conflict before its end.
+  asio::awaitable<Result<void>> remove(UserId user, JobId id);
   // All of a user's that have not ended and match, together.
   struct AbortedJobs {
     std::int64_t count = 0;
@@ -92,6 +99,7 @@ private:
   db::Pool& database_;
   VideoService& videos_;
   CreditService& credits_;
+  StorageQuota& storage_;
   const PipelineCatalogue& pipelines_;
   const inference::ModelCatalogue& models_;
   // What keeps a job that is not being worked on; nullopt when nothing does.
@@ -100,6 +108,7 @@ private:
   asio::awaitable<std::shared_ptr<const std::vector<turn_dao::Line>>> line();
 
   JobLimits limits_;
+  JobClear clear_;
   std::shared_ptr<const std::vector<turn_dao::Line>> line_;
   std::chrono::steady_clock::time_point line_seen_{};
 };

@@ -318,8 +318,14 @@ TEST_F(Queue, ManyJobsEndTogether) {
 // Two requests at once must not pass the limit together.
 TEST_F(Queue, TheLimitOfOpenJobsHoldsForRequestsAtOnce) {
   const auto made = services_.make_job({.frame_count = 60});
-  JobService strict{services_.pool,      services_.videos, services_.credits,
-                    services_.pipelines, services_.models, JobLimits{.open_jobs = 3}};
+  JobService strict{services_.pool,
+                    services_.videos,
+                    services_.credits,
+                    services_.storage,
+                    services_.pipelines,
+                    services_.models,
+                    JobLimits{.open_jobs = 3},
+                    [](JobId) -> asio::awaitable<void> { co_return; }};
   int accepted = 0;
   int refused = 0;
   const auto ask = [&]() -> asio::awaitable<void> {

@@ -42,14 +42,15 @@ Services::Services(int connections)
                [this](db::Transaction& transaction, DatasetId dataset) {
                  return jobs.abort_all(transaction, dataset);
                }},
-      ingest{datasets, credits, blobs,
+      ingest{datasets, credits, blobs, storage,
              [](UserId, BlobId, std::int64_t,
                 std::shared_ptr<Cancellation>) -> asio::awaitable<Result<media::MediaInfo>> {
                co_return Error{ErrorCode::invalid, "no prober here"};
              }},
       videos{pool, datasets, blobs,
              [this](VideoId video) { return clearing.delete_segments_of(video); }},
-      jobs{pool, videos, credits, pipelines, models, JobLimits{}},
+      jobs{pool,      videos, credits,     storage,
+           pipelines, models, JobLimits{}, [this](JobId job) { return clearing.clear(job); }},
       clearing{pool, blobs, kKeepSeconds},
       segments{pool, credits, blobs, kLeaseSeconds},
       results{pool, jobs, blobs},

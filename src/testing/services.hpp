@@ -69,6 +69,7 @@ public:
   inference::ModelCatalogue models;
   PostgresChunks chunks{pool};
   BlobStore blobs{pool, chunks};
+  StorageQuota storage{pool, StorageLimits{}};
   AuditService audit{pool};
   IdempotencyService idempotency{pool};
   CreditService credits{pool, audit, PriceList{}};

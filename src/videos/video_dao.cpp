@@ -72,6 +72,9 @@ constexpr Statement kHasActiveJobs{"videos.has_active_jobs", R"sql(
   SELECT EXISTS (SELECT FROM "InferenceJobs"
                   WHERE "video_id" = $1 AND "status" IN ('PENDING', 'RUNNING')) AS active
 )sql"};
+constexpr Statement kListIn{"videos.list_in", R"sql(
+  SELECT "id" FROM "Videos" WHERE "dataset_id" = $1 LIMIT $2
+)sql"};
 constexpr Statement kRemove{"videos.remove", R"sql(
   DELETE FROM "Videos" WHERE "id" = $1
 )sql"};
@@ -170,8 +173,18 @@ asio::awaitable<bool> has_active_jobs(db::Executor& executor, VideoId id) {
   co_return rows.one().get<bool>("active");
 }
 
+asio::awaitable<std::vector<VideoId>> list_in(db::Executor& executor, DatasetId dataset,
+                                              int limit) {
+  const db::Rows rows = co_await executor.execute(kListIn, dataset, limit);
+  co_return rows.all([](const db::Row& row) { return row.get<VideoId>("id"); });
+}
+
 void remove(db::Transaction& transaction, VideoId id) {
   transaction.queue(kRemove, id);
+}
+
+asio::awaitable<void> remove(db::Executor& executor, VideoId id) {
+  co_await executor.execute(kRemove, id);
 }
 
 }  // namespace infernode::video_dao

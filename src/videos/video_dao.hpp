@@ -36,6 +36,9 @@ asio::awaitable<std::vector<VideoFrames>> lock_frames(db::Executor& transaction,
 // Keeps new jobs away until the transaction ends. False when there is no such video.
 asio::awaitable<bool> lock(db::Transaction& transaction, UserId user, VideoId id);
 asio::awaitable<bool> has_active_jobs(db::Executor& executor, VideoId id);
+// Of a dataset of anybody's, deleted or not.
+asio::awaitable<std::vector<VideoId>> list_in(db::Executor& executor, DatasetId dataset, int limit);
 void remove(db::Transaction& transaction, VideoId id);
+asio::awaitable<void> remove(db::Executor& executor, VideoId id);
 
 }  // namespace infernode::video_dao

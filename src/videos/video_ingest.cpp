@@ -9,6 +9,13 @@ asio::awaitable<Result<void>> VideoIngest::check(UserId user, DatasetId dataset)
   if (!found) {
     co_return found.error();
   }
+  const Tokens frame = price_of(1);
+  if (frame > Tokens{}) {
+    const Tokens balance = co_await credits_.balance(user);
+    if (balance < frame) {
+      co_return insufficient_tokens(frame, balance);
+    }
+  }
   co_return Result<void>{};
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "blobs/blob_store.hpp"
+#include "blobs/storage_quota.hpp"
 #include "core/cancellation.hpp"
 #include "core/error.hpp"
 #include "credits/credit_service.hpp"
@@ -23,10 +24,16 @@ using Prober = std::function<asio::awaitable<Result<media::MediaInfo>>(
 // blob, probed, paid for and adopted. Everything it is given must outlive it.
 class VideoIngest {
 public:
-  VideoIngest(DatasetService& datasets, CreditService& credits, BlobStore& blobs, Prober probe)
-      : datasets_{datasets}, credits_{credits}, blobs_{blobs}, probe_{std::move(probe)} {}
+  VideoIngest(DatasetService& datasets, CreditService& credits, BlobStore& blobs,
+              StorageQuota& storage, Prober probe)
+      : datasets_{datasets},
+        credits_{credits},
+        blobs_{blobs},
+        storage_{storage},
+        probe_{std::move(probe)} {}
 
-  // Whether the user may bring videos into the dataset: not_found otherwise.
+  // Whether the user may bring videos into the dataset: not_found otherwise. insufficient_tokens:
+  // nothing is left to pay even a frame with.
   asio::awaitable<Result<void>> check(UserId user, DatasetId dataset);
   // What is in a staged file. Users take turns. Throws Cancelled.
   asio::awaitable<Result<media::MediaInfo>> probe(UserId user, BlobId file, std::int64_t size,
@@ -38,11 +45,14 @@ public:
   asio::awaitable<Result<Video>> accept(db::Transaction& transaction, NewVideo video);
 
   BlobStore& blobs() const { return blobs_; }
+  // What is staged for a user is reserved first.
+  StorageQuota& storage() const { return storage_; }
 
 private:
   DatasetService& datasets_;
   CreditService& credits_;
   BlobStore& blobs_;
+  StorageQuota& storage_;
   Prober probe_;
 };
 

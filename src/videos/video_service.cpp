@@ -5,6 +5,8 @@
 namespace infernode {
 namespace {
 
+constexpr int kPurgeBatch = 50;  // videos
+
 Error not_found() {
   return {ErrorCode::not_found, "There is no such video."};
 }
@@ -96,6 +98,23 @@ asio::awaitable<Result<void>> VideoService::remove(UserId user, VideoId id) {
   video_dao::remove(transaction, id);
   co_await transaction.commit();
   co_return Result<void>{};
+}
+
+asio::awaitable<void> VideoService::purge() {
+  const auto purged = co_await datasets_.list_purged();
+  for (const DatasetId dataset : purged) {
+    for (;;) {
+      const auto videos = co_await video_dao::list_in(database_, dataset, kPurgeBatch);
+      if (videos.empty()) {
+        break;
+      }
+      for (const VideoId video : videos) {
+        co_await clear_(video);
+        co_await video_dao::remove(database_, video);
+      }
+    }
+    co_await datasets_.remove_purged(dataset);
+  }
 }
 
 }  // namespace infernode

@@ -39,6 +39,9 @@ public:
       bool lock);
   // conflict while a job of it is PENDING or RUNNING.
   asio::awaitable<Result<void>> remove(UserId user, VideoId id);
+  // Empties datasets that were purged, some of them, a video at a time. It may stop anywhere; the
+  // next call goes on.
+  asio::awaitable<void> purge();
 
   BlobStore& blobs() const { return blobs_; }
 

@@ -481,18 +481,24 @@ TEST_F(Administration, KeepsTheListOfTags) {
   admin_->call(409, "POST", "/admin/tags", json::object{{"name", "night"}});
   user.call(201, "POST", "/datasets",
             json::object{{"name", "d"}, {"tags", json::array{"night", "rain"}}});
-  const auto names = [&] {
+  TestUser other{*server_};
+  const auto names = [&](TestUser& whose) {
     std::set<std::string> all;
-    const auto listed = user.call(200, "GET", "/tags");
+    const auto listed = whose.call(200, "GET", "/tags");
     for (const auto& item : listed.at("items").as_array()) {
       all.insert(text(item, "name"));
     }
     return all;
   };
-  EXPECT_EQ(names(), (std::set<std::string>{"night", "rain"}));
+  EXPECT_EQ(names(user), (std::set<std::string>{"night", "rain"}));
+  EXPECT_EQ(names(other), std::set<std::string>{"night"});
+  EXPECT_EQ(user.call(200, "GET", "/tags?q=RAI").at("items").as_array().size(), 1U);
+  EXPECT_EQ(text(user.call(200, "GET", "/tags?limit=1").at("items").at(0), "name"), "rain");
   admin_->call(204, "DELETE", "/admin/tags/" + text(tag, "id"));
   admin_->call(404, "DELETE", "/admin/tags/" + text(tag, "id"));
-  EXPECT_EQ(names(), std::set<std::string>{"rain"});
+  // Whoever bears it still does.
+  EXPECT_EQ(names(user), (std::set<std::string>{"night", "rain"}));
+  EXPECT_EQ(names(other), std::set<std::string>{});
   EXPECT_EQ(user.call(200, "GET", "/datasets?tag=night").at("items").as_array().size(), 1U);
   const auto audit = admin_->call(200, "GET", "/admin/audit?limit=2").at("items");
   EXPECT_EQ(text(audit.at(0), "action"), "tag.delete");

@@ -197,7 +197,7 @@ TEST_F(Handover, FinishesWhatRuns) {
   };
   const std::string who = "Host: a\r\nAuthorization: Bearer " + user_.token() + "\r\n";
   EXPECT_TRUE(
-      exchange("GET /api/v1/users/me HTTP/1.1\r\n" + who + "\r\n").starts_with("HTTP/1.1 200"));
+      exchange("GET /api/v1/datasets HTTP/1.1\r\n" + who + "\r\n").starts_with("HTTP/1.1 200"));
   asio::write(socket,
               asio::buffer("POST /api/v1/datasets HTTP/1.1\r\n" + who +
                            "Content-Type: application/json\r\nContent-Length: 15\r\n\r\n{\"name"));

@@ -21,13 +21,15 @@ using Event = http::MultipartParser::Event;
 constexpr std::size_t kMaxNameBytes = 255;
 // Room for the form around the file.
 constexpr std::int64_t kFormBytes = 64 * 1024;
+// What is reserved at once for a file of unknown size.
+constexpr std::int64_t kRoomStep = 4 * 1024 * 1024;
 // How often it is looked whether the client of a video that is looked into is still there.
 constexpr std::chrono::milliseconds kLookInterval{250};
 
 struct Form {
-  explicit Form(BlobStore& blobs) : file{blobs} {}
-
-  BlobWriter file;
+  std::optional<BlobWriter> file;  // none: what was answered already is only compared
+  std::int64_t size = 0;           // of the file so far
+  std::int64_t room = 0;           // reserved for it
   Sha256 sha;
   bool remembered = false;  // an upload was to refer to the file, and maybe does
   bool has_file = false;
@@ -47,8 +49,44 @@ Error too_large(std::int64_t max_bytes) {
                      fmt::format("A video may have {} bytes at most.", max_bytes));
 }
 
+// Stages the file, with room for as much of it as is known of. The form around it may be as large
+// as kFormBytes, or as small as nothing.
+asio::awaitable<Result<void>> reserve(VideoIngest& ingest, UserId user,
+                                      std::optional<std::uint64_t> announced, Form& form) {
+  const auto most = announced ? static_cast<std::int64_t>(*announced) : kRoomStep;
+  const auto least = announced ? std::max<std::int64_t>(most - kFormBytes, 0) : 0;
+  const BlobId blob = BlobId::random();
+  const auto room = co_await ingest.storage().reserve(blob, user, least, most);
+  if (!room) {
+    co_return room.error();
+  }
+  form.file.emplace(ingest.blobs(), blob);
+  form.room = *room;
+  co_return Result<void>{};
+}
+
+asio::awaitable<Result<void>> store(VideoIngest& ingest, UserId user, std::vector<std::byte> bytes,
+                                    Form& form) {
+  form.sha.update(bytes);
+  form.size += static_cast<std::int64_t>(bytes.size());
+  if (!form.file) {
+    co_return Result<void>{};
+  }
+  if (const auto missing = form.size - form.room; missing > 0) {
+    const auto more = co_await ingest.storage().reserve(form.file->id().value(), user, missing,
+                                                        std::max(missing, kRoomStep));
+    if (!more) {
+      co_return more.error();
+    }
+    form.room += *more;
+  }
+  co_await form.file->write(std::move(bytes));
+  co_return Result<void>{};
+}
+
 // Reads one part to its end.
-asio::awaitable<Result<void>> receive_part(http::MultipartReader& reader, Form& form,
+asio::awaitable<Result<void>> receive_part(VideoIngest& ingest, UserId user,
+                                           http::MultipartReader& reader, Form& form,
                                            std::int64_t max_bytes) {
   const http::PartHeader header = reader.header();
   const bool is_file = header.name == "file";
@@ -78,10 +116,12 @@ asio::awaitable<Result<void>> receive_part(http::MultipartReader& reader, Form& 
     }
     auto bytes = reader.take_data();
     if (is_file) {
-      form.sha.update(bytes);
-      co_await form.file.write(std::move(bytes));
-      if (form.file.size() > max_bytes) {
+      if (form.size + static_cast<std::int64_t>(bytes.size()) > max_bytes) {
         co_return too_large(max_bytes);
+      }
+      const auto stored = co_await store(ingest, user, std::move(bytes), form);
+      if (!stored) {
+        co_return stored.error();
       }
     } else {
       form.name.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -92,8 +132,9 @@ asio::awaitable<Result<void>> receive_part(http::MultipartReader& reader, Form& 
   }
 }
 
-asio::awaitable<Result<void>> receive_form(http::Request& request, const std::string& boundary,
-                                           Form& form, std::int64_t max_bytes) {
+asio::awaitable<Result<void>> receive_form(VideoIngest& ingest, http::Request& request,
+                                           const std::string& boundary, Form& form,
+                                           std::int64_t max_bytes) {
   http::MultipartReader reader{*request.stream, boundary};
   for (;;) {
     const auto event = co_await reader.next();
@@ -103,7 +144,7 @@ asio::awaitable<Result<void>> receive_form(http::Request& request, const std::st
     if (*event == Event::end) {
       break;
     }
-    const auto part = co_await receive_part(reader, form, max_bytes);
+    const auto part = co_await receive_part(ingest, request.user(), reader, form, max_bytes);
     if (!part) {
       co_return part.error();
     }
@@ -111,7 +152,7 @@ asio::awaitable<Result<void>> receive_form(http::Request& request, const std::st
   if (!form.has_file) {
     co_return field_error(ErrorCode::invalid, "/file", "The form has no field file.");
   }
-  if (form.file.size() == 0) {
+  if (form.size == 0) {
     co_return field_error(ErrorCode::invalid, "/file", "The file is empty.");
   }
   if (form.name.empty()) {
@@ -200,22 +241,24 @@ asio::awaitable<Result<Received>> add_for_later(UploadService& uploads, Idempote
 asio::awaitable<Result<Received>> receive_and_add(UploadService& uploads, IdempotencyService& once,
                                                   DatasetId dataset, http::Request& request,
                                                   const std::string& boundary, Form& form,
-                                                  UploadLimits limits, const VideoAnswer& answer_of,
-                                                  bool repeated) {
-  const auto received = co_await receive_form(request, boundary, form, limits.max_bytes);
+                                                  UploadLimits limits,
+                                                  const VideoAnswer& answer_of) {
+  const auto received =
+      co_await receive_form(uploads.ingest(), request, boundary, form, limits.max_bytes);
   if (!received) {
     co_return received.error();
   }
-  co_await form.file.finish();
+  const bool repeated = !form.file.has_value();
   NewVideo upload;
   upload.user = request.user();
   upload.dataset = dataset;
-  upload.file = form.file.id().value();
   upload.name = form.name;
-  upload.size = form.file.size();
+  upload.size = form.size;
   upload.sha256 = form.sha.finish();
   auto key = idempotency_key(request, form.name + "\n" + hex(upload.sha256));
   if (!repeated) {
+    co_await form.file->finish();
+    upload.file = form.file->id().value();
     const bool later = prefers_to_come_back(request);
     ProbeHolder probe{later ? nullptr
                             : PendingProbe::start(uploads.executor(), uploads.ingest(), upload)};
@@ -270,6 +313,7 @@ asio::awaitable<Result<Answer>> receive_video(UploadService& uploads, Idempotenc
   }
   // What was answered once is answered again, also when the dataset is gone by now.
   bool repeated = false;
+  Form form;
   if (auto key = idempotency_key(request, "")) {
     repeated = co_await once.knows(request.user(), std::move(*key));
   }
@@ -278,22 +322,25 @@ asio::awaitable<Result<Answer>> receive_video(UploadService& uploads, Idempotenc
     if (!allowed) {
       co_return allowed.error();
     }
+    const auto reserved = co_await reserve(ingest, request.user(), announced, form);
+    if (!reserved) {
+      co_return reserved.error();
+    }
   }
-  Form form{ingest.blobs()};
   std::exception_ptr failure;
   Result<Received> received = Error{ErrorCode::malformed, ""};
   try {
-    received = co_await receive_and_add(uploads, once, dataset, request, *boundary, form, limits,
-                                        answer, repeated);
+    received =
+        co_await receive_and_add(uploads, once, dataset, request, *boundary, form, limits, answer);
   } catch (...) {
     failure = std::current_exception();
   }
   const bool adopted = received && received->adopted;
-  if ((failure || !adopted) && form.file.id() && !form.remembered) {
+  if ((failure || !adopted) && form.file && !form.remembered) {
     // Should even this fail, the staged blob expires by itself. Adopted ones are left alone, so an
     // answer that was lost after the commit loses nothing.
     try {
-      co_await ingest.blobs().discard(*form.file.id());
+      co_await ingest.blobs().discard(form.file->id().value());
     } catch (const std::exception& error) {
       log::warn("what an upload left could not be cleared: {}", error.what());
     }
