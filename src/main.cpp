@@ -18,7 +18,7 @@ int main(int argc, char** argv) {
   add_run_command(app, status);
   add_db_commands(app, status);
   add_keys_command(app, status);
-  add_users_command(app, status);
+  add_users_commands(app, status);
   add_ledger_command(app, status);
   add_models_command(app, status);
   add_doctor_command(app, status);

@@ -19,14 +19,6 @@ std::int64_t now_seconds() {
       .count();
 }
 
-// The same rule as the database's (HTML's definition of an e-mail address, with a dot required).
-bool is_email(const std::string& text) {
-  static const std::regex kPattern{
-      "[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-      "(?:\\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+"};
-  return text.size() <= 255 && std::regex_match(text, kPattern);
-}
-
 Error field_error(const std::string& pointer, const std::string& detail) {
   Error error{ErrorCode::invalid, detail};
   error.fields.push_back(FieldError{pointer, detail});
@@ -46,6 +38,13 @@ Error not_valid() {
 
 }  // namespace
 
+bool is_email(const std::string& text) {
+  static const std::regex kPattern{
+      "[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+      "(?:\\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+"};
+  return text.size() <= 255 && std::regex_match(text, kPattern);
+}
+
 std::string normalised_email(std::string email) {
   std::transform(email.begin(), email.end(), email.begin(), [](unsigned char c) {
     return c < 0x80 ? static_cast<char>(std::tolower(c)) : static_cast<char>(c);
@@ -54,13 +53,14 @@ std::string normalised_email(std::string email) {
 }
 
 AccountService::AccountService(db::Pool& database, TokenSigner& signer, PasswordHasher& hasher,
-                               LoginThrottle& throttle, asio::thread_pool& blocking,
-                               AccountRules rules)
+                               LoginThrottle& throttle, CredentialService& credentials,
+                               asio::thread_pool& blocking, AccountRules rules)
     : database_{database},
       signer_{signer},
       users_{database},
       hasher_{hasher},
       throttle_{throttle},
+      credentials_{credentials},
       blocking_{blocking},
       rules_{rules},
       decoy_hash_{decoy_hash(hasher.cost())} {}
@@ -102,7 +102,9 @@ asio::awaitable<Result<std::optional<User>>> AccountService::check_password(std:
   std::exception_ptr failure;
   try {
     user = co_await user_dao::find_by_email(database_, email);
-    const std::string hash = user ? user->password_hash : decoy_hash_;
+    // Who was invited and has set no password yet is compared with as long.
+    const bool has_password = user && password_cost(user->password_hash) > 0;
+    const std::string hash = has_password ? user->password_hash : decoy_hash_;
     const bool matches = co_await hasher_.matches(std::move(password), hash);
     outcome = user && matches ? LoginThrottle::Outcome::right : LoginThrottle::Outcome::wrong;
   } catch (const Unavailable&) {
@@ -118,8 +120,8 @@ asio::awaitable<Result<std::optional<User>>> AccountService::check_password(std:
   co_return user;
 }
 
-asio::awaitable<Result<Login>> AccountService::login(std::string email, std::string password,
-                                                     std::string address) {
+asio::awaitable<Result<User>> AccountService::check_login(std::string email, std::string password,
+                                                          std::string address) {
   email = normalised_email(std::move(email));
   auto checked = co_await check_password(std::move(email), password, std::move(address));
   if (!checked) {
@@ -133,6 +135,26 @@ asio::awaitable<Result<Login>> AccountService::login(std::string email, std::str
     co_return Error{ErrorCode::forbidden, "This account is disabled."};
   }
   co_await follow_cost(*user, std::move(password));
+  co_return std::move(*user);
+}
+
+asio::awaitable<Result<Session>> AccountService::begin_session(std::string email,
+                                                               std::string password,
+                                                               std::string address) {
+  auto user = co_await check_login(std::move(email), std::move(password), std::move(address));
+  if (!user) {
+    co_return user.error();
+  }
+  auto secret = co_await credentials_.begin_session(user->id);
+  co_return Session{std::move(secret), credentials_.session_seconds(), std::move(*user)};
+}
+
+asio::awaitable<Result<Login>> AccountService::login(std::string email, std::string password,
+                                                     std::string address) {
+  auto user = co_await check_login(std::move(email), std::move(password), std::move(address));
+  if (!user) {
+    co_return user.error();
+  }
   const std::int64_t now = now_seconds();
   Login login;
   login.expires_in_seconds = rules_.token_life_seconds;
@@ -193,8 +215,42 @@ asio::awaitable<Result<void>> AccountService::change_password(UserId id,
   co_return Result<void>{};
 }
 
-asio::awaitable<Result<std::shared_ptr<const User>>> AccountService::authenticate(
-    std::string token) {
+asio::awaitable<void> AccountService::end_session(std::string secret) {
+  return credentials_.end_session(std::move(secret));
+}
+
+asio::awaitable<Result<void>> AccountService::set_password(std::string link,
+                                                           std::string new_password) {
+  if (const auto error = unsound(new_password, "/new_password")) {
+    co_return *error;
+  }
+  const Error spent{ErrorCode::not_authenticated,
+                    "This link is not valid, or was used or has expired; ask for another one."};
+  // Looked at first: guessing must not keep the hashers busy.
+  const auto known = co_await credentials_.find(link, CredentialKind::link);
+  if (!known) {
+    co_return spent;
+  }
+  const auto hash = co_await hasher_.hash(std::move(new_password));
+  auto transaction = co_await database_.begin();
+  const UserId user = known->user.id;
+  const bool taken = co_await credentials_.take_link(transaction, user, std::move(link));
+  if (!taken) {
+    co_return spent;
+  }
+  user_dao::set_password(transaction, user, hash);
+  co_await transaction.commit();
+  co_return Result<void>{};
+}
+
+asio::awaitable<Result<Identity>> AccountService::authenticate(std::string token) {
+  if (kind_of_secret(token) == CredentialKind::key) {
+    const auto bearer = co_await credentials_.find(std::move(token), CredentialKind::key);
+    if (!bearer) {
+      co_return not_valid();
+    }
+    co_return Identity{std::shared_ptr<const User>{bearer, &bearer->user}, bearer->scopes};
+  }
   const auto claims = signer_.verify(token, now_seconds());
   if (!claims) {
     co_return not_valid();
@@ -203,7 +259,15 @@ asio::awaitable<Result<std::shared_ptr<const User>>> AccountService::authenticat
   if (!user || user->disabled_at || user->session_epoch != claims->session_epoch) {
     co_return not_valid();
   }
-  co_return user;
+  co_return Identity{std::move(user), std::nullopt};
+}
+
+asio::awaitable<Result<Identity>> AccountService::authenticate_session(std::string secret) {
+  const auto bearer = co_await credentials_.find(std::move(secret), CredentialKind::session);
+  if (!bearer) {
+    co_return not_valid();
+  }
+  co_return Identity{std::shared_ptr<const User>{bearer, &bearer->user}, std::nullopt};
 }
 
 }  // namespace infernode

@@ -43,18 +43,6 @@ using Bio = std::unique_ptr<BIO, decltype(&BIO_free)>;
 using BigNumber = std::unique_ptr<BIGNUM, decltype(&BN_free)>;
 using Jwt = std::unique_ptr<jwt_t, decltype(&jwt_free)>;
 
-std::string base64url(std::span<const std::byte> bytes) {
-  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                                   reinterpret_cast<const unsigned char*>(bytes.data()),
-                                   static_cast<int>(bytes.size()));
-  text.resize(static_cast<std::size_t>(size));
-  std::replace(text.begin(), text.end(), '+', '-');
-  std::replace(text.begin(), text.end(), '/', '_');
-  text.erase(std::find(text.begin(), text.end(), '='), text.end());
-  return text;
-}
-
 std::string contents(BIO* bio) {
   char* data = nullptr;
   const long size = BIO_get_mem_data(bio, &data);

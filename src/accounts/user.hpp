@@ -36,6 +36,9 @@ struct User {
   std::optional<std::int64_t> storage_quota{};  // bytes; none: the installation's
 };
 
+// Of a new account, as the data model says.
+constexpr Tokens kOpeningBalance = Tokens::from_thousandths(100'000);
+
 // What an administrator can change of a user.
 struct UserChange {
   std::optional<Role> role;

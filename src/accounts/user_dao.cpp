@@ -18,6 +18,14 @@ constexpr Statement kInsert{"users.insert", sql<R"sql(
   RETURNING )sql",
                                                 kColumns, R"sql(
 )sql">};
+// No password has this hash.
+constexpr Statement kInsertInvited{"users.insert_invited", sql<R"sql(
+  INSERT INTO "Users" ("email", "password", "role", "tokens")
+  VALUES ($1, '!', $2::text::"enum_Users_role", $3)
+  ON CONFLICT DO NOTHING
+  RETURNING )sql",
+                                                               kColumns, R"sql(
+)sql">};
 constexpr Statement kFindByEmail{"users.find_by_email", sql<R"sql(
   SELECT )sql",
                                                             kColumns, R"sql(
@@ -33,6 +41,18 @@ constexpr Statement kFindAll{"users.find_all", sql<R"sql(
                                                    kColumns, R"sql(
     FROM "Users" WHERE "id" = ANY($1::uuid[])
 )sql">};
+constexpr Statement kFindWithCredentials{"users.find_with_credentials", sql<R"sql(
+  SELECT )sql",
+                                                                            kColumns, R"sql(
+    FROM "Users"
+   WHERE "id" IN (SELECT "user_id" FROM "Credentials"
+                   WHERE "hash" IN (SELECT decode(hash, 'hex') FROM unnest($1::text[]) AS hash))
+)sql">};
+constexpr Statement kSetPassword{"users.set_password", R"sql(
+  UPDATE "Users"
+     SET "password" = $2, "updatedAt" = now(), "session_epoch" = "session_epoch" + 1
+   WHERE "id" = $1
+)sql"};
 constexpr Statement kList{"users.list", sql<R"sql(
   SELECT )sql",
                                             kColumns, R"sql(
@@ -95,6 +115,12 @@ asio::awaitable<std::optional<User>> insert(db::Executor& executor, std::string 
   co_return rows.optional(user_from_row);
 }
 
+asio::awaitable<std::optional<User>> insert_invited(db::Executor& executor, std::string email,
+                                                    Role role, Tokens tokens) {
+  const db::Rows rows = co_await executor.execute(kInsertInvited, email, role, tokens);
+  co_return rows.optional(user_from_row);
+}
+
 asio::awaitable<std::optional<User>> find_by_email(db::Executor& executor, std::string email) {
   const db::Rows rows = co_await executor.execute(kFindByEmail, email);
   co_return rows.optional(user_from_row);
@@ -108,6 +134,18 @@ asio::awaitable<std::optional<User>> find(db::Executor& executor, UserId id) {
 asio::awaitable<std::vector<User>> find_all(db::Executor& executor, std::vector<UserId> ids) {
   const db::Rows rows = co_await executor.execute(kFindAll, ids);
   co_return rows.all(user_from_row);
+}
+
+db::Command find_with_credentials(const std::vector<std::string>& hashes) {
+  return db::command(kFindWithCredentials, hashes);
+}
+
+std::vector<User> users_from(const db::Rows& rows) {
+  return rows.all(user_from_row);
+}
+
+void set_password(db::Transaction& transaction, UserId id, const std::string& hash) {
+  transaction.queue(kSetPassword, id, hash);
 }
 
 asio::awaitable<std::vector<User>> list(db::Executor& executor, std::optional<std::string> part,

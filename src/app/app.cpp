@@ -50,6 +50,11 @@ int bulk_connections(int all) {
   return std::max(1, all / 3);
 }
 
+int session_seconds(const Config& config) {
+  return static_cast<int>(
+      std::min<std::int64_t>(config.jwt_ttl_seconds, std::numeric_limits<int>::max()));
+}
+
 ThrottleSettings throttle_settings(const Config& config) {
   return {config.login_failures_per_account, config.login_failures_per_address,
           config.registrations_per_address, config.login_window_seconds};
@@ -96,6 +101,7 @@ App::App(const Config& settings, const std::string& database_conninfo,
       audit{database},
       idempotency{database},
       throttle{database, throttle_settings(settings)},
+      credentials{database, session_seconds(settings)},
       credits{database, audit,
               PriceList{settings.price_upload_frame, settings.price_inference_image}},
       datasets{database, audit,
@@ -187,16 +193,18 @@ Api::Api(App& app, const std::filesystem::path& keys_dir)
           signer,
           hasher,
           app.throttle,
+          app.credentials,
           app.blocking,
           {app.config.jwt_ttl_seconds, app.config.registration_open(), app.config.storage_quota}},
-      administration{app.database, app.audit},
+      administration{app.database, app.audit, app.credentials},
       document{embedded_file("api/openapi.yaml")},
       router{document,
              make_authenticator(accounts),
              {app.config.cors_origins, app.config.rate_limit_per_user,
               app.config.rate_limit_per_address}} {
   OnceRoutes once{router, app.idempotency};
-  add_account_routes(router, accounts, administration, signer);
+  add_account_routes(once, accounts, administration, signer);
+  add_credential_routes(once, app.credentials);
   add_audit_routes(router, app.audit);
   add_credit_routes(once, app.credits);
   add_dataset_routes(once, app.datasets);

@@ -69,6 +69,7 @@ struct App {
   AuditService audit;
   IdempotencyService idempotency;
   LoginThrottle throttle;
+  CredentialService credentials;
   CreditService credits;
   DatasetService datasets;
   runner::VideoProber prober;

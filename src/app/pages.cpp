@@ -114,11 +114,26 @@ asio::awaitable<Result<Response>> metrics(App& app, const Request& request) {
   co_return response;
 }
 
+boost::json::value info_json(const App& app) {
+  const auto& config = app.config;
+  return boost::json::object{
+      {"version", build_version()},
+      {"registration", config.registration},
+      {"prices",
+       boost::json::object{{"upload_frame", json_tokens(config.price_upload_frame)},
+                           {"inference_image", json_tokens(config.price_inference_image)}}},
+      {"limits", boost::json::object{{"upload_max_bytes", config.upload_max_bytes},
+                                     {"storage_quota", config.storage_quota},
+                                     {"uploads_at_once", config.uploads_at_once},
+                                     {"max_open_jobs", config.max_open_jobs}}}};
+}
+
 Response file_response(std::string_view type, std::string_view content) {
   Response response;
   response.headers.emplace_back("Content-Type", type);
   response.headers.emplace_back("Content-Security-Policy",
-                                "default-src 'none'; style-src 'unsafe-inline'");
+                                "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; "
+                                "connect-src 'self'; form-action 'none'; frame-ancestors 'none'");
   response.body = std::string{content};
   return response;
 }
@@ -158,6 +173,9 @@ void add_pages(http::Router& router, App& app, const http::ApiDocument& document
   router.on("getHealth", [](Request&) -> asio::awaitable<Result<Response>> {
     co_return http::json_response(
         200, boost::json::object{{"status", "alive"}, {"version", build_version()}});
+  });
+  router.on("getInfo", [answer = info_json(app)](Request&) -> asio::awaitable<Result<Response>> {
+    co_return http::json_response(200, answer);
   });
   router.on("getMetrics", [&app](Request& request) { return metrics(app, request); });
   const auto known = std::make_shared<Readiness>();

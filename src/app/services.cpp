@@ -121,6 +121,8 @@ void start_services(App& app) {
   supervisor.repeat("sweeping idempotency keys", sweeping, [&app] { return sweep_keys(app); });
   supervisor.repeat("sweeping counts of logins", sweeping,
                     [&app]() -> asio::awaitable<void> { co_await app.throttle.sweep(); });
+  supervisor.repeat("sweeping sessions and links", sweeping,
+                    [&app]() -> asio::awaitable<void> { co_await app.credentials.sweep(); });
   supervisor.repeat("going on with uploads", kResumeInterval,
                     [&app]() -> asio::awaitable<void> { co_await app.uploads.resume(); });
   supervisor.repeat("sweeping uploads", sweeping, [&app] { return sweep_uploads(app); });

@@ -12,7 +12,7 @@ namespace infernode {
 // Something that an administrator does.
 struct AuditedAct {
   std::optional<UserId> admin;   // nullopt: somebody at a server's command line
-  std::string action;            // "user.update", "user.recharge", "tag.create", "tag.delete"
+  std::string action;            // "user.update", "user.create", "tag.create", "tag.delete"
   std::optional<UserId> user{};  // whom it concerns
   boost::json::object details{};
 };

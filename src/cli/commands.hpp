@@ -19,7 +19,7 @@ void add_run_command(CLI::App& app, int& status);
 void add_db_commands(CLI::App& app, int& status);
 void add_keys_command(CLI::App& app, int& status);
 void add_ledger_command(CLI::App& app, int& status);
-void add_users_command(CLI::App& app, int& status);
+void add_users_commands(CLI::App& app, int& status);
 void add_models_command(CLI::App& app, int& status);
 void add_doctor_command(CLI::App& app, int& status);
 void add_demo_command(CLI::App& app, int& status);

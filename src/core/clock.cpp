@@ -66,8 +66,15 @@ std::string postgres_time(Timestamp time) {
   return text;
 }
 
-Timestamp parse_postgres_time(std::string_view text) {
-  // YYYY-MM-DD hh:mm:ss
+namespace {
+
+struct ReadTime {
+  Timestamp time;
+  std::string_view rest;  // behind the seconds
+};
+
+// YYYY-MM-DD hh:mm:ss and maybe a fraction, of which what is less than a microsecond is dropped.
+std::optional<ReadTime> read_time(std::string_view text, char separator) {
   constexpr std::size_t kSeconds = 19;
   const auto number = [text](std::size_t at, std::size_t digits) {
     int value = 0;
@@ -75,15 +82,18 @@ Timestamp parse_postgres_time(std::string_view text) {
     const auto [end, error] = std::from_chars(begin, begin + digits, value);
     return error == std::errc{} && end == begin + digits ? value : -1;
   };
-  const bool shaped = text.size() > kSeconds && text[4] == '-' && text[7] == '-' &&
-                      text[10] == ' ' && text[13] == ':' && text[16] == ':';
-  const std::array<int, 6> parts = shaped ? std::array{number(0, 4),  number(5, 2),  number(8, 2),
-                                                       number(11, 2), number(14, 2), number(17, 2)}
-                                          : std::array{-1, 0, 0, 0, 0, 0};
-  if (std::any_of(parts.begin(), parts.end(), [](int part) { return part < 0; })) {
-    throw std::runtime_error("not a time in UTC: " + std::string{text});
+  if (text.size() <= kSeconds || text[4] != '-' || text[7] != '-' || text[10] != separator ||
+      text[13] != ':' || text[16] != ':') {
+    return std::nullopt;
   }
+  const std::array<int, 6> parts{number(0, 4),  number(5, 2),  number(8, 2),
+                                 number(11, 2), number(14, 2), number(17, 2)};
   const auto [year, month, day, hour, minute, second] = parts;
+  const std::chrono::year_month_day date{std::chrono::year{year} / month / day};
+  const bool negative = std::any_of(parts.begin(), parts.end(), [](int part) { return part < 0; });
+  if (negative || !date.ok() || hour > 23 || minute > 59 || second > 59) {
+    return std::nullopt;
+  }
   std::string_view rest = text.substr(kSeconds);
   std::int64_t microsecond = 0;
   if (rest.starts_with('.')) {
@@ -93,12 +103,40 @@ Timestamp parse_postgres_time(std::string_view text) {
       rest.remove_prefix(1);
     }
   }
-  if (rest != "+00") {
+  return ReadTime{Timestamp{std::chrono::sys_days{date}} + std::chrono::hours{hour} +
+                      std::chrono::minutes{minute} + std::chrono::seconds{second} +
+                      std::chrono::microseconds{microsecond},
+                  rest};
+}
+
+}  // namespace
+
+Timestamp parse_postgres_time(std::string_view text) {
+  const auto read = read_time(text, ' ');
+  if (!read || read->rest != "+00") {
     throw std::runtime_error("not a time in UTC: " + std::string{text});
   }
-  const std::chrono::sys_days date{std::chrono::year{year} / month / day};
-  return Timestamp{date} + std::chrono::hours{hour} + std::chrono::minutes{minute} +
-         std::chrono::seconds{second} + std::chrono::microseconds{microsecond};
+  return read->time;
+}
+
+std::optional<Timestamp> parse_rfc3339(std::string_view text) {
+  const auto read = read_time(text, 'T');
+  if (!read) {
+    return std::nullopt;
+  }
+  const auto zone = read->rest;
+  if (zone == "Z") {
+    return read->time;
+  }
+  // +hh:mm
+  const auto digit = [zone](std::size_t at) { return zone[at] >= '0' && zone[at] <= '9'; };
+  if (zone.size() != 6 || (zone[0] != '+' && zone[0] != '-') || zone[3] != ':' || !digit(1) ||
+      !digit(2) || !digit(4) || !digit(5)) {
+    return std::nullopt;
+  }
+  const auto two = [zone](std::size_t at) { return (zone[at] - '0') * 10 + (zone[at + 1] - '0'); };
+  const auto offset = std::chrono::hours{two(1)} + std::chrono::minutes{two(4)};
+  return zone[0] == '+' ? read->time - offset : read->time + offset;
 }
 
 }  // namespace infernode

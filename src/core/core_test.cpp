@@ -219,6 +219,23 @@ TEST(Clock, ConvertsBetweenPostgresqlAndRfc3339) {
   EXPECT_THROW(parse_postgres_time("infinity"), std::runtime_error);
 }
 
+TEST(Clock, ReadsRfc3339InAnyZone) {
+  const auto time = parse_rfc3339("2026-01-31T12:00:00.1234567Z");
+  ASSERT_TRUE(time);
+  EXPECT_EQ(postgres_time(*time), "2026-01-31 12:00:00.123456+00");
+  EXPECT_EQ(rfc3339(parse_rfc3339("2024-02-29T23:30:00-01:30").value()),
+            "2024-03-01T01:00:00.000Z");
+  EXPECT_EQ(rfc3339(parse_rfc3339("2026-01-01T00:30:00+00:45").value()),
+            "2025-12-31T23:45:00.000Z");
+  for (const char* wrong :
+       {"", "2026-01-31", "2026-01-31T12:00:00", "2026-02-29T12:00:00Z", "2026-13-01T12:00:00Z",
+        "2026-01-31T24:00:00Z", "2026-01-31T12:60:00Z", "2026-01-31T12:00:60Z",
+        "2026-01-31T12:00:00+0100", "2026-01-31T12:00:00+1:00", "2026-01-31T12:00:00+01:0x",
+        "2026-01-31 12:00:00Z", "2026-01-31T12:00:00Z ", "-026-01-31T12:00:00Z"}) {
+    EXPECT_FALSE(parse_rfc3339(wrong)) << wrong;
+  }
+}
+
 TEST(Page, ReadsItsOwnCursorsOnly) {
   const Cursor cursor{parse_postgres_time("2026-01-31 12:00:00.123456+00"), random_uuid()};
   const auto request = page_request({{"limit", 7}, {"cursor", cursor_text(cursor)}});

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <charconv>
 #include <fstream>
 #include <new>
@@ -37,6 +38,17 @@ std::string hex(std::span<const std::byte> bytes) {
   for (const auto byte : bytes) {
     fmt::format_to(std::back_inserter(text), "{:02x}", static_cast<unsigned>(byte));
   }
+  return text;
+}
+
+std::string base64url(std::span<const std::byte> bytes) {
+  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
+  EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                  reinterpret_cast<const unsigned char*>(bytes.data()),
+                  static_cast<int>(bytes.size()));
+  text.erase((bytes.size() * 8 + 5) / 6);  // the padding and the closing zero
+  std::replace(text.begin(), text.end(), '+', '-');
+  std::replace(text.begin(), text.end(), '/', '_');
   return text;
 }
 

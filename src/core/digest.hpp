@@ -30,6 +30,8 @@ private:
 
 // Lower-case hexadecimal.
 std::string hex(std::span<const std::byte> bytes);
+// Base64 with - and _ and without padding (RFC 4648, 5).
+std::string base64url(std::span<const std::byte> bytes);
 // Back from 64 hexadecimal digits, lower case. Throws std::invalid_argument.
 Sha256Digest sha256_from_hex(std::string_view text);
 // SHA-256 of a file as hexadecimal. Throws std::runtime_error.

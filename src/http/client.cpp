@@ -58,7 +58,9 @@ struct Client::State {
 
   template <class Body>
   void prepare(bhttp::request<Body>& message) const {
-    message.set(bhttp::field::host, host);
+    const bool version_6 = host.find(':') != std::string::npos;
+    message.set(bhttp::field::host, fmt::format("{0}{1}{2}:{3}", version_6 ? "[" : "", host,
+                                                version_6 ? "]" : "", port));
     message.set(bhttp::field::user_agent, "infernode");
     if (!token.empty()) {
       message.set(bhttp::field::authorization, "Bearer " + token);

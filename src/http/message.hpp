@@ -33,6 +33,8 @@ struct Principal {
   UserId id;
   bool is_admin = false;
   std::shared_ptr<const User> user{};  // as read for this request
+  // What an API key may do; none: whatever its user may.
+  std::optional<std::vector<std::string>> scopes{};
 };
 
 // The peer went away: there is nobody to answer.
@@ -68,6 +70,7 @@ struct Request {
   std::map<std::string, std::string> headers;  // names in lower case
   std::string request_id;                      // X-Request-Id
   std::string address;                         // of the client: 192.0.2.1
+  bool from_proxy = false;                     // that is trusted: its forwarding headers count
   BodyStream* stream = nullptr;
 
   // Filled by the router before the handler runs.

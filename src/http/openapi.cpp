@@ -142,17 +142,23 @@ json::value typed(const json::object& schema, const std::string& text) {
   return json::value(text);  // a wrong type is then found by the schema
 }
 
-// Without a word of its own, an operation is for every user.
-ApiDocument::Access access_of(const json::object& operation) {
+// Without a word of its own, an operation is for every user who has logged in.
+void read_security(const json::object& operation, ApiDocument::Operation& entry) {
   const auto* security = operation.if_contains("security");
   if (security == nullptr) {
-    return ApiDocument::Access::user;
+    return;
   }
   if (security->as_array().empty()) {
-    return ApiDocument::Access::anyone;
+    entry.access = ApiDocument::Access::anyone;
+    return;
   }
-  const auto& roles = security->as_array().front().at("bearer").as_array();
-  return roles.empty() ? ApiDocument::Access::user : ApiDocument::Access::admin;
+  for (const auto& role : security->as_array().front().at("bearer").as_array()) {
+    if (role.as_string() == "admin") {
+      entry.access = ApiDocument::Access::admin;
+    } else {
+      entry.scope = json::value_to<std::string>(role);
+    }
+  }
 }
 
 ApiDocument::BodyKind body_of(const json::object& operation) {
@@ -188,7 +194,7 @@ ApiDocument::ApiDocument(std::string_view yaml) {
       }
       entry.path = path;
       entry.id = json::value_to<std::string>(operation.at("operationId"));
-      entry.access = access_of(operation.as_object());
+      read_security(operation.as_object(), entry);
       entry.body = body_of(operation.as_object());
       boost::system::error_code absent;
       if (const auto* most = operation.find_pointer("/requestBody/x-max-bytes", absent)) {

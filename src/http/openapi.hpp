@@ -25,6 +25,7 @@ public:
     std::string path;    // with the server's base path: "/api/v1/users/me"
     std::string id;      // operationId
     Access access = Access::user;
+    std::string scope{};  // of an API key, beside admin: [{bearer: [read]}]; empty: no key may
     BodyKind body = BodyKind::none;
     std::size_t max_bytes = kMaxJsonBytes;  // of a JSON body: its x-max-bytes
     bool unlimited = false;                 // by the rates of users and addresses: its x-unlimited

@@ -11,6 +11,7 @@
 #include "core/log.hpp"
 #include "http/cors.hpp"
 #include "http/problem.hpp"
+#include "http/session_cookie.hpp"
 
 namespace infernode::http {
 namespace {
@@ -82,6 +83,34 @@ std::optional<Error> count(RateLimit& limit, const std::string& key, Request& re
 
 bool tag_listed(const std::string& header, const std::string& tag) {
   return header == "*" || header.find(tag) != std::string::npos;
+}
+
+// What a request proves with whom it comes from. Where a browser adds the cookie by itself, a page
+// of another origin must not make it act.
+Result<Presented> presented_by(const Request& request) {
+  const std::string header = request.header("authorization");
+  constexpr std::string_view kScheme = "bearer ";
+  const bool bearer =
+      header.size() > kScheme.size() &&
+      std::equal(kScheme.begin(), kScheme.end(), header.begin(),
+                 [](char a, char b) { return a == std::tolower(static_cast<unsigned char>(b)); });
+  if (bearer) {
+    return Presented{header.substr(kScheme.size()), false};
+  }
+  auto session = header.empty() ? session_cookie(request) : std::nullopt;
+  if (!session) {
+    return Error{ErrorCode::not_authenticated,
+                 "This needs the header 'Authorization: Bearer TOKEN'; log in for a token."};
+  }
+  const bool safe = request.method == "GET" || request.method == "HEAD";
+  if (!safe && request.header("origin") != origin_of(request)) {
+    return not_same_origin(request);
+  }
+  return Presented{std::move(*session), true};
+}
+
+bool allows(const std::vector<std::string>& scopes, const std::string& scope) {
+  return std::find(scopes.begin(), scopes.end(), scope) != scopes.end();
 }
 
 }  // namespace
@@ -211,7 +240,7 @@ asio::awaitable<Result<Response>> Router::dispatch(Request& request) const {
   if (found == nullptr) {
     co_return nothing_here();
   }
-  const auto permitted = co_await authenticate(request, found->access);
+  const auto permitted = co_await authenticate(request, *found);
   if (!permitted) {
     co_return permitted.error();
   }
@@ -243,26 +272,26 @@ asio::awaitable<Result<Response>> Router::dispatch(Request& request) const {
   co_return co_await found->handler(request);
 }
 
-asio::awaitable<Result<void>> Router::authenticate(Request& request, Access access) const {
-  if (access == Access::anyone) {
+asio::awaitable<Result<void>> Router::authenticate(Request& request, const Route& route) const {
+  if (route.access == Access::anyone) {
     co_return Result<void>{};
   }
-  const std::string header = request.header("authorization");
-  constexpr std::string_view kScheme = "bearer ";
-  const bool bearer =
-      header.size() > kScheme.size() &&
-      std::equal(kScheme.begin(), kScheme.end(), header.begin(),
-                 [](char a, char b) { return a == std::tolower(static_cast<unsigned char>(b)); });
-  if (!bearer) {
-    co_return Error{ErrorCode::not_authenticated,
-                    "This needs the header 'Authorization: Bearer TOKEN'; log in for a token."};
+  auto presented = presented_by(request);
+  if (!presented) {
+    co_return presented.error();
   }
-  auto principal = co_await authenticate_(header.substr(kScheme.size()));
+  auto principal = co_await authenticate_(std::move(*presented));
   if (!principal) {
     co_return principal.error();
   }
-  if (access == Access::admin && !principal->is_admin) {
+  if (route.access == Access::admin && !principal->is_admin) {
     co_return Error{ErrorCode::forbidden, "Only an administrator may do this."};
+  }
+  if (principal->scopes && !allows(*principal->scopes, route.scope)) {
+    co_return Error{ErrorCode::forbidden,
+                    route.scope.empty()
+                        ? "No API key may do this; log in."
+                        : fmt::format("This API key has not the scope '{}'.", route.scope)};
   }
   request.principal = *principal;
   co_return Result<void>{};

@@ -30,8 +30,13 @@ struct RouterRules {
   std::int64_t address_requests = 0;  // as above
 };
 
-// Finds out whom a token belongs to.
-using Authenticator = std::function<asio::awaitable<Result<Principal>>(std::string token)>;
+// Finds out whom a token or an API key (the header Authorization) belongs to, or the cookie of a
+// browser's session.
+struct Presented {
+  std::string secret;
+  bool is_cookie = false;
+};
+using Authenticator = std::function<asio::awaitable<Result<Principal>>(Presented presented)>;
 
 // Everything between the wire and a handler: finds the route, authenticates, reads and checks
 // query and body against the API document, counts against rate limits, turns errors into problem
@@ -62,7 +67,7 @@ private:
   void add(Route route);
   asio::awaitable<Response> answer(Request& request) const;
   asio::awaitable<Result<Response>> dispatch(Request& request) const;
-  asio::awaitable<Result<void>> authenticate(Request& request, Access access) const;
+  asio::awaitable<Result<void>> authenticate(Request& request, const Route& route) const;
   asio::awaitable<Result<void>> read_json(Request& request, const Route& route) const;
 
   const ApiDocument& document_;

@@ -513,6 +513,7 @@ asio::awaitable<bool> serve_request(State& state, Session& session) {
   }
   request.request_id = request_id(request.header("x-request-id"));
   request.address = client_address(state.limits.proxies, session.address, request.headers);
+  request.from_proxy = state.limits.proxies.contains(session.address);
   WireBody body{session, parser};
   request.stream = &body;
 

@@ -23,6 +23,17 @@ public:
   // Throws std::logic_error when the API document has no such operation.
   void on(const std::string& operation_id, Handler handler);
 
+  // The answer's object, and members of it that are shown once: they are not stored, so a repeated
+  // request is answered without them.
+  struct SecretAnswer {
+    Answer answer;
+    boost::json::object shown_once;
+  };
+  using SecretHandler = std::function<asio::awaitable<Result<SecretAnswer>>(
+      db::Transaction& transaction, http::Request& request)>;
+  // As above, with `Cache-Control: no-store`.
+  void on_secret(const std::string& operation_id, SecretHandler handler);
+
   http::Router& router() const { return router_; }
   IdempotencyService& once() const { return once_; }
 

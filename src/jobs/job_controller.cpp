@@ -138,6 +138,34 @@ awaitable<Result<Response>> get_job(JobService& jobs, Request& request) {
   co_return http::json_response(200, job_json(*job));
 }
 
+json::object segment_json(const SegmentState& segment) {
+  const auto text = [](const std::optional<std::string>& value) {
+    return value ? json::value(*value) : json::value(nullptr);
+  };
+  return {{"position", segment.position},   {"kind", to_text(segment.kind)},
+          {"state", segment.state},         {"start_frame", segment.start_frame},
+          {"end_frame", segment.end_frame}, {"images", segment.image_count},
+          {"processed", segment.processed}, {"attempts", segment.attempts},
+          {"losses", segment.losses},       {"worker", text(segment.worker)},
+          {"error", text(segment.error)}};
+}
+
+awaitable<Result<Response>> inspect_job(JobService& jobs, Request& request) {
+  const auto inspected = co_await jobs.inspect(request.id<JobId>());
+  if (!inspected) {
+    co_return inspected.error();
+  }
+  auto object = job_json(inspected->job);
+  object.emplace("user_id", inspected->job.user.to_string());
+  object.emplace("segment_count", inspected->segments.count);
+  json::array segments;
+  for (const auto& segment : inspected->segments.shown) {
+    segments.push_back(segment_json(segment));
+  }
+  object.emplace("segments", std::move(segments));
+  co_return http::json_response(200, object);
+}
+
 awaitable<Result<Response>> abort_jobs(JobService& jobs, Request& request) {
   JobFilter filter;
   const auto& object = request.body.as_object();
@@ -189,6 +217,7 @@ void add_job_routes(OnceRoutes& routes, JobService& jobs, json::value pipelines)
   on("listJobs", list_jobs);
   on("getJob", get_job);
   on("deleteJob", delete_job);
+  on("inspectJob", inspect_job);
   on("abortJob", abort_job);
   on("abortJobs", abort_jobs);
 }

@@ -47,6 +47,11 @@ constexpr Statement kFind{"jobs.find", sql<R"sql(
     FROM "InferenceJobs" AS job JOIN "Datasets" AS dataset ON dataset."id" = job."dataset_id"
    WHERE job."id" = $2 AND job."user_id" = $1 AND dataset."deleted_at" IS NULL
 )sql">};
+constexpr Statement kFindAny{"jobs.find_any", sql<R"sql(
+  SELECT )sql",
+                                                  kColumns, R"sql(, )sql", kDone, R"sql(
+    FROM "InferenceJobs" AS job WHERE job."id" = $1
+)sql">};
 constexpr Statement kList{"jobs.list", sql<R"sql(
   SELECT )sql",
                                            kColumns, R"sql(, )sql", kDone, R"sql(
@@ -216,6 +221,11 @@ void count_open(db::Transaction& transaction, UserId user, OpenJobs& open) {
 
 asio::awaitable<std::optional<Job>> find(db::Executor& executor, UserId user, JobId id) {
   const db::Rows rows = co_await executor.execute(kFind, user, id);
+  co_return rows.optional(job_from_row);
+}
+
+asio::awaitable<std::optional<Job>> find_any(db::Executor& executor, JobId id) {
+  const db::Rows rows = co_await executor.execute(kFindAny, id);
   co_return rows.optional(job_from_row);
 }
 

@@ -28,6 +28,8 @@ struct OpenJobs {
 };
 void count_open(db::Transaction& transaction, UserId user, OpenJobs& open);
 asio::awaitable<std::optional<Job>> find(db::Executor& executor, UserId user, JobId id);
+// Of anybody, in whatever dataset.
+asio::awaitable<std::optional<Job>> find_any(db::Executor& executor, JobId id);
 asio::awaitable<std::vector<Job>> list(db::Executor& executor, UserId user, JobFilter filter,
                                        std::optional<Cursor> after, int limit);
 // Deletes a job that has ended, with its result; whether there was one.

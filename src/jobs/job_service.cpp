@@ -13,6 +13,8 @@
 namespace infernode {
 namespace {
 
+constexpr int kInspectedSegments = 1000;
+
 Error not_found() {
   return {ErrorCode::not_found, "There is no such job."};
 }
@@ -227,6 +229,18 @@ asio::awaitable<Result<Job>> JobService::find(UserId user, JobId id) {
     job->waiting = co_await find_waiting(user, id);
   }
   co_return std::move(*job);
+}
+
+asio::awaitable<Result<JobService::InspectedJob>> JobService::inspect(JobId id) {
+  auto job = co_await job_dao::find_any(database_, id);
+  if (!job) {
+    co_return not_found();
+  }
+  if (!has_ended(job->status)) {
+    job->waiting = co_await find_waiting(job->user, id);
+  }
+  auto segments = co_await segment_dao::list_states(database_, id, kInspectedSegments);
+  co_return InspectedJob{std::move(*job), std::move(segments)};
 }
 
 asio::awaitable<std::optional<Waiting>> JobService::find_waiting(UserId user, JobId id) {

@@ -17,6 +17,7 @@
 #include "db/pool.hpp"
 #include "jobs/job.hpp"
 #include "jobs/segment.hpp"
+#include "jobs/segment_dao.hpp"
 #include "jobs/turn_dao.hpp"
 #include "pipelines/pipeline.hpp"
 #include "videos/video_service.hpp"
@@ -71,6 +72,12 @@ public:
                                                JobRequest request);
   // With what it waits for.
   asio::awaitable<Result<Job>> find(UserId user, JobId id);
+  // For administrators: anybody's job, with its segments.
+  struct InspectedJob {
+    Job job;
+    segment_dao::SegmentStates segments;
+  };
+  asio::awaitable<Result<InspectedJob>> inspect(JobId id);
   asio::awaitable<std::vector<Job>> list(UserId user, JobFilter filter, PageRequest page);
   // Ends a job that has not ended; images not processed are refunded. conflict once it has ended.
   asio::awaitable<Result<Job>> abort(UserId user, JobId id);

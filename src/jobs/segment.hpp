@@ -82,6 +82,21 @@ struct SegmentOutcome {
   std::vector<std::byte> image_index;
 };
 
+// A segment as administrators see it.
+struct SegmentState {
+  int position = 0;
+  SegmentKind kind = SegmentKind::frames;
+  std::string state;  // BLOCKED, PENDING, LEASED, DONE or CANCELLED
+  int start_frame = 0;
+  int end_frame = 0;
+  int image_count = 0;
+  int processed = 0;
+  int attempts = 0;
+  int losses = 0;
+  std::optional<std::string> worker;
+  std::optional<std::string> error;  // of the last attempt that failed
+};
+
 // A finished segment, as the assembly needs it.
 struct FinishedSegment {
   int position = 0;

@@ -161,6 +161,27 @@ constexpr Statement kDeleteSome{"segments.delete_some", R"sql(
     SELECT "id" FROM "Segments" WHERE "job_id" = $1 LIMIT $2)
 )sql"};
 
+constexpr Statement kListStates{"segments.list_states", R"sql(
+  SELECT "position", "kind", "state"::text AS state, "start_frame", "end_frame", "images", "processed",
+         "attempts", "losses", "worker", "error", count(*) OVER () AS count
+    FROM "Segments" WHERE "job_id" = $1
+   ORDER BY "error" IS NULL, "position" LIMIT $2
+)sql"};
+
+SegmentState state_from_row(const db::Row& row) {
+  return {.position = row.get<int>("position"),
+          .kind = row.get<SegmentKind>("kind"),
+          .state = row.get<std::string>("state"),
+          .start_frame = row.get<int>("start_frame"),
+          .end_frame = row.get<int>("end_frame"),
+          .image_count = row.get<int>("images"),
+          .processed = row.get<int>("processed"),
+          .attempts = row.get<int>("attempts"),
+          .losses = row.get<int>("losses"),
+          .worker = row.get<std::optional<std::string>>("worker"),
+          .error = row.get<std::optional<std::string>>("error")};
+}
+
 ClaimedSegment claimed_from_row(const db::Row& row, LeaseToken lease) {
   ClaimedSegment segment;
   segment.id = row.get<std::int64_t>("id");
@@ -367,6 +388,16 @@ asio::awaitable<std::vector<BlobId>> take_outputs(db::Executor& executor, JobId 
 asio::awaitable<int> delete_some(db::Executor& executor, JobId job, int limit) {
   const db::Rows rows = co_await executor.execute(kDeleteSome, job, limit);
   co_return static_cast<int>(rows.affected());
+}
+
+asio::awaitable<SegmentStates> list_states(db::Executor& executor, JobId job, int limit) {
+  const db::Rows rows = co_await executor.execute(kListStates, job, limit);
+  SegmentStates states;
+  states.shown = rows.all(state_from_row);
+  if (!rows.empty()) {
+    states.count = rows[0].get<std::int64_t>("count");
+  }
+  co_return states;
 }
 
 }  // namespace infernode::segment_dao

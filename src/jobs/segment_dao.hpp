@@ -84,4 +84,11 @@ asio::awaitable<int> cancel_some(db::Executor& executor, JobId job, int limit);
 asio::awaitable<std::vector<BlobId>> take_outputs(db::Executor& executor, JobId job, int limit);
 asio::awaitable<int> delete_some(db::Executor& executor, JobId job, int limit);
 
+// Up to `limit` segments of a job, those with errors first, and how many there are.
+struct SegmentStates {
+  std::vector<SegmentState> shown;
+  std::int64_t count = 0;
+};
+asio::awaitable<SegmentStates> list_states(db::Executor& executor, JobId job, int limit);
+
 }  // namespace infernode::segment_dao

@@ -38,7 +38,7 @@ const std::map<std::string, std::set<std::string>> kRooms{
 const std::map<std::string, std::set<std::string>> kFeatureKnows{
     {"audit", {}},
     {"idempotency", {}},
-    {"accounts", {"audit"}},
+    {"accounts", {"audit", "idempotency"}},
     {"credits", {"audit", "idempotency"}},
     {"datasets", {"audit", "idempotency"}},
     {"videos", {"credits", "datasets", "idempotency"}},
