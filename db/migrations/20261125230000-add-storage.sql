@@ -114,9 +114,10 @@ BEGIN
   granted := least(most_bytes, quota - used);
   UPDATE "Blobs" SET "counted" = "counted" + granted WHERE "id" = blob AND "expires_at" > '-infinity';
   IF NOT FOUND THEN
-    -- One that nobody has written to for five minutes has been left.
+    -- One that nobody has written to for a quarter of an hour has been left: the slowest take nine minutes
+    -- for a chunk.
     SELECT count(*) INTO arriving FROM "Blobs"
-     WHERE "user_id" = owner AND "expires_at" > "clock"() + make_interval(secs => life - 300);
+     WHERE "user_id" = owner AND "expires_at" > "clock"() + make_interval(secs => life - 900);
     IF arriving < at_once THEN
       INSERT INTO "Blobs" ("id", "user_id", "counted", "expires_at")
       VALUES (blob, owner, granted, "clock"() + make_interval(secs => life))

@@ -32,6 +32,10 @@ std::optional<Error> unsound(const std::string& password, const std::string& poi
   return std::nullopt;
 }
 
+Error wrong_login() {
+  return {ErrorCode::not_authenticated, "The e-mail address or the password is wrong."};
+}
+
 Error not_valid() {
   return {ErrorCode::not_authenticated, "The token is not valid or has expired; log in again."};
 }
@@ -129,7 +133,7 @@ asio::awaitable<Result<User>> AccountService::check_login(std::string email, std
   }
   auto user = std::move(*checked);
   if (!user) {
-    co_return Error{ErrorCode::not_authenticated, "The e-mail address or the password is wrong."};
+    co_return wrong_login();
   }
   if (user->disabled_at) {
     co_return Error{ErrorCode::forbidden, "This account is disabled."};
@@ -145,8 +149,11 @@ asio::awaitable<Result<Session>> AccountService::begin_session(std::string email
   if (!user) {
     co_return user.error();
   }
-  auto secret = co_await credentials_.begin_session(user->id);
-  co_return Session{std::move(secret), credentials_.session_seconds(), std::move(*user)};
+  auto secret = co_await credentials_.begin_session(*user);
+  if (!secret) {
+    co_return wrong_login();
+  }
+  co_return Session{std::move(*secret), credentials_.session_seconds(), std::move(*user)};
 }
 
 asio::awaitable<Result<Login>> AccountService::login(std::string email, std::string password,

@@ -20,7 +20,8 @@ constexpr Statement kInsert{"credentials.insert", sql<R"sql(
   SELECT owner."id", $2::text::"enum_Credentials_kind", decode($3, 'hex'), $4, $5::varchar[],
          owner."session_epoch", coalesce($6::timestamptz, "clock"() + make_interval(secs => $7))
     FROM "Users" AS owner
-   WHERE owner."id" = $1
+   WHERE owner."id" = $1 AND ($9::integer IS NULL OR owner."session_epoch" = $9)
+     AND (owner."disabled_at" IS NULL OR $2::text = 'link')
      AND ($2::text <> 'key'
           OR (SELECT count(*) FROM "Credentials" WHERE "user_id" = $1 AND "kind" = 'key') < $8)
   RETURNING )sql",
@@ -91,7 +92,7 @@ asio::awaitable<std::optional<ApiKey>> insert(db::Executor& executor, NewCredent
                                       : std::optional<int>{credential.life_seconds};
   const db::Rows rows = co_await executor.execute(
       kInsert, credential.user, credential.kind, credential.hash, credential.name,
-      credential.scopes, credential.expires_at, life, most_keys);
+      credential.scopes, credential.expires_at, life, most_keys, credential.epoch);
   co_return rows.optional(key_from_row);
 }
 

@@ -22,10 +22,12 @@ struct NewCredential {
   std::vector<std::string> scopes{};      // likewise
   std::optional<Timestamp> expires_at{};  // of a key
   int life_seconds = 0;                   // of others
+  std::optional<int> epoch{};             // the user's, where it must still be the same
 };
 // Keeps others from adding to the user's until the transaction ends.
 void lock(db::Transaction& transaction, UserId user);
-// nullopt when the user is gone or, for a key, has `most_keys` already.
+// nullopt when the user is gone, disabled or of another epoch, or, for a key, has `most_keys`
+// already.
 asio::awaitable<std::optional<ApiKey>> insert(db::Executor& executor, NewCredential credential,
                                               int most_keys);
 // Those that are valid, in one round trip.

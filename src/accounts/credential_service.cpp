@@ -45,15 +45,16 @@ asio::awaitable<Result<void>> CredentialService::remove_key(UserId user, Credent
   co_return Result<void>{};
 }
 
-asio::awaitable<std::string> CredentialService::begin_session(UserId user) {
+asio::awaitable<std::optional<std::string>> CredentialService::begin_session(const User& user) {
   std::string secret = make_secret(CredentialKind::session);
-  NewCredential credential{.user = user,
+  NewCredential credential{.user = user.id,
                            .kind = CredentialKind::session,
                            .hash = secret_hash(secret),
-                           .life_seconds = session_seconds_};
+                           .life_seconds = session_seconds_,
+                           .epoch = user.session_epoch};
   const auto inserted = co_await credential_dao::insert(database_, std::move(credential), 0);
   if (!inserted) {
-    throw Unavailable("a user was gone before its session began");
+    co_return std::nullopt;
   }
   co_return secret;
 }

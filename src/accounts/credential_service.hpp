@@ -45,8 +45,9 @@ public:
   asio::awaitable<std::vector<ApiKey>> list_keys(UserId user, PageRequest page);
   asio::awaitable<Result<void>> remove_key(UserId user, CredentialId id);
 
-  // Returns the session's secret.
-  asio::awaitable<std::string> begin_session(UserId user);
+  // Returns the session's secret; nullopt when the user's password was changed since `user` was
+  // read, or the user is disabled.
+  asio::awaitable<std::optional<std::string>> begin_session(const User& user);
   asio::awaitable<void> end_session(std::string secret);
   int session_seconds() const { return session_seconds_; }
 

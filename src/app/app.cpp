@@ -60,6 +60,8 @@ ThrottleSettings throttle_settings(const Config& config) {
           config.registrations_per_address, config.login_window_seconds};
 }
 
+}  // namespace
+
 JobLimits job_limits(const Config& config) {
   JobLimits limits{.open_jobs = config.max_open_jobs};
   if (config.max_running_segments > 0) {
@@ -67,8 +69,6 @@ JobLimits job_limits(const Config& config) {
   }
   return limits;
 }
-
-}  // namespace
 
 energy::GridIntensity grid_intensity(const Config& config) {
   if (config.grid_grams_per_kwh) {
@@ -171,12 +171,20 @@ void App::add_workers(int count) {
                        });
   }
   supervisor.keep("listening for work", [this] {
-    return db::listen(conninfo, {"infernode_work"}, [this](const db::Notification&) {
-      for (auto& each : workers) {
-        each->wake();
-      }
-    });
+    std::vector<std::string> signs;
+    for (const auto& each : workers) {
+      signs.push_back(SegmentService::sign_of_life(each->id()));
+    }
+    return db::listen(
+        conninfo, {"infernode_work"}, [this](const db::Notification&) { wake_workers(); },
+        std::move(signs));
   });
+}
+
+void App::wake_workers() {
+  for (auto& worker : workers) {
+    worker->wake();
+  }
 }
 
 void App::stop_workers() {

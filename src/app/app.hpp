@@ -50,6 +50,7 @@ struct App {
 
   // `count` workers that start to work when the context runs, and the listener that wakes them.
   void add_workers(int count);
+  void wake_workers();
   void stop_workers();
 
   Config config;
@@ -108,6 +109,8 @@ void start_server_services(App& app, Api& api);
 // Pages outside of the API document's paths, and the state of the server. `document` must outlive
 // the router.
 void add_pages(http::Router& router, App& app, const http::ApiDocument& document);
+
+JobLimits job_limits(const Config& config);
 
 // The configured grid intensity. Throws std::runtime_error for a country without a figure.
 energy::GridIntensity grid_intensity(const Config& config);

@@ -35,11 +35,19 @@ asio::awaitable<void> sweep_uploads(App& app) {
   }
 }
 
+// Begins anew after a fault (see Supervisor).
 asio::awaitable<void> tend_queue(App& app) {
+  const auto began = std::chrono::steady_clock::now();
   asio::steady_timer timer{app.context};
   for (;;) {
-    const auto next = co_await app.segments.tend_queue(app.worker_offers);
-    timer.expires_after(std::chrono::duration_cast<std::chrono::steady_clock::duration>(next));
+    // Where PostgreSQL was away, everybody was silent, and nobody has given a sign of life yet.
+    const bool calm = seconds_since(began) > app.config.lease_seconds;
+    const auto tended = co_await app.segments.tend_queue(app.worker_offers, calm);
+    if (tended.retry_is_due) {
+      app.wake_workers();
+    }
+    timer.expires_after(
+        std::chrono::duration_cast<std::chrono::steady_clock::duration>(tended.next));
     co_await timer.async_wait(asio::use_awaitable);
   }
 }
@@ -91,9 +99,7 @@ asio::awaitable<void> watch_room(App& app) {
   }
   co_await app.blobs.try_room();
   log::info("the database's disk has room again");
-  for (auto& worker : app.workers) {
-    worker->wake();
-  }
+  app.wake_workers();
 }
 
 asio::awaitable<void> reload_keys(App& app, Api& api) {
@@ -137,6 +143,12 @@ void start_services(App& app) {
 }
 
 void start_server_services(App& app, Api& api) {
+  // By servers alone: they are the ones that accept jobs with this limit.
+  app.supervisor.repeat(
+      "limits of who waits", std::chrono::seconds{app.config.sweep_seconds},
+      [&app]() -> asio::awaitable<void> {
+        co_await app.segments.set_usual_limit(job_limits(app.config).running_segments);
+      });
   app.supervisor.keep("the loop's lag", [&app] { return watch_loop(app.metrics); });
   app.supervisor.repeat("the keys were left as they are", kKeyPublishedBefore / 3,
                         [&app, &api] { return reload_keys(app, api); });

@@ -212,7 +212,7 @@ TEST_F(Storage, SoManyUploadsOfAUserArriveAtOnce) {
   EXPECT_EQ(one_more.error().code, ErrorCode::too_many_requests);
   EXPECT_EQ(used(user), 5);
   // What nobody writes to any more stands in nobody's way.
-  services_.database.pass_time(std::chrono::minutes{10});
+  services_.database.pass_time(std::chrono::minutes{16});
   EXPECT_TRUE(reserve(BlobId::random(), user, 1, 1));
 }
 

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <cstdio>
@@ -107,7 +109,13 @@ void add_add_command(CLI::App& app, int& status) {
   command->callback([&status, wanted, address] {
     if (address->empty()) {
       const Config config = load_settings();
-      *address = "http://" + config.host + ":" + std::to_string(config.port);
+      if (config.host == "0.0.0.0" || config.host == "::") {
+        throw std::runtime_error(
+            "INFERNODE_HOST is every address; say with --url where people find it");
+      }
+      const bool version_6 = config.host.find(':') != std::string::npos;
+      *address = fmt::format("http://{}{}{}:{}", version_6 ? "[" : "", config.host,
+                             version_6 ? "]" : "", config.port);
     }
     administer([&](db::Pool& database, UserAdministration& users) {
       return add_user(database, users, *wanted, *address);

@@ -68,7 +68,7 @@ constexpr Statement kDisownBlobs{"datasets.disown_blobs", R"sql(
   UPDATE "Blobs" AS blob SET "user_id" = NULL, "counted" = 0 FROM owned WHERE blob."id" = owned."id"
 )sql"};
 constexpr Statement kListPurged{"datasets.list_purged", R"sql(
-  SELECT "id" FROM "Datasets" WHERE "purged_at" IS NOT NULL ORDER BY "purged_at" LIMIT $1
+  SELECT "id" FROM "Datasets" WHERE "purged_at" IS NOT NULL ORDER BY random() LIMIT $1
 )sql"};
 constexpr Statement kRemovePurged{"datasets.remove_purged", R"sql(
   DELETE FROM "Datasets" WHERE "id" = $1 AND "purged_at" IS NOT NULL

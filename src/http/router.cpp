@@ -97,7 +97,7 @@ Result<Presented> presented_by(const Request& request) {
   if (bearer) {
     return Presented{header.substr(kScheme.size()), false};
   }
-  auto session = header.empty() ? session_cookie(request) : std::nullopt;
+  auto session = session_cookie(request);
   if (!session) {
     return Error{ErrorCode::not_authenticated,
                  "This needs the header 'Authorization: Bearer TOKEN'; log in for a token."};

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <thread>
 
 #include "db/listener.hpp"
 #include "testing/services.hpp"
@@ -315,6 +316,72 @@ TEST_F(Queue, ManyJobsEndTogether) {
   services_.expect_sound_money();
 }
 
+// The lease is for machines that vanish; PostgreSQL knows at once of a process that died.
+TEST_F(Queue, ADeadWorkersSegmentWaitsAgainBeforeItsLeaseEnds) {
+  services_.make_job({.frame_count = 30});
+  const auto segment = services_.claim().value();
+  services_.database.run([&]() -> asio::awaitable<void> {
+    auto process = co_await db::Connection::open(services_.database.context().get_executor(),
+                                                 services_.database.conninfo());
+    const auto sign = SegmentService::sign_of_life(services_.worker.id);
+    co_await process->run_script(sign);
+    const bool renewed = co_await services_.segments.renew(services_.worker, segment, 0);
+    EXPECT_TRUE(renewed);
+    services_.database.pass_time(std::chrono::seconds{5});
+    // Silent, but alive.
+    co_await services_.segments.tend_queue(services_.worker.offers());
+    EXPECT_EQ(services_.database.value("SELECT state FROM \"Segments\" ORDER BY id LIMIT 1"),
+              "LEASED");
+    process.reset();
+    for (int i = 0; i < 200; ++i) {  // until PostgreSQL has seen the end of the connection
+      co_await services_.segments.tend_queue(services_.worker.offers());
+      if (services_.database.value("SELECT state FROM \"Segments\" ORDER BY id LIMIT 1") ==
+          "PENDING") {
+        break;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds{10});
+    }
+  });
+  const auto again = services_.claim();
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->id, segment.id);
+  EXPECT_EQ(again->attempts, 1);
+  EXPECT_EQ(again->losses, 1);
+  EXPECT_FALSE(services_.complete(segment));
+}
+
+TEST_F(Queue, ARetryThatFallsDueWakesWorkers) {
+  services_.make_job({.frame_count = 10});
+  const auto segment = services_.claim().value();
+  services_.database.run([&]() -> asio::awaitable<void> {
+    co_await services_.segments.fail(segment, "a fault", false);
+    const auto waiting = co_await services_.segments.tend_queue(services_.worker.offers());
+    EXPECT_FALSE(waiting.retry_is_due);
+    EXPECT_LE(waiting.next.count(), 1);
+    services_.database.pass_time(std::chrono::seconds{1});
+    const auto near = co_await services_.segments.tend_queue(services_.worker.offers());
+    EXPECT_FALSE(near.retry_is_due);
+    services_.database.pass_time(std::chrono::seconds{2});
+    const auto due = co_await services_.segments.tend_queue(services_.worker.offers());
+    EXPECT_TRUE(due.retry_is_due);
+  });
+  EXPECT_TRUE(services_.claim());
+}
+
+TEST_F(Queue, ALimitThatIsTakenBackIsTheUsualOneAgain) {
+  services_.make_job({.frame_count = 200});
+  services_.database.sql("UPDATE \"Users\" SET \"max_running_segments\" = 1");
+  ASSERT_TRUE(services_.claim());
+  EXPECT_FALSE(services_.claim());
+  services_.database.sql("UPDATE \"Users\" SET \"max_running_segments\" = NULL");
+  services_.database.run([&]() -> asio::awaitable<void> {
+    co_await services_.segments.set_usual_limit(2);
+    co_await services_.segments.tend_queue(services_.worker.offers());
+  });
+  EXPECT_TRUE(services_.claim());
+  EXPECT_FALSE(services_.claim());
+}
+
 // Two requests at once must not pass the limit together.
 TEST_F(Queue, TheLimitOfOpenJobsHoldsForRequestsAtOnce) {
   const auto made = services_.make_job({.frame_count = 60});
@@ -460,6 +527,9 @@ TEST_F(Queue, ACapHoldsForAttemptsAfterALossToo) {
   EXPECT_FALSE(services_.claim());
   // Both are lost, and one has to wait until the other is done.
   services_.database.pass_time(std::chrono::seconds{16});
+  services_.database.run([&]() -> asio::awaitable<void> {
+    co_await services_.segments.report(services_.worker, std::nullopt);
+  });
   std::vector<ClaimedSegment> again;
   while (auto segment = services_.claim()) {
     if (segment->user == user) {

@@ -53,14 +53,35 @@ constexpr Statement kFindJob{"segments.find_job", R"sql(
     JOIN "Blobs" AS blob ON blob."id" = video."file"
    WHERE job."id" = $1 AND job."status" IN ('PENDING', 'RUNNING')
 )sql"};
-// Whoever held it and never came back did no attempt that counts.
+// Whoever held it and never came back did no attempt that counts. Dead is a worker of this version
+// that has not renewed its lease for a while, is silent, and whose sign of life (see
+// worker_dao::sign_of_life) PostgreSQL has let go of; where another one lives under its name, as in
+// a container that was started again, the lease decides. $1: 0 to leave the dead to their leases.
 constexpr Statement kRecoverLost{"segments.recover_lost", R"sql(
+  WITH expired AS MATERIALIZED (
+    SELECT "id" FROM "Segments"
+     WHERE "state" = 'LEASED' AND "claimable_at" <= "clock"()
+     ORDER BY "claimable_at" LIMIT 1000 FOR UPDATE SKIP LOCKED
+  ), unrenewed AS MATERIALIZED (
+    SELECT "id", "worker" FROM "Segments"
+     WHERE $1::float8 > 0 AND "state" = 'LEASED' AND "claimable_at" > "clock"()
+       AND "claimable_at" < "clock"() + make_interval(secs => $2::integer - $1)
+     ORDER BY "claimable_at" LIMIT 1000 FOR UPDATE SKIP LOCKED
+  ), known AS MATERIALIZED (
+    SELECT "name",
+           bool_and("version" = $3 AND "heartbeat_at" < "clock"() - make_interval(secs => $1)
+                    AND NOT EXISTS (
+                      SELECT FROM pg_locks
+                       WHERE "locktype" = 'advisory' AND "classid" = 1464816203 AND "objsubid" = 2
+                         AND "objid" = (hashtext(worker."id"::text)::bigint & 4294967295)::oid)) AS dead
+      FROM "Workers" AS worker WHERE "name" IN (SELECT "worker" FROM unrenewed) GROUP BY "name"
+  )
   UPDATE "Segments"
      SET "state" = 'PENDING', "urgent" = true, "lease_token" = NULL, "progress" = 0,
          "claimable_at" = "clock"(), "attempts" = "attempts" - 1, "losses" = "losses" + 1
-   WHERE "id" IN (SELECT "id" FROM "Segments"
-                   WHERE "state" = 'LEASED' AND "claimable_at" <= "clock"()
-                   ORDER BY "claimable_at" LIMIT 1000 FOR UPDATE SKIP LOCKED)
+   WHERE "id" = ANY (ARRAY(
+           SELECT "id" FROM expired
+           UNION ALL SELECT "id" FROM unrenewed JOIN known ON "name" = "worker" AND dead))
   RETURNING pg_notify('infernode_work', '')
 )sql"};
 constexpr Statement kRenewIfLeased{"segments.renew_if_leased", R"sql(
@@ -320,8 +341,8 @@ std::optional<ClaimedJob> claimed_job_from(const db::Rows& rows) {
   return rows.optional(job_from_row);
 }
 
-db::Command recover_lost() {
-  return db::command(kRecoverLost);
+db::Command recover_lost(double dead_seconds, int lease_seconds, std::string_view version) {
+  return db::command(kRecoverLost, dead_seconds, lease_seconds, version);
 }
 
 db::Command renew_if_leased(std::int64_t id, LeaseToken lease, int lease_seconds, int progress) {

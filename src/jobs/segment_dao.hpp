@@ -34,8 +34,9 @@ asio::awaitable<std::optional<Claim>> claim(db::Executor& executor, LeaseToken l
 // What a claimed segment's job says; nothing once it has ended.
 db::Command find_job(JobId id);
 std::optional<ClaimedJob> claimed_job_from(const db::Rows& rows);
-// Segments whose lease has ended wait again, up to 1000 of them; wakes workers.
-db::Command recover_lost();
+// Segments whose lease has ended wait again, up to 1000 of them; wakes workers. So do those whose
+// worker, of this version, is dead: silent for `dead_seconds` (0: those are left to their leases).
+db::Command recover_lost(double dead_seconds, int lease_seconds, std::string_view version);
 // False, too, when the job has ended.
 db::Command renew_if_leased(std::int64_t id, LeaseToken lease, int lease_seconds, int progress);
 // Nothing when the lease is lost.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/embedded.hpp"
 #include "core/log.hpp"
 #include "jobs/assembly_dao.hpp"
 #include "jobs/job_dao.hpp"
@@ -65,21 +66,34 @@ asio::awaitable<bool> SegmentService::add_job(ClaimedSegment& segment) {
   co_return true;
 }
 
-asio::awaitable<std::chrono::duration<double>> SegmentService::tend_queue(
-    std::vector<std::string> offers) {
+asio::awaitable<SegmentService::Tended> SegmentService::tend_queue(std::vector<std::string> offers,
+                                                                   bool look_for_dead) {
   std::vector<db::Command> commands;
-  commands.push_back(segment_dao::recover_lost());
+  commands.push_back(
+      segment_dao::recover_lost(look_for_dead ? kDeadSeconds : 0, lease_seconds_, build_version()));
   commands.push_back(turn_dao::unpark_all());
   commands.push_back(turn_dao::delete_idle());
   commands.push_back(turn_dao::look(std::move(offers)));
   const auto results = co_await database_.execute_all(std::move(commands));
   const auto look = turn_dao::look_from(results.back());
   hints_ = look.hints;
-  const std::chrono::duration<double> usual{kTendSeconds};
-  co_return look.seconds_to_expiry
-      ? std::clamp(std::chrono::duration<double>{*look.seconds_to_expiry},
-                   std::chrono::duration<double>{0.01}, usual)
-      : usual;
+  const double due = look.seconds_to_due.value_or(kTendSeconds);
+  Tended tended;
+  tended.retry_is_due = due <= 0;
+  double next = std::min(kTendSeconds, look.seconds_to_expiry.value_or(kTendSeconds));
+  if (due > 0) {
+    next = std::min(next, due);
+  }
+  tended.next = std::chrono::duration<double>{std::max(next, 0.01)};
+  co_return tended;
+}
+
+asio::awaitable<void> SegmentService::set_usual_limit(std::optional<int> limit) {
+  co_await turn_dao::set_usual_limit(database_, limit);
+}
+
+std::string SegmentService::sign_of_life(WorkerId worker) {
+  return worker_dao::sign_of_life(worker);
 }
 
 asio::awaitable<bool> SegmentService::renew(WorkerInfo worker, ClaimedSegment segment,

@@ -29,6 +29,9 @@ public:
   static constexpr int kMaxLosses = 10;
   // Between two looks at the queue as a whole.
   static constexpr double kTendSeconds = 1;
+  // A worker that gives no sign of life is dead after so much silence. It renews its lease each
+  // second.
+  static constexpr double kDeadSeconds = 2.5;
 
   SegmentService(db::Pool& database, CreditService& credits, BlobStore& blobs, int lease_seconds)
       : database_{database}, credits_{credits}, blobs_{blobs}, lease_seconds_{lease_seconds} {}
@@ -36,11 +39,22 @@ public:
   // The next segment that this worker can work on, fairly between users; nullopt when there is
   // none. Retries and assemblies go first.
   asio::awaitable<std::optional<ClaimedSegment>> claim(WorkerInfo worker);
-  // What every process does for the queue all the time: segments whose worker did not come back
-  // wait again, users get into the line again, and claims of workers with these offers look where
-  // there is something. Returns in how many seconds to do it again: when the next lease ends, or
-  // after kTendSeconds.
-  asio::awaitable<std::chrono::duration<double>> tend_queue(std::vector<std::string> offers);
+  // What every process does for the queue all the time: segments whose worker did not come back, or
+  // is dead, wait again, users get into the line again, and claims of workers with these offers
+  // look where there is something. `next`: in how many seconds to do it again, when the next lease
+  // ends or the next retry falls due, or after kTendSeconds. Workers are to be woken for a retry
+  // that is due. `look_for_dead`: not when PostgreSQL may have been away a moment ago, as seen by
+  // anybody.
+  struct Tended {
+    std::chrono::duration<double> next{};
+    bool retry_is_due = false;
+  };
+  asio::awaitable<Tended> tend_queue(std::vector<std::string> offers, bool look_for_dead = true);
+  // How many segments at once each user may have under way that has no limit of its own. For those
+  // who wait already; see JobLimits.
+  asio::awaitable<void> set_usual_limit(std::optional<int> limit);
+  // See worker_dao::sign_of_life().
+  static std::string sign_of_life(WorkerId worker);
   // Heartbeat of a worker that works. False when the lease is lost or the job has ended: stop.
   asio::awaitable<bool> renew(WorkerInfo worker, ClaimedSegment segment, int progress);
   // Heartbeat of a worker that does not; `paused`: why it takes no work.

@@ -34,19 +34,29 @@ constexpr Statement kDeleteIdle{"turns.delete_idle", R"sql(
      LIMIT 1000 FOR UPDATE SKIP LOCKED)
 )sql"};
 constexpr Statement kLook{"turns.look", R"sql(
-  WITH offered AS (SELECT coalesce(array_agg("id"), '{}') AS lanes FROM "Lanes" WHERE "needs" <@ $1)
+  WITH offered AS (SELECT coalesce(array_agg("id"), '{}') AS lanes FROM "Lanes" WHERE "needs" <@ $1
+  ), urgent AS (
+    SELECT min(first."claimable_at") AS since FROM offered, unnest(offered.lanes) AS served (lane)
+     CROSS JOIN LATERAL (
+       SELECT "claimable_at" FROM "Segments"
+        WHERE "lane" = served.lane AND "state" = 'PENDING' AND "urgent"
+        ORDER BY "claimable_at" LIMIT 1) AS first)
   SELECT least((SELECT "last_value" FROM "turn_clock"),
                (SELECT "pass" FROM "Turns", offered
                  WHERE "Turns"."lanes" <> '{}' AND NOT "parked" AND "Turns"."lanes" && offered.lanes
                  ORDER BY "pass" LIMIT 1)) AS pass,
-         least((SELECT min(first."claimable_at") FROM offered, unnest(offered.lanes) AS served (lane)
-                  CROSS JOIN LATERAL (
-                    SELECT "claimable_at" FROM "Segments"
-                     WHERE "lane" = served.lane AND "state" = 'PENDING' AND "urgent"
-                     ORDER BY "claimable_at" LIMIT 1) AS first),
-               "clock"() - interval '1 s') AS urgent,
+         least((SELECT since FROM urgent), "clock"() - interval '1 s') AS urgent,
+         (SELECT extract(epoch FROM since - "clock"()) FROM urgent)::float8 AS due,
          (SELECT extract(epoch FROM "claimable_at" - "clock"()) FROM "Segments"
            WHERE "state" = 'LEASED' ORDER BY "claimable_at" LIMIT 1)::float8 AS seconds
+)sql"};
+constexpr Statement kSetUsualLimit{"turns.set_usual_limit", R"sql(
+  WITH other AS (
+    SELECT line."user_id" FROM "Turns" AS line JOIN "Users" AS u ON u."id" = line."user_id"
+     WHERE u."max_running_segments" IS NULL AND line."max_running" IS DISTINCT FROM $1::integer
+       FOR NO KEY UPDATE OF u SKIP LOCKED FOR UPDATE OF line SKIP LOCKED
+  )
+  UPDATE "Turns" AS line SET "max_running" = $1 FROM other WHERE line."user_id" = other."user_id"
 )sql"};
 constexpr Statement kList{"turns.list", R"sql(
   SELECT "user_id", greatest("pass", (SELECT "last_value" FROM "turn_clock")) AS pass, "stride",
@@ -85,7 +95,13 @@ Look look_from(const db::Rows& rows) {
   look.hints.pass_floor = row.get<std::int64_t>("pass");
   look.hints.urgent_floor = row.get<Timestamp>("urgent");
   look.seconds_to_expiry = row.get<std::optional<double>>("seconds");
+  look.seconds_to_due = row.get<std::optional<double>>("due");
   return look;
+}
+
+asio::awaitable<std::int64_t> set_usual_limit(db::Executor& executor, std::optional<int> limit) {
+  const db::Rows rows = co_await executor.execute(kSetUsualLimit, limit);
+  co_return rows.affected();
 }
 
 asio::awaitable<std::vector<Line>> list(db::Executor& executor) {

@@ -28,8 +28,12 @@ db::Command look(std::vector<std::string> offers);
 struct Look {
   QueueHints hints;
   std::optional<double> seconds_to_expiry;
+  std::optional<double> seconds_to_due;  // of the first that goes before all turns; may be negative
 };
 Look look_from(const db::Rows& rows);
+
+// How many may be under way of each who waits and has no limit of its own; returns whose changed.
+asio::awaitable<std::int64_t> set_usual_limit(db::Executor& executor, std::optional<int> limit);
 
 // Everybody who waits.
 struct Line {

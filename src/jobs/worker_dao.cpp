@@ -32,6 +32,11 @@ db::Command upsert(const WorkerInfo& worker, std::optional<std::int64_t> segment
                      worker.models, worker.offers(), segment, paused, totals_json(worker.totals));
 }
 
+std::string sign_of_life(WorkerId id) {
+  // "WORK" in ASCII.
+  return "SELECT pg_advisory_lock_shared(1464816203, hashtext('" + id.to_string() + "'))";
+}
+
 asio::awaitable<void> remove(db::Executor& executor, WorkerId id) {
   co_await executor.execute(kRemove, id);
 }

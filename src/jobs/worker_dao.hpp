@@ -17,6 +17,9 @@ namespace asio = boost::asio;
 // Adds the worker or, when the sweep took it for gone, adds it again.
 db::Command upsert(const WorkerInfo& worker, std::optional<std::int64_t> segment,
                    std::optional<std::string> paused);
+// A statement that a worker's process runs on a connection which it keeps: PostgreSQL holds a lock
+// for the worker until that ends, as it does at once when the process dies.
+std::string sign_of_life(WorkerId id);
 asio::awaitable<void> remove(db::Executor& executor, WorkerId id);
 // Those not heard of for `seconds`; returns how many.
 asio::awaitable<std::int64_t> delete_silent(db::Executor& executor, int seconds);

@@ -5,6 +5,7 @@
 
 #include <atomic>
 
+#include "core/embedded.hpp"
 #include "results/result_recorder.hpp"
 
 namespace infernode::test {
@@ -55,7 +56,8 @@ Services::Services(int connections)
       segments{pool, credits, blobs, kLeaseSeconds},
       results{pool, jobs, blobs},
       assembler{segments, results, blobs, pipelines},
-      worker{WorkerId::random(), "host:1:1", "host", "test", {"cpu"}, {"centernet"}, {"detect"}} {}
+      worker{WorkerId::random(), "host:1:1", "host", std::string{build_version()}, {"cpu"},
+             {"centernet"},      {"detect"}} {}
 
 UserId Services::make_user(const std::string& tokens) {
   static std::atomic<int> number = 0;

@@ -1,5 +1,6 @@
 #include "videos/video_service.hpp"
 
+#include "core/log.hpp"
 #include "videos/video_dao.hpp"
 
 namespace infernode {
@@ -100,20 +101,29 @@ asio::awaitable<Result<void>> VideoService::remove(UserId user, VideoId id) {
   co_return Result<void>{};
 }
 
+asio::awaitable<void> VideoService::purge(DatasetId dataset) {
+  for (;;) {
+    const auto videos = co_await video_dao::list_in(database_, dataset, kPurgeBatch);
+    if (videos.empty()) {
+      break;
+    }
+    for (const VideoId video : videos) {
+      co_await clear_(video);
+      co_await video_dao::remove(database_, video);
+    }
+  }
+  co_await datasets_.remove_purged(dataset);
+}
+
 asio::awaitable<void> VideoService::purge() {
   const auto purged = co_await datasets_.list_purged();
   for (const DatasetId dataset : purged) {
-    for (;;) {
-      const auto videos = co_await video_dao::list_in(database_, dataset, kPurgeBatch);
-      if (videos.empty()) {
-        break;
-      }
-      for (const VideoId video : videos) {
-        co_await clear_(video);
-        co_await video_dao::remove(database_, video);
-      }
+    try {
+      co_await purge(dataset);
+    } catch (const db::SqlError& error) {
+      // The others must not wait for this one.
+      log::warn("dataset {} could not be emptied: {}", dataset.to_string(), error.what());
     }
-    co_await datasets_.remove_purged(dataset);
   }
 }
 

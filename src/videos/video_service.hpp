@@ -46,6 +46,8 @@ public:
   BlobStore& blobs() const { return blobs_; }
 
 private:
+  asio::awaitable<void> purge(DatasetId dataset);
+
   db::Pool& database_;
   DatasetService& datasets_;
   BlobStore& blobs_;

@@ -47,6 +47,7 @@ public:
   // Works until stop(). Looks for work when woken, and every 5 s in case a wake-up was lost.
   asio::awaitable<void> run();
   void wake();
+  WorkerId id() const { return settings_.info.id; }
   // Gives back the segment under way and makes run() return.
   void stop();
 

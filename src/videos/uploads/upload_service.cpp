@@ -75,7 +75,9 @@ asio::awaitable<void> UploadService::end(UploadId id, NewVideo video,
     auto transaction = co_await database_.begin();
     const bool open = co_await upload_dao::lock_open(transaction, id);
     if (!open) {
-      co_return;  // another process saw it through; or its user or dataset is gone
+      // Another process saw it through; or its user or dataset is gone, and its bytes go with it.
+      co_await ingest_.blobs().discard(file);
+      co_return;
     }
     const auto accepted = co_await ingest_.accept(transaction, std::move(video));
     if (accepted) {
@@ -92,6 +94,7 @@ asio::awaitable<void> UploadService::refuse(UploadId id, BlobId file, Error erro
   auto transaction = co_await database_.begin();
   const bool open = co_await upload_dao::lock_open(transaction, id);
   if (!open) {
+    co_await ingest_.blobs().discard(file);
     co_return;
   }
   // What a client that had waited would have been told.
