@@ -5,6 +5,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/ip/host_name.hpp>
+#include <limits>
 
 #include "accounts/account_controller.hpp"
 #include "audit/audit_controller.hpp"

@@ -67,6 +67,7 @@ constexpr Statement kDisownBlobs{"datasets.disown_blobs", R"sql(
      ORDER BY blob."id" FOR UPDATE)
   UPDATE "Blobs" AS blob SET "user_id" = NULL, "counted" = 0 FROM owned WHERE blob."id" = owned."id"
 )sql"};
+// In no order, so that some which cannot be emptied do not stand before the others for ever.
 constexpr Statement kListPurged{"datasets.list_purged", R"sql(
   SELECT "id" FROM "Datasets" WHERE "purged_at" IS NOT NULL ORDER BY random() LIMIT $1
 )sql"};

@@ -157,6 +157,18 @@ TEST_F(StorageOfUsers, IsEverybodysOwn) {
     auto dataset = user->create_dataset("own");
     clients.push_back({std::move(user), std::move(dataset)});
   }
+  std::atomic<bool> over = false;
+  std::int64_t most = 0;
+  std::thread looking{[&] {
+    while (!over) {
+      most = std::max(most, std::int64_t{std::stoll(server_.value(
+                                R"(SELECT coalesce(max(bytes), 0)
+                                     FROM (SELECT sum(part."size") AS bytes
+                                             FROM "BlobParts" AS part
+                                             JOIN "Blobs" AS blob ON blob."id" = part."blob_id"
+                                            GROUP BY blob."user_id") AS users)"))});
+    }
+  }};
   std::vector<std::thread> threads;
   for (std::size_t i = 0; i < clients.size(); ++i) {
     threads.emplace_back([&, i] {
@@ -173,6 +185,9 @@ TEST_F(StorageOfUsers, IsEverybodysOwn) {
     EXPECT_TRUE(cut || client.status == 201) << client.status;
     wait_until("the end of an upload", [&] { return used(*client.user) == (cut ? 0 : size); });
   }
+  over = true;
+  looking.join();
+  EXPECT_EQ(most, size);  // of one user
   EXPECT_EQ(bytes_stored(), 25 * size);
   EXPECT_EQ(server_.value("SELECT count(*) FROM \"Blobs\" WHERE \"expires_at\" IS NOT NULL"), "0");
 }

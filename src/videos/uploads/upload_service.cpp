@@ -74,32 +74,34 @@ asio::awaitable<void> UploadService::end(UploadId id, NewVideo video,
   {
     auto transaction = co_await database_.begin();
     const bool open = co_await upload_dao::lock_open(transaction, id);
-    if (!open) {
-      // Another process saw it through; or its user or dataset is gone, and its bytes go with it.
-      co_await ingest_.blobs().discard(file);
-      co_return;
+    if (open) {
+      const auto accepted = co_await ingest_.accept(transaction, std::move(video));
+      if (accepted) {
+        transaction.queue(upload_dao::accept(id, accepted->id, frames, ingest_.price_of(frames)));
+        co_await transaction.commit();
+        co_return;
+      }
+      refused = accepted.error();
     }
-    const auto accepted = co_await ingest_.accept(transaction, std::move(video));
-    if (accepted) {
-      transaction.queue(upload_dao::accept(id, accepted->id, frames, ingest_.price_of(frames)));
-      co_await transaction.commit();
-      co_return;
-    }
-    refused = accepted.error();
   }
-  co_await refuse(id, file, std::move(*refused));
+  if (refused) {
+    co_await refuse(id, file, std::move(*refused));
+  } else {
+    // Another process saw it through; or its user or dataset is gone, and its bytes go with it.
+    co_await ingest_.blobs().discard(file);
+  }
 }
 
 asio::awaitable<void> UploadService::refuse(UploadId id, BlobId file, Error error) {
-  auto transaction = co_await database_.begin();
-  const bool open = co_await upload_dao::lock_open(transaction, id);
-  if (!open) {
-    co_await ingest_.blobs().discard(file);
-    co_return;
+  {
+    auto transaction = co_await database_.begin();
+    const bool open = co_await upload_dao::lock_open(transaction, id);
+    if (open) {
+      // What a client that had waited would have been told.
+      transaction.queue(upload_dao::refuse(id, http::problem_response(error, id.to_string()).body));
+      co_await transaction.commit();
+    }
   }
-  // What a client that had waited would have been told.
-  transaction.queue(upload_dao::refuse(id, http::problem_response(error, id.to_string()).body));
-  co_await transaction.commit();
   co_await ingest_.blobs().discard(file);
 }
 
