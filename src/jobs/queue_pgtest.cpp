@@ -577,6 +577,79 @@ TEST_F(Queue, AbortedWorkIsPassedOver) {
   EXPECT_EQ(services_.claim().value().job, again);
 }
 
+// Claims that wait for each other's turns never do so in a circle: whoever finds that the turn it
+// waited for has come to its end waits for no other while it holds it.
+TEST_F(Queue, ClaimsNeverWaitInACircle) {
+  auto& database = services_.database;
+  const auto first = services_.make_job({.frame_count = 60});
+  const auto second = services_.make_job({.frame_count = 60});
+  const auto turn = [](const MadeJob& made, const std::string& change) {
+    return "UPDATE \"Turns\" SET " + change + " WHERE user_id = '" + made.user.to_string() + "'";
+  };
+  const auto open = [&]() -> std::unique_ptr<db::Connection> {
+    std::unique_ptr<db::Connection> connection;
+    database.run([&]() -> asio::awaitable<void> {
+      connection =
+          co_await db::Connection::open(database.context().get_executor(), database.conninfo());
+    });
+    return connection;
+  };
+  const auto script = [&](db::Connection& connection, std::string sql) {
+    database.run([&]() -> asio::awaitable<void> { co_await connection.run_script(sql); });
+  };
+  int running = 0;
+  const auto begin = [&](asio::awaitable<void> work) {
+    ++running;
+    asio::co_spawn(database.context(), std::move(work), [&](const std::exception_ptr& error) {
+      --running;
+      EXPECT_NO_THROW({
+        if (error) {
+          std::rethrow_exception(error);
+        }
+      });
+    });
+  };
+  // Waits until so many statements wait for a lock, or nothing is under way any more.
+  const auto until_waiting = [&](int count) {
+    database.run([&]() -> asio::awaitable<void> {
+      while (running > 0 && database.value("SELECT count(*) FROM pg_stat_activity WHERE datname = "
+                                           "current_database() AND wait_event_type = 'Lock'") !=
+                                std::to_string(count)) {
+        asio::steady_timer timer{database.context(), std::chrono::milliseconds{5}};
+        co_await timer.async_wait(asio::use_awaitable);
+      }
+    });
+  };
+  const auto claim = [&]() -> asio::awaitable<void> {
+    co_await services_.segments.claim(services_.worker);
+  };
+
+  // The first user's turn is before the second's; both are held.
+  script(*open(), turn(first, "pass = 1") + ";" + turn(second, "pass = 2"));
+  const auto holder = open();
+  script(*holder, "BEGIN;" + turn(first, "pass = 3"));
+  const auto other_holder = open();
+  script(*other_holder, "BEGIN;" + turn(second, "lanes = '{}', ranks = '{}', afters = '{}'"));
+  const auto emptier = open();
+  begin(emptier->run_script("BEGIN;" + turn(first, "lanes = '{}', ranks = '{}', afters = '{}'")));
+  until_waiting(1);
+  begin(claim());  // waits for the first user's turn
+  until_waiting(2);
+  script(*holder, "COMMIT");  // now it is behind the second's
+  until_waiting(1);
+  begin(claim());  // waits for the second user's turn
+  until_waiting(2);
+  script(*emptier, "COMMIT");
+  script(*other_holder, "COMMIT");
+  until_waiting(0);
+  database.run([&]() -> asio::awaitable<void> {
+    while (running > 0) {
+      asio::steady_timer timer{database.context(), std::chrono::milliseconds{5}};
+      co_await timer.async_wait(asio::use_awaitable);
+    }
+  });
+}
+
 // Claims of many at once: each segment once, none left.
 TEST_F(Queue, ClaimersAtOnceShareOutEverySegment) {
   for (int i = 0; i < 3; ++i) {
@@ -593,9 +666,15 @@ TEST_F(Queue, ClaimersAtOnceShareOutEverySegment) {
           while (const auto segment = co_await services_.segments.claim(services_.worker)) {
             claimed.push_back(segment->id);
           }
-          --running;
         },
-        [](const std::exception_ptr& error) { EXPECT_FALSE(error); });
+        [&](const std::exception_ptr& error) {
+          --running;
+          EXPECT_NO_THROW({
+            if (error) {
+              std::rethrow_exception(error);
+            }
+          });
+        });
   }
   services_.database.run([&]() -> asio::awaitable<void> {
     while (running > 0) {
