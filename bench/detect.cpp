@@ -24,7 +24,7 @@
 #include "core/json.hpp"
 #include "core/process.hpp"
 #include "inference/model_catalogue.hpp"
-#include "inference/onnx_session.hpp"
+#include "inference/runner_models.hpp"
 #include "measure.hpp"
 #include "media/frame_reader.hpp"
 #include "media/image.hpp"
@@ -47,9 +47,8 @@ public:
   BareLoop(const inference::Model& model, int lanes, int threads_per_frame)
       : model_{model},
         lanes_{lanes},
-        session_{model.file,        model.input_name,
-                 model.output_name, {1, model.input_height, model.input_width, 3},
-                 threads_per_frame, inference::Device::cpu},
+        session_{model.file, inference::session_names(model), threads_per_frame,
+                 inference::Device::cpu},
         clip_{test::read_file(test::kClip.string())} {}
 
   // Frames a second over the whole clip.
@@ -60,7 +59,7 @@ public:
     int frames = 0;
     const auto start = Clock::now();
     const auto lane = [&] {
-      media::FrameConverter converter{model_.input_width, model_.input_height};
+      media::FrameConverter converter{model_.input.width, model_.input.height};
       media::Image image;
       std::vector<float> input;
       for (;;) {
@@ -75,7 +74,7 @@ public:
         }
         converter.convert(*frame->picture, frame->rotation, image);
         input.assign(image.pixels.begin(), image.pixels.end());
-        session_.run(input);
+        session_.run(input, std::array<std::int64_t, 4>{1, image.height, image.width, 3});
       }
     };
     std::vector<std::thread> threads;

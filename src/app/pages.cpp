@@ -10,6 +10,7 @@
 #include "app/app.hpp"
 #include "core/embedded.hpp"
 #include "http/problem.hpp"
+#include "inference/manifest.hpp"
 
 namespace infernode::app {
 namespace {
@@ -169,6 +170,9 @@ void add_pages(http::Router& router, App& app, const http::ApiDocument& document
   router.files("/", web_file);
   router.page("/openapi.json", [&document](Request&) -> asio::awaitable<Result<Response>> {
     co_return file_response("application/json", document.text());
+  });
+  router.page("/schemas/model.json", [](Request&) -> asio::awaitable<Result<Response>> {
+    co_return file_response("application/schema+json", json_text(inference::manifest_schema()));
   });
   router.on("getHealth", [](Request&) -> asio::awaitable<Result<Response>> {
     co_return http::json_response(

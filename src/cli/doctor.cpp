@@ -13,7 +13,7 @@
 #include "cli/database.hpp"
 #include "core/json.hpp"
 #include "db/migrations.hpp"
-#include "inference/onnx_session.hpp"
+#include "inference/runner_models.hpp"
 #include "runner/box.hpp"
 
 namespace infernode::cli {
@@ -115,11 +115,7 @@ std::vector<Finding> examine(const Config& config) {
       throw std::runtime_error("none in " + folder.string());
     }
     const auto& first = models.models().front();
-    const inference::OnnxSession session{first.file,
-                                         first.input_name,
-                                         first.output_name,
-                                         {1, first.input_height, first.input_width, 3},
-                                         1,
+    const inference::OnnxSession session{first.file, inference::session_names(first), 1,
                                          inference::Device::automatic};
     return fmt::format("{} in {}, {} on {}", models.models().size(), folder.string(),
                        inference::runtime_version(), session.provider());

@@ -3,6 +3,8 @@
 #include <yaml-cpp/yaml.h>
 
 #include <charconv>
+#include <cmath>
+#include <stdexcept>
 #include <string>
 
 namespace infernode {
@@ -30,24 +32,31 @@ json::value scalar(const YAML::Node& node) {
   }
   double number = 0;
   if (const auto parsed = std::from_chars(text.data(), end, number);
-      parsed.ec == std::errc{} && parsed.ptr == end) {
+      parsed.ec == std::errc{} && parsed.ptr == end && std::isfinite(number)) {
     return number;
   }
   return json::value(text);
 }
 
-json::value to_json(const YAML::Node& node) {
+// Aliases may name what they stand in, or make a short text a huge value.
+constexpr int kMaxDepth = 64;
+constexpr int kMaxNodes = 200000;
+
+json::value to_json(const YAML::Node& node, int depth, int& nodes) {
+  if (depth > kMaxDepth || ++nodes > kMaxNodes) {
+    throw std::runtime_error("too deep, or too large by its aliases");
+  }
   if (node.IsMap()) {
     json::object object;
     for (const auto& entry : node) {
-      object.emplace(entry.first.as<std::string>(), to_json(entry.second));
+      object.emplace(entry.first.as<std::string>(), to_json(entry.second, depth + 1, nodes));
     }
     return object;
   }
   if (node.IsSequence()) {
     json::array array;
     for (const auto& entry : node) {
-      array.push_back(to_json(entry));
+      array.push_back(to_json(entry, depth + 1, nodes));
     }
     return array;
   }
@@ -57,7 +66,8 @@ json::value to_json(const YAML::Node& node) {
 }  // namespace
 
 json::value parse_yaml(std::string_view yaml) {
-  return to_json(YAML::Load(std::string{yaml}));
+  int nodes = 0;
+  return to_json(YAML::Load(std::string{yaml}), 0, nodes);
 }
 
 }  // namespace infernode

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -8,14 +10,87 @@
 
 #include "core/words.hpp"
 
+// What is known of a model: its manifest (api/model.yaml says what each key means) and its file.
 namespace infernode::inference {
 
-// How a model's output is read.
-enum class Decoder {
-  top_k_boxes,  // rows of x1, y1, x2, y2 (pixels of the input), score, class
+enum class Layout { nhwc, nchw };
+enum class Channels { rgb, bgr };
+// How a frame of another shape than the input's is fitted in.
+enum class Fit {
+  stretch,
+  letterbox,           // whole, in the middle
+  letterbox_top_left,  // whole, in the corner
 };
 
-// One model on disk: NAME.onnx and its manifest NAME.json.
+struct ModelInput {
+  std::string name;
+  int width = 0;         // pixels; 0 where the size follows the frame's
+  int height = 0;        // likewise
+  int longest_side = 0;  // pixels, where the size follows the frame's
+  int multiple_of = 32;  // both sides then are multiples of it
+  Layout layout = Layout::nchw;
+  Channels channels = Channels::rgb;
+  // A value is (0..255 * scale - mean) / deviation.
+  double scale = 1;
+  std::array<double, 3> mean{0, 0, 0};
+  std::array<double, 3> deviation{1, 1, 1};
+  Fit fit = Fit::stretch;
+  int fill = 114;
+  std::string size_name{};  // a second input: width and height in pixels; empty: there is none
+};
+
+// How a model's output is read; see decoders/.
+enum class DecoderKind {
+  top_k_boxes,
+  labelled_boxes,
+  yolo_anchors,
+  yolo_anchor_free,
+  yolox,
+  ssd_heads,
+  detr,
+  nanodet,
+};
+
+enum class Scores { plain, sigmoid, softmax };
+enum class BoxOrder { xyxy, yxyx, cxcywh };
+
+// How the anchors of SSD's heads were made, as TensorFlow's ssd_anchor_generator does.
+struct SsdAnchors {
+  double min_scale = 0.2;
+  double max_scale = 0.95;
+  std::vector<double> aspect_ratios{1, 2, 0.5, 3, 0.3333};
+  double interpolated_ratio = 1;
+  bool reduced_lowest = true;
+  bool fixed_size = false;
+  double centre_scale = 10;
+  double size_scale = 5;
+};
+
+struct Decoder {
+  DecoderKind kind = DecoderKind::top_k_boxes;
+  Scores scores = Scores::plain;
+  BoxOrder box = BoxOrder::xyxy;
+  bool normalised = false;
+  int first_class = 0;
+  bool background = false;
+  std::vector<int> strides{};
+  std::vector<std::vector<double>> anchors{};  // width, height, ... in pixels, a list a level
+  SsdAnchors ssd{};
+  int reg_max = 7;
+  double centre_offset = 0;
+};
+
+// What is left of boxes that lie on each other; see suppression.hpp.
+enum class SuppressionKind { none, class_aware, class_agnostic, soft };
+
+struct Suppression {
+  SuppressionKind kind = SuppressionKind::none;
+  double iou = 0.45;
+  double sigma = 0.5;
+  int most = 300;  // boxes a frame
+};
+
+// One model on disk: NAME.onnx and its manifest NAME.json or NAME.yaml.
 struct Model {
   std::string name;
   std::string pipeline;     // "detect"
@@ -23,13 +98,12 @@ struct Model {
   std::string description;
   std::string source;
   std::string license;
-  Decoder decoder = Decoder::top_k_boxes;
-  std::string input_name;
-  std::string output_name;
-  int input_width = 0;   // pixels
-  int input_height = 0;  // pixels
-  int output_rows = 0;
-  std::vector<std::string> labels;  // by class id
+  ModelInput input;
+  std::vector<std::string> outputs;
+  Decoder decoder;
+  Suppression suppression;
+  std::optional<double> confidence;  // of jobs that name none
+  std::vector<std::string> labels;   // by class id
   std::string sha256;  // of the ONNX file, lower-case hex; empty where nobody hashed it
   std::filesystem::path file;
 };
@@ -39,9 +113,55 @@ struct Model {
 namespace infernode {
 
 template <>
-struct Words<inference::Decoder> {
-  static constexpr std::pair<inference::Decoder, std::string_view> all[]{
-      {inference::Decoder::top_k_boxes, "top_k_boxes"}};
+struct Words<inference::Layout> {
+  static constexpr std::pair<inference::Layout, std::string_view> all[]{
+      {inference::Layout::nhwc, "nhwc"}, {inference::Layout::nchw, "nchw"}};
+};
+template <>
+struct Words<inference::Channels> {
+  static constexpr std::pair<inference::Channels, std::string_view> all[]{
+      {inference::Channels::rgb, "rgb"}, {inference::Channels::bgr, "bgr"}};
+};
+template <>
+struct Words<inference::Fit> {
+  static constexpr std::pair<inference::Fit, std::string_view> all[]{
+      {inference::Fit::stretch, "stretch"},
+      {inference::Fit::letterbox, "letterbox"},
+      {inference::Fit::letterbox_top_left, "letterbox_top_left"}};
+};
+template <>
+struct Words<inference::DecoderKind> {
+  static constexpr std::pair<inference::DecoderKind, std::string_view> all[]{
+      {inference::DecoderKind::top_k_boxes, "top_k_boxes"},
+      {inference::DecoderKind::labelled_boxes, "labelled_boxes"},
+      {inference::DecoderKind::yolo_anchors, "yolo_anchors"},
+      {inference::DecoderKind::yolo_anchor_free, "yolo_anchor_free"},
+      {inference::DecoderKind::yolox, "yolox"},
+      {inference::DecoderKind::ssd_heads, "ssd_heads"},
+      {inference::DecoderKind::detr, "detr"},
+      {inference::DecoderKind::nanodet, "nanodet"}};
+};
+template <>
+struct Words<inference::Scores> {
+  static constexpr std::pair<inference::Scores, std::string_view> all[]{
+      {inference::Scores::plain, "plain"},
+      {inference::Scores::sigmoid, "sigmoid"},
+      {inference::Scores::softmax, "softmax"}};
+};
+template <>
+struct Words<inference::BoxOrder> {
+  static constexpr std::pair<inference::BoxOrder, std::string_view> all[]{
+      {inference::BoxOrder::xyxy, "xyxy"},
+      {inference::BoxOrder::yxyx, "yxyx"},
+      {inference::BoxOrder::cxcywh, "cxcywh"}};
+};
+template <>
+struct Words<inference::SuppressionKind> {
+  static constexpr std::pair<inference::SuppressionKind, std::string_view> all[]{
+      {inference::SuppressionKind::none, "none"},
+      {inference::SuppressionKind::class_aware, "class_aware"},
+      {inference::SuppressionKind::class_agnostic, "class_agnostic"},
+      {inference::SuppressionKind::soft, "soft"}};
 };
 
 }  // namespace infernode

@@ -3,51 +3,35 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json.hpp>
 #include <fstream>
 #include <stdexcept>
+#include <utility>
 
 #include "core/digest.hpp"
 #include "core/process.hpp"
+#include "inference/manifest.hpp"
 
 namespace infernode::inference {
 namespace {
 
 namespace fs = std::filesystem;
 
-Model read_manifest(const fs::path& manifest, Hashes hashes) {
+Model read_model(const fs::path& manifest, Hashes hashes) {
   std::ifstream in{manifest};
   const std::string text{std::istreambuf_iterator<char>{in}, {}};
-  const auto value = boost::json::parse(text);
-  const auto string_at = [&](const char* pointer) {
-    return boost::json::value_to<std::string>(value.at_pointer(pointer));
-  };
-  const auto number_at = [&](const char* pointer) {
-    return boost::json::value_to<int>(value.at_pointer(pointer));
-  };
-  Model model;
-  model.name = string_at("/name");
-  model.pipeline = string_at("/pipeline");
-  if (const auto* flag = value.as_object().if_contains("default")) {
-    model.is_default = flag->as_bool();
+  auto read = read_manifest(text);
+  if (!read) {
+    throw std::runtime_error(read.error().detail);
   }
-  model.description = string_at("/description");
-  model.source = string_at("/source");
-  model.license = string_at("/license");
-  model.input_name = string_at("/input/name");
-  model.input_width = number_at("/input/width");
-  model.input_height = number_at("/input/height");
-  model.output_name = string_at("/output/name");
-  model.output_rows = number_at("/output/rows");
-  model.labels = boost::json::value_to<std::vector<std::string>>(value.at("labels"));
-  const auto decoder = from_text<Decoder>(string_at("/decoder"));
-  if (!decoder || string_at("/input/resize") != "stretch") {
-    throw std::runtime_error("unknown decoder or resize");
-  }
-  model.decoder = *decoder;
+  Model model = std::move(*read);
   model.file = fs::path{manifest}.replace_extension(".onnx");
+  const std::string expected = std::exchange(model.sha256, "");
   if (hashes == Hashes::yes) {
     model.sha256 = sha256_of_file(model.file);
+    if (!expected.empty() && model.sha256 != expected) {
+      throw std::runtime_error(fmt::format("{} has the SHA-256 {}, the manifest names {}",
+                                           model.file.filename().string(), model.sha256, expected));
+    }
   }
   return model;
 }
@@ -96,11 +80,12 @@ ModelCatalogue load_catalogue(const fs::path& folder, Hashes hashes) {
   std::vector<Model> models;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
-    if (entry.path().extension() != ".json") {
+    const auto extension = entry.path().extension();
+    if (extension != ".json" && extension != ".yaml" && extension != ".yml") {
       continue;
     }
     try {
-      models.push_back(read_manifest(entry.path(), hashes));
+      models.push_back(read_model(entry.path(), hashes));
     } catch (const std::exception& cause) {
       throw std::runtime_error(fmt::format("the model manifest {} is not sound: {}",
                                            entry.path().string(), cause.what()));

@@ -4,6 +4,7 @@
 #include <onnxruntime_cxx_api.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <stdexcept>
 
@@ -21,9 +22,8 @@ struct OnnxSession::State {
   // What fails comes back as an exception; the log would only repeat it.
   Ort::Env environment{ORT_LOGGING_LEVEL_FATAL, "infernode"};
   Ort::Session session{nullptr};
-  std::string input_name;
-  std::string output_name;
-  std::vector<std::int64_t> input_shape;
+  SessionNames names;
+  ONNXTensorElementDataType input_type = ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
   std::string provider = "cpu";
 };
 
@@ -56,6 +56,166 @@ std::optional<Ort::SessionOptions> cuda_options(int threads, Device device) {
   }
 }
 
+// "float[1,3,640,640]", and -1 where the model takes any size.
+std::string described(const Ort::ConstTensorTypeAndShapeInfo& info) {
+  std::string type;
+  switch (info.GetElementType()) {
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT:
+      type = "float";
+      break;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16:
+      type = "float16";
+      break;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8:
+      type = "uint8";
+      break;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64:
+      type = "int64";
+      break;
+    default:
+      type = fmt::format("type {}", static_cast<int>(info.GetElementType()));
+  }
+  return fmt::format("{}[{}]", type, fmt::join(info.GetShape(), ","));
+}
+
+// One of a model's inputs or outputs.
+struct Port {
+  std::string name;
+  Ort::TypeInfo type;
+};
+
+std::vector<Port> inputs_of(const Ort::Session& session) {
+  std::vector<Port> ports;
+  const Ort::AllocatorWithDefaultOptions allocator;
+  for (std::size_t i = 0; i < session.GetInputCount(); ++i) {
+    ports.push_back(
+        {session.GetInputNameAllocated(i, allocator).get(), session.GetInputTypeInfo(i)});
+  }
+  return ports;
+}
+
+std::vector<Port> outputs_of(const Ort::Session& session) {
+  std::vector<Port> ports;
+  const Ort::AllocatorWithDefaultOptions allocator;
+  for (std::size_t i = 0; i < session.GetOutputCount(); ++i) {
+    ports.push_back(
+        {session.GetOutputNameAllocated(i, allocator).get(), session.GetOutputTypeInfo(i)});
+  }
+  return ports;
+}
+
+// The tensor of that name. Throws std::runtime_error, naming those that there are.
+Ort::ConstTensorTypeAndShapeInfo find_tensor(const std::vector<Port>& ports,
+                                             const std::string& name, std::string_view kind) {
+  std::string there;
+  for (const auto& port : ports) {
+    const bool is_tensor = port.type.GetONNXType() == ONNX_TYPE_TENSOR;
+    if (port.name == name) {
+      if (!is_tensor) {
+        throw std::runtime_error(fmt::format("the model's {} '{}' is no tensor", kind, name));
+      }
+      return port.type.GetTensorTypeAndShapeInfo();
+    }
+    there +=
+        fmt::format("{}{} {}", there.empty() ? "" : ", ", port.name,
+                    is_tensor ? described(port.type.GetTensorTypeAndShapeInfo()) : "(no tensor)");
+  }
+  throw std::runtime_error(fmt::format("the model has no {} '{}'; it has {}", kind, name,
+                                       there.empty() ? "none" : there));
+}
+
+bool is_readable(ONNXTensorElementDataType type) {
+  switch (type) {
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT:
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16:
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE:
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8:
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32:
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Throws std::runtime_error when the model is not what its names say.
+void check_ports(const Ort::Session& session, const SessionNames& names,
+                 ONNXTensorElementDataType& input_type) {
+  const auto inputs = inputs_of(session);
+  const auto picture = find_tensor(inputs, names.input, "input");
+  input_type = picture.GetElementType();
+  if (picture.GetShape().size() != 4 || (input_type != ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT &&
+                                         input_type != ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16 &&
+                                         input_type != ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8)) {
+    throw std::runtime_error(
+        fmt::format("the model's input '{}' is {}; a picture has four dimensions of float, float16 "
+                    "or uint8",
+                    names.input, described(picture)));
+  }
+  if (!names.size.empty() && find_tensor(inputs, names.size, "input").GetElementType() !=
+                                 ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64) {
+    throw std::runtime_error(fmt::format("the model's input '{}' is not int64", names.size));
+  }
+  const std::size_t fed = names.size.empty() ? 1 : 2;
+  for (const auto& port : inputs) {
+    if (port.name != names.input && port.name != names.size) {
+      throw std::runtime_error(fmt::format(
+          "the model also wants an input '{}', which its manifest does not name", port.name));
+    }
+  }
+  if (inputs.size() != fed) {
+    throw std::runtime_error("the manifest names one input twice");
+  }
+  const auto outputs = outputs_of(session);
+  for (const auto& name : names.outputs) {
+    const auto output = find_tensor(outputs, name, "output");
+    if (!is_readable(output.GetElementType())) {
+      throw std::runtime_error(
+          fmt::format("the model's output '{}' is {}, which is not read", name, described(output)));
+    }
+  }
+}
+
+template <class T>
+std::vector<float> converted(const Ort::Value& value, std::size_t count) {
+  const T* data = value.GetTensorData<T>();
+  return {data, data + count};
+}
+
+Tensor tensor_of(const Ort::Value& value) {
+  const auto info = value.GetTensorTypeAndShapeInfo();
+  const std::size_t count = info.GetElementCount();
+  Tensor tensor{info.GetShape(), {}};
+  switch (info.GetElementType()) {
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT:
+      tensor.values = converted<float>(value, count);
+      break;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE:
+      tensor.values = converted<double>(value, count);
+      break;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8:
+      tensor.values = converted<std::uint8_t>(value, count);
+      break;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32:
+      tensor.values = converted<std::int32_t>(value, count);
+      break;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64:
+      tensor.values = converted<std::int64_t>(value, count);
+      break;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16: {
+      const auto* data = value.GetTensorData<Ort::Float16_t>();
+      tensor.values.reserve(count);
+      for (std::size_t i = 0; i < count; ++i) {
+        tensor.values.push_back(data[i].ToFloat());
+      }
+      break;
+    }
+    default:
+      throw std::runtime_error("an output of the model is not read: it holds no numbers");
+  }
+  return tensor;
+}
+
 }  // namespace
 
 std::vector<std::string> usable_devices() {
@@ -69,13 +229,10 @@ std::vector<std::string> usable_devices() {
   return devices;
 }
 
-OnnxSession::OnnxSession(const std::filesystem::path& model, std::string input_name,
-                         std::string output_name, std::vector<std::int64_t> input_shape,
-                         int threads, Device device)
+OnnxSession::OnnxSession(const std::filesystem::path& model, SessionNames names, int threads,
+                         Device device)
     : state_{std::make_unique<State>()} {
-  state_->input_name = std::move(input_name);
-  state_->output_name = std::move(output_name);
-  state_->input_shape = std::move(input_shape);
+  state_->names = std::move(names);
   try {
     auto options = cuda_options(threads, device);
     state_->provider = options ? "cuda" : "cpu";
@@ -83,6 +240,7 @@ OnnxSession::OnnxSession(const std::filesystem::path& model, std::string input_n
       options = session_options(threads);
     }
     state_->session = Ort::Session{state_->environment, model.c_str(), *options};
+    check_ports(state_->session, state_->names, state_->input_type);
   } catch (const Ort::Exception& error) {
     throw std::runtime_error(
         fmt::format("the model {} cannot be loaded: {}", model.string(), error.what()));
@@ -91,18 +249,56 @@ OnnxSession::OnnxSession(const std::filesystem::path& model, std::string input_n
 
 OnnxSession::~OnnxSession() = default;
 
-std::vector<float> OnnxSession::run(std::span<float> input) const {
+std::vector<Tensor> OnnxSession::run(std::span<float> input,
+                                     std::span<const std::int64_t> shape) const {
   try {
     const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
-    const Ort::Value tensor = Ort::Value::CreateTensor<float>(
-        memory, input.data(), input.size(), state_->input_shape.data(), state_->input_shape.size());
-    const char* inputs[] = {state_->input_name.c_str()};
-    const char* outputs[] = {state_->output_name.c_str()};
+    std::vector<Ort::Value> given;
+    std::vector<const char*> given_names{state_->names.input.c_str()};
+    std::vector<std::uint8_t> bytes;
+    std::vector<Ort::Float16_t> halves;
+    switch (state_->input_type) {
+      case ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8:
+        bytes.reserve(input.size());
+        for (const float value : input) {
+          bytes.push_back(static_cast<std::uint8_t>(std::clamp(value + 0.5F, 0.0F, 255.0F)));
+        }
+        given.push_back(Ort::Value::CreateTensor<std::uint8_t>(memory, bytes.data(), bytes.size(),
+                                                               shape.data(), shape.size()));
+        break;
+      case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16:
+        halves.reserve(input.size());
+        for (const float value : input) {
+          halves.emplace_back(value);
+        }
+        given.push_back(Ort::Value::CreateTensor<Ort::Float16_t>(
+            memory, halves.data(), halves.size(), shape.data(), shape.size()));
+        break;
+      default:
+        given.push_back(Ort::Value::CreateTensor<float>(memory, input.data(), input.size(),
+                                                        shape.data(), shape.size()));
+    }
+    const bool rows_first = shape[3] == 3 && shape[1] != 3;
+    std::array<std::int64_t, 2> size{rows_first ? shape[2] : shape[3],
+                                     rows_first ? shape[1] : shape[2]};
+    const std::array<std::int64_t, 2> size_shape{1, 2};
+    if (!state_->names.size.empty()) {
+      given.push_back(Ort::Value::CreateTensor<std::int64_t>(memory, size.data(), size.size(),
+                                                             size_shape.data(), size_shape.size()));
+      given_names.push_back(state_->names.size.c_str());
+    }
+    std::vector<const char*> wanted;
+    for (const auto& name : state_->names.outputs) {
+      wanted.push_back(name.c_str());
+    }
     const auto results =
-        state_->session.Run(Ort::RunOptions{nullptr}, inputs, &tensor, 1, outputs, 1);
-    const float* data = results.front().GetTensorData<float>();
-    const auto count = results.front().GetTensorTypeAndShapeInfo().GetElementCount();
-    return {data, data + count};
+        state_->session.Run(Ort::RunOptions{nullptr}, given_names.data(), given.data(),
+                            given.size(), wanted.data(), wanted.size());
+    std::vector<Tensor> outputs;
+    for (const auto& result : results) {
+      outputs.push_back(tensor_of(result));
+    }
+    return outputs;
   } catch (const Ort::Exception& error) {
     throw std::runtime_error(fmt::format("inference failed: {}", error.what()));
   }

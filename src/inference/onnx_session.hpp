@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -21,20 +22,34 @@ Device parse_device(std::string_view name);
 // The devices that models can be run on here: "cpu", and "cuda" where it can be set up.
 std::vector<std::string> usable_devices();
 
+// Numbers in rows, the last dimension closest together.
+struct Tensor {
+  std::vector<std::int64_t> shape;
+  std::vector<float> values;
+};
+
+// What of a model is fed and read, by name.
+struct SessionNames {
+  std::string input;  // a picture, of four dimensions
+  std::string size;   // its width and height, as two 64-bit integers; empty: the model wants none
+  std::vector<std::string> outputs;
+};
+
 // One loaded model. run() may be called by several threads at once; each call uses `threads`
 // threads. With one thread the same input gives the same bits, whatever else runs.
 class OnnxSession {
 public:
-  // Throws std::runtime_error when the model cannot be loaded or the device is missing.
-  OnnxSession(const std::filesystem::path& model, std::string input_name, std::string output_name,
-              std::vector<std::int64_t> input_shape, int threads, Device device);
+  // Throws std::runtime_error, in a sentence for whoever brought the model, when it cannot be
+  // loaded, has no such input or output or one of another type, or the device is missing.
+  OnnxSession(const std::filesystem::path& model, SessionNames names, int threads, Device device);
   ~OnnxSession();
   OnnxSession(const OnnxSession&) = delete;
   OnnxSession& operator=(const OnnxSession&) = delete;
 
-  // `input` has as many floats as the input shape says. Returns the output, flattened. Throws
-  // std::runtime_error.
-  std::vector<float> run(std::span<float> input) const;
+  // The outputs in the order of their names, whatever numbers they are. `input` has as many values
+  // as `shape` says; {1, height, width, 3} or {1, 3, height, width}. Values are rounded and cut to
+  // 0..255 for a model of bytes. Throws std::runtime_error.
+  std::vector<Tensor> run(std::span<float> input, std::span<const std::int64_t> shape) const;
   // What computes: "cpu" or "cuda".
   const std::string& provider() const;
 

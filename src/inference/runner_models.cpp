@@ -7,6 +7,10 @@
 
 namespace infernode::inference {
 
+SessionNames session_names(const Model& model) {
+  return {model.input.name, model.input.size_name, model.outputs};
+}
+
 RunnerModels::RunnerModels(const std::filesystem::path& folder,
                            const std::vector<std::string>& names, Device device) {
   if (names.empty()) {
@@ -22,10 +26,8 @@ RunnerModels::RunnerModels(const std::filesystem::path& folder,
     loaded.model.sha256 = sha256_of_file(loaded.model.file);
     // One thread a frame, and several frames at once: faster than several threads on one frame, and
     // the same input gives the same bits whatever the number of threads.
-    loaded.session = std::make_unique<OnnxSession>(
-        loaded.model.file, loaded.model.input_name, loaded.model.output_name,
-        std::vector<std::int64_t>{1, loaded.model.input_height, loaded.model.input_width, 3}, 1,
-        device);
+    loaded.session =
+        std::make_unique<OnnxSession>(loaded.model.file, session_names(loaded.model), 1, device);
     models_.emplace(name, std::move(loaded));
   }
 }

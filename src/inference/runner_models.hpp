@@ -17,6 +17,9 @@ struct LoadedModel {
   std::unique_ptr<OnnxSession> session;
 };
 
+// What its manifest says is fed and read.
+SessionNames session_names(const Model& model);
+
 // What a runner has loaded. It loads everything before it gives up its rights: afterwards it can
 // read no file any more.
 class RunnerModels {

@@ -20,18 +20,20 @@ bool has_property(const json::value& schema, const char* key) {
   return schema.at("properties").as_object().contains(key);
 }
 
-// Every key of the schema, given or with its default, in the schema's order. A model and an end are
-// filled in by what is known.
+// Every key of the schema, given or with its default, in the schema's order. A model, its
+// confidence and an end are filled in by what is known.
 json::object with_defaults(const json::value& schema, const json::object& given,
-                           const std::string& model, int frame_count) {
+                           const inference::Model* model, int frame_count) {
   json::object params;
   for (const auto& [key, rules] : schema.at("properties").as_object()) {
     if (const auto* value = given.if_contains(key)) {
       params.emplace(key, *value);
+    } else if (key == "confidence" && model != nullptr && model->confidence) {
+      params.emplace(key, *model->confidence);
     } else if (const auto* fallback = rules.as_object().if_contains("default")) {
       params.emplace(key, *fallback);
     } else if (key == "model") {
-      params.emplace(key, model);
+      params.emplace(key, model == nullptr ? "" : model->name);
     } else if (key == "end_frame") {
       params.emplace(key, frame_count);
     }
@@ -106,8 +108,7 @@ Result<json::object> Pipeline::resolve(const json::object& given, const VideoFac
       return invalid_param("model", "this pipeline has no such model; GET /pipelines lists them");
     }
   }
-  auto params =
-      with_defaults(params_schema(), given, model == nullptr ? "" : model->name, video.frame_count);
+  auto params = with_defaults(params_schema(), given, model, video.frame_count);
   const auto frames = check_frames(common_params(params), video.frame_count);
   if (!frames) {
     return frames.error();

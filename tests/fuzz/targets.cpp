@@ -10,6 +10,8 @@
 #include "core/json.hpp"
 #include "http/multipart.hpp"
 #include "http/request_head.hpp"
+#include "inference/manifest.hpp"
+#include "inference/preprocessing.hpp"
 #include "media/frame_reader.hpp"
 #include "media/probe.hpp"
 #include "results/image_index.hpp"
@@ -170,14 +172,29 @@ void request_head(Bytes bytes) {
   }
 }
 
+// A manifest of a model; what is sound has everything that loading the model asks for.
+void manifest(Bytes bytes) {
+  const auto model =
+      inference::read_manifest({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  if (!model) {
+    require(!model.error().detail.empty(), "a refusal without a reason");
+    return;
+  }
+  const auto placement = inference::place(model->input, 641, 3);
+  require(placement.width > 0 && placement.height > 0 && placement.left >= 0 &&
+              placement.left + placement.width <= placement.input_width &&
+              placement.top + placement.height <= placement.input_height,
+          "a frame beside its input");
+  require(!model->name.empty() && !model->labels.empty() && !model->outputs.empty(),
+          "a manifest without what it needs");
+}
+
 }  // namespace
 
 const std::vector<Target>& targets() {
-  static const std::vector<Target> all{{"probe", probe},
-                                       {"runner_messages", runner_messages},
-                                       {"image_index", image_index},
-                                       {"multipart", multipart},
-                                       {"request_head", request_head}};
+  static const std::vector<Target> all{
+      {"probe", probe},         {"runner_messages", runner_messages}, {"image_index", image_index},
+      {"multipart", multipart}, {"request_head", request_head},       {"manifest", manifest}};
   return all;
 }
 

@@ -90,6 +90,8 @@ TEST_F(Accounts, PublishTheKeyAndHealth) {
   EXPECT_EQ(client.request("GET", "/readyz").status, 200);
   EXPECT_NE(client.request("GET", "/").body.find("InferNode"), std::string::npos);
   EXPECT_EQ(text(json::parse(client.request("GET", "/openapi.json").body), "openapi"), "3.1.0");
+  EXPECT_EQ(text(json::parse(client.request("GET", "/schemas/model.json").body), "title"),
+            "Manifest of a model for InferNode");
   EXPECT_EQ(client.request("HEAD", "/healthz").body, "");
 }
 

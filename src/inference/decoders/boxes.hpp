@@ -1,9 +1,12 @@
 #pragma once
 
-#include <stdexcept>
+#include <string>
 #include <vector>
 
+#include "inference/decoders/suppression.hpp"
 #include "inference/model.hpp"
+#include "inference/onnx_session.hpp"
+#include "inference/preprocessing.hpp"
 
 namespace infernode::inference {
 
@@ -17,25 +20,59 @@ struct Detection {
   double height = 0;
 };
 
-// Decoders: one a file. Each reads a model's flattened output and keeps what has at least
-// `confidence` and whose class is in `classes` (all if empty), scaled to a frame of frame_width x
-// frame_height pixels and clipped to it, best first. Each throws std::runtime_error for an output
-// of another size than the manifest names.
+// What a decoder knows beside a model's outputs.
+struct DecoderContext {
+  const Decoder& options;
+  std::size_t label_count;
+  int input_width;    // pixels
+  int input_height;   // pixels
+  double confidence;  // what scores less is left out
+};
 
-// Rows of x1, y1, x2, y2 (pixels of the model's input), score, class.
-std::vector<Detection> decode_top_k_boxes(const std::vector<float>& output, const Model& model,
-                                          int frame_width, int frame_height, double confidence,
-                                          const std::vector<int>& classes);
+// Decoders: one a file. Each reads a model's outputs, in the order of its manifest, and gives boxes
+// in pixels of the model's input, in no order. N boxes, C labels. Each throws std::runtime_error
+// for outputs of another shape, in a sentence for whoever wrote the manifest.
 
-// By the decoder that the model's manifest names.
-inline std::vector<Detection> decode_boxes(const std::vector<float>& output, const Model& model,
-                                           int frame_width, int frame_height, double confidence,
-                                           const std::vector<int>& classes) {
-  switch (model.decoder) {
-    case Decoder::top_k_boxes:
-      return decode_top_k_boxes(output, model, frame_width, frame_height, confidence, classes);
-  }
-  throw std::logic_error("no such decoder");
-}
+// [1, N, 6]: x1, y1, x2, y2, score, class. After suppression: CenterNet, YOLOv10 and later ones
+// made "end to end".
+std::vector<Candidate> decode_top_k_boxes(const std::vector<Tensor>& outputs,
+                                          const DecoderContext& context);
+// Boxes [1, N, 4], scores [1, N], classes [1, N], perhaps how many of them count [1]. After
+// suppression: SSD with TensorFlow's post-processing, torchvision, RT-DETR and D-FINE with theirs.
+std::vector<Candidate> decode_labelled_boxes(const std::vector<Tensor>& outputs,
+                                             const DecoderContext& context);
+// YOLOv5, YOLOv7. Decoded, [1, N, 5 + C]: centre, size, objectness, scores. Or the raw heads, a
+// level each: [1, A, H, W, 5 + C] or [1, A * (5 + C), H, W]; with t the sigmoid of a value, a
+// centre is (2 t - 0.5 + cell) * stride and a size (2 t)^2 * anchor (Jocher et al., YOLOv5,
+// models/yolo.py).
+std::vector<Candidate> decode_yolo_anchors(const std::vector<Tensor>& outputs,
+                                           const DecoderContext& context);
+// YOLOv8, v9, v11, v12: [1, 4 + C, N], or turned. Centre, size, scores.
+std::vector<Candidate> decode_yolo_anchor_free(const std::vector<Tensor>& outputs,
+                                               const DecoderContext& context);
+// [1, N, 5 + C], cells of all levels in order: a centre is (value + cell) * stride, a size
+// exp(value) * stride (Ge et al., "YOLOX: Exceeding YOLO Series in 2021").
+std::vector<Candidate> decode_yolox(const std::vector<Tensor>& outputs,
+                                    const DecoderContext& context);
+// Boxes [1, N, 4] as offsets y, x, height, width to anchors, and scores [1, N, C], or C + 1 with a
+// background (Liu et al., "SSD: Single Shot MultiBox Detector", 2016; see SsdAnchors).
+std::vector<Candidate> decode_ssd_heads(const std::vector<Tensor>& outputs,
+                                        const DecoderContext& context);
+// Scores [1, N, C] (sigmoid: RT-DETR, D-FINE, Deformable DETR) or [1, N, C + 1] with "no object"
+// last (softmax: DETR), and boxes [1, N, 4]: centre and size as shares of the input (Carion et al.,
+// "End-to-End Object Detection with Transformers", 2020).
+std::vector<Candidate> decode_detr(const std::vector<Tensor>& outputs,
+                                   const DecoderContext& context);
+// [1, N, C + 4 * (reg_max + 1)]: scores, then for each side the distribution of its distance from
+// the point, in cells; the distance is its mean (Li et al., "Generalized Focal Loss", 2020).
+std::vector<Candidate> decode_nanodet(const std::vector<Tensor>& outputs,
+                                      const DecoderContext& context);
+
+// What a model found in a frame: decoded and suppressed as its manifest says, with at least
+// `confidence`, of `classes` (all if empty), in pixels of the frame and clipped to it, best first.
+// Throws std::runtime_error.
+std::vector<Detection> find_boxes(const std::vector<Tensor>& outputs, const Model& model,
+                                  const Placement& placement, double confidence,
+                                  const std::vector<int>& classes);
 
 }  // namespace infernode::inference

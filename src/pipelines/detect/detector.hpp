@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "inference/decoders/boxes.hpp"
+#include "inference/preprocessing.hpp"
 #include "inference/runner_models.hpp"
 #include "media/frame_reader.hpp"
-#include "media/image.hpp"
 
 namespace infernode::detect {
 
@@ -23,9 +23,7 @@ private:
   const inference::LoadedModel& loaded_;
   double confidence_;
   std::vector<int> classes_;
-  media::FrameConverter converter_;
-  media::Image image_;
-  std::vector<float> input_;
+  inference::Preprocessor preprocessor_;
 };
 
 }  // namespace infernode::detect

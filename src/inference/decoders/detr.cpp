@@ -1,0 +1,33 @@
+#include <fmt/format.h>
+
+#include "inference/decoders/boxes.hpp"
+#include "inference/decoders/reading.hpp"
+
+namespace infernode::inference {
+
+std::vector<Candidate> decode_detr(const std::vector<Tensor>& outputs,
+                                   const DecoderContext& context) {
+  const bool has_nothing_class = context.options.scores == Scores::softmax;
+  const std::size_t classes = context.label_count + (has_nothing_class ? 1 : 0);
+  const Rows scores = rows_of(outputs.at(0), classes, fmt::format("scores [1, N, {}]", classes));
+  const Rows boxes = rows_of(outputs.at(1), 4, "boxes [1, N, 4]");
+  if (boxes.count != scores.count) {
+    refuse_shape(outputs[1], "as many boxes as scores");
+  }
+  std::vector<Candidate> candidates;
+  for (std::size_t i = 0; i < scores.count; ++i) {
+    const auto best = best_class(scores.row(i), context.options.scores, false, has_nothing_class);
+    const auto box = boxes.row(i);
+    const double x = box[0];
+    const double y = box[1];
+    const double half_width = box[2] / 2.0;
+    const double half_height = box[3] / 2.0;
+    add_candidate(candidates, context.confidence,
+                  {best.class_id, best.score, (x - half_width) * context.input_width,
+                   (y - half_height) * context.input_height, (x + half_width) * context.input_width,
+                   (y + half_height) * context.input_height});
+  }
+  return candidates;
+}
+
+}  // namespace infernode::inference

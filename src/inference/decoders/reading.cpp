@@ -1,0 +1,58 @@
+#include "inference/decoders/reading.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace infernode::inference {
+
+void refuse_shape(const Tensor& tensor, const std::string& wanted) {
+  throw std::runtime_error(
+      fmt::format("an output of the model is [{}], and its manifest's decoder and labels want {}",
+                  fmt::join(tensor.shape, ", "), wanted));
+}
+
+Rows rows_of(const Tensor& tensor, std::size_t width, const std::string& wanted) {
+  const std::size_t last = tensor.shape.empty() ? 0 : static_cast<std::size_t>(tensor.shape.back());
+  if (tensor.shape.size() < 2 || last == 0 || (width != 0 && last != width)) {
+    refuse_shape(tensor, wanted);
+  }
+  const std::size_t count = tensor.values.size() / last;
+  // All but the rows and their values are dimensions of one.
+  if (static_cast<std::size_t>(tensor.shape[tensor.shape.size() - 2]) != count) {
+    refuse_shape(tensor, wanted);
+  }
+  return {tensor.values, count, last};
+}
+
+std::span<const float> list_of(const Tensor& tensor, std::size_t count, const std::string& wanted) {
+  if (tensor.values.size() != count) {
+    refuse_shape(tensor, wanted);
+  }
+  return tensor.values;
+}
+
+BestClass best_class(std::span<const float> scores, Scores kind, bool skip_first, bool skip_last) {
+  const std::size_t first = skip_first ? 1 : 0;
+  const std::size_t end = scores.size() - (skip_last ? 1 : 0);
+  const auto best =
+      static_cast<std::size_t>(std::max_element(scores.begin() + static_cast<std::ptrdiff_t>(first),
+                                                scores.begin() + static_cast<std::ptrdiff_t>(end)) -
+                               scores.begin());
+  double score = scores[best];
+  if (kind == Scores::sigmoid) {
+    score = sigmoid(score);
+  } else if (kind == Scores::softmax) {
+    const double highest = *std::max_element(scores.begin(), scores.end());
+    double sum = 0;
+    for (const float each : scores) {
+      sum += std::exp(each - highest);
+    }
+    score = std::exp(score - highest) / sum;
+  }
+  return {static_cast<int>(best - first), score};
+}
+
+}  // namespace infernode::inference

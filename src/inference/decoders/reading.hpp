@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "inference/model.hpp"
+#include "inference/onnx_session.hpp"
+
+// What the decoders read outputs with.
+namespace infernode::inference {
+
+// A matrix in a tensor; the last dimension is the row's width.
+struct Rows {
+  std::span<const float> values;
+  std::size_t count = 0;
+  std::size_t width = 0;
+
+  std::span<const float> row(std::size_t index) const {
+    return values.subspan(index * width, width);
+  }
+};
+
+// The tensor as rows of `width` values (0: of its last dimension), whatever dimensions of one are
+// around it. Throws std::runtime_error that says what was wanted: "[1, N, 6]".
+Rows rows_of(const Tensor& tensor, std::size_t width, const std::string& wanted);
+
+// A list of single values. Throws std::runtime_error when there are not `count`.
+std::span<const float> list_of(const Tensor& tensor, std::size_t count, const std::string& wanted);
+
+// Throws std::runtime_error: an output has another shape than was wanted.
+[[noreturn]] void refuse_shape(const Tensor& tensor, const std::string& wanted);
+
+inline double sigmoid(double value) {
+  return 1 / (1 + std::exp(-value));
+}
+
+struct BestClass {
+  int class_id = 0;
+  double score = 0;  // a probability
+};
+
+// The best of a row's scores, made a probability. `skip_first`, `skip_last`: classes that stand for
+// "nothing"; they count in a softmax. Class 0 is the first that is not skipped.
+BestClass best_class(std::span<const float> scores, Scores kind, bool skip_first = false,
+                     bool skip_last = false);
+
+}  // namespace infernode::inference

@@ -1,0 +1,234 @@
+#include "inference/manifest.hpp"
+
+#include <fmt/format.h>
+
+#include "core/embedded.hpp"
+#include "core/json_schema.hpp"
+#include "core/yaml.hpp"
+
+namespace infernode::inference {
+namespace {
+
+namespace json = boost::json;
+
+// Manifests are written by people; a longer one is none.
+constexpr std::size_t kMaxManifestBytes = 1024 * 1024;
+
+const JsonSchema& schema() {
+  static const JsonSchema compiled{parse_yaml(embedded_file("api/model.yaml"))};
+  return compiled;
+}
+
+// Sets `target` where the key is given.
+template <class T>
+void read(const json::object& object, const char* key, T& target) {
+  if (const auto* value = object.if_contains(key)) {
+    if constexpr (Worded<T>) {
+      target = *from_text<T>(std::string_view{value->as_string()});
+    } else if constexpr (std::is_same_v<T, std::optional<double>>) {
+      target = json::value_to<double>(*value);
+    } else {
+      target = json::value_to<T>(*value);
+    }
+  }
+}
+
+void read(const json::object& object, const char* key, std::array<double, 3>& target) {
+  if (const auto* value = object.if_contains(key)) {
+    for (std::size_t i = 0; i < target.size(); ++i) {
+      target[i] = json::value_to<double>(value->at(i));
+    }
+  }
+}
+
+ModelInput read_input(const json::object& object) {
+  ModelInput input;
+  read(object, "name", input.name);
+  read(object, "width", input.width);
+  read(object, "height", input.height);
+  read(object, "longest_side", input.longest_side);
+  read(object, "multiple_of", input.multiple_of);
+  read(object, "layout", input.layout);
+  read(object, "channels", input.channels);
+  read(object, "scale", input.scale);
+  read(object, "mean", input.mean);
+  read(object, "deviation", input.deviation);
+  read(object, "fit", input.fit);
+  read(object, "fill", input.fill);
+  read(object, "size_name", input.size_name);
+  return input;
+}
+
+Scores usual_scores(DecoderKind kind) {
+  switch (kind) {
+    case DecoderKind::ssd_heads:
+      return Scores::sigmoid;
+    case DecoderKind::detr:
+      return Scores::softmax;
+    default:
+      return Scores::plain;
+  }
+}
+
+Decoder read_decoder(const json::object& object) {
+  Decoder decoder;
+  read(object, "kind", decoder.kind);
+  decoder.scores = usual_scores(decoder.kind);
+  read(object, "scores", decoder.scores);
+  read(object, "box", decoder.box);
+  read(object, "normalised", decoder.normalised);
+  read(object, "first_class", decoder.first_class);
+  read(object, "background", decoder.background);
+  read(object, "strides", decoder.strides);
+  read(object, "anchors", decoder.anchors);
+  read(object, "reg_max", decoder.reg_max);
+  read(object, "centre_offset", decoder.centre_offset);
+  if (const auto* ssd = object.if_contains("ssd")) {
+    const auto& rules = ssd->as_object();
+    read(rules, "min_scale", decoder.ssd.min_scale);
+    read(rules, "max_scale", decoder.ssd.max_scale);
+    read(rules, "aspect_ratios", decoder.ssd.aspect_ratios);
+    read(rules, "interpolated_ratio", decoder.ssd.interpolated_ratio);
+    read(rules, "reduced_lowest", decoder.ssd.reduced_lowest);
+    read(rules, "fixed_size", decoder.ssd.fixed_size);
+    read(rules, "centre_scale", decoder.ssd.centre_scale);
+    read(rules, "size_scale", decoder.ssd.size_scale);
+  }
+  return decoder;
+}
+
+// What does its own suppression, or has learnt to need none.
+bool is_suppressed(DecoderKind kind) {
+  return kind == DecoderKind::top_k_boxes || kind == DecoderKind::labelled_boxes ||
+         kind == DecoderKind::detr;
+}
+
+Suppression read_suppression(const json::object* object, DecoderKind decoder) {
+  Suppression suppression;
+  suppression.kind = is_suppressed(decoder) ? SuppressionKind::none : SuppressionKind::class_aware;
+  if (object != nullptr) {
+    read(*object, "kind", suppression.kind);
+    read(*object, "iou", suppression.iou);
+    read(*object, "sigma", suppression.sigma);
+    read(*object, "most", suppression.most);
+  }
+  return suppression;
+}
+
+struct OutputCount {
+  std::size_t least;
+  std::size_t most;
+};
+
+OutputCount outputs_of(const Decoder& decoder) {
+  switch (decoder.kind) {
+    case DecoderKind::labelled_boxes:
+      return {3, 4};
+    case DecoderKind::ssd_heads:
+    case DecoderKind::detr:
+      return {2, 2};
+    case DecoderKind::yolo_anchors:
+      return decoder.anchors.empty() ? OutputCount{1, 1}
+                                     : OutputCount{decoder.anchors.size(), decoder.anchors.size()};
+    default:
+      return {1, 1};
+  }
+}
+
+Result<void> check_decoder(const Decoder& decoder) {
+  const auto kind = to_text(decoder.kind);
+  const bool needs_strides = decoder.kind == DecoderKind::yolox ||
+                             decoder.kind == DecoderKind::nanodet ||
+                             decoder.kind == DecoderKind::ssd_heads || !decoder.anchors.empty();
+  if (needs_strides && decoder.strides.empty()) {
+    return invalid("/decoder/strides", fmt::format("{} needs them", kind));
+  }
+  if (!decoder.anchors.empty() && decoder.kind != DecoderKind::yolo_anchors) {
+    return invalid("/decoder/anchors", fmt::format("{} has none", kind));
+  }
+  if (!decoder.anchors.empty() && decoder.anchors.size() != decoder.strides.size()) {
+    return invalid("/decoder/anchors", "there must be a list for each of the strides");
+  }
+  for (const auto& level : decoder.anchors) {
+    if (level.size() % 2 != 0) {
+      return invalid("/decoder/anchors", "each has a width and a height");
+    }
+  }
+  if (decoder.kind == DecoderKind::labelled_boxes && decoder.scores != Scores::plain) {
+    return invalid("/decoder/scores", "labelled_boxes come with plain scores");
+  }
+  return {};
+}
+
+Result<void> check_input(const ModelInput& input) {
+  const bool sized = input.width > 0 && input.height > 0;
+  if ((input.width > 0) != (input.height > 0)) {
+    return invalid("/input", "width and height belong together");
+  }
+  if (sized == (input.longest_side > 0)) {
+    return invalid("/input", "needs either width and height or longest_side");
+  }
+  return {};
+}
+
+Result<json::value> parse(std::string_view text) {
+  if (text.size() > kMaxManifestBytes) {
+    return invalid("", "a manifest has at most 1 MiB");
+  }
+  const auto start = text.find_first_not_of(" \t\r\n");
+  const bool is_json = start != std::string_view::npos && text[start] == '{';
+  try {
+    return is_json ? json::parse(text) : parse_yaml(text);
+  } catch (const std::exception& error) {
+    return invalid("", fmt::format("no {}: {}", is_json ? "JSON" : "YAML", error.what()));
+  }
+}
+
+}  // namespace
+
+const json::value& manifest_schema() {
+  return schema().source();
+}
+
+Result<Model> read_manifest(std::string_view text) {
+  const auto value = parse(text);
+  if (!value) {
+    return value.error();
+  }
+  auto errors = schema().check(*value);
+  if (!errors.empty()) {
+    Error error{ErrorCode::invalid, joined_details(errors)};
+    error.fields = std::move(errors);
+    return error;
+  }
+  const auto& object = value->as_object();
+  Model model;
+  read(object, "name", model.name);
+  read(object, "pipeline", model.pipeline);
+  read(object, "default", model.is_default);
+  read(object, "description", model.description);
+  read(object, "source", model.source);
+  read(object, "license", model.license);
+  read(object, "sha256", model.sha256);
+  read(object, "outputs", model.outputs);
+  read(object, "confidence", model.confidence);
+  read(object, "labels", model.labels);
+  model.input = read_input(object.at("input").as_object());
+  model.decoder = read_decoder(object.at("decoder").as_object());
+  const auto* suppression = object.if_contains("suppression");
+  model.suppression = read_suppression(suppression == nullptr ? nullptr : &suppression->as_object(),
+                                       model.decoder.kind);
+  for (const auto& check : {check_input(model.input), check_decoder(model.decoder)}) {
+    if (!check) {
+      return check.error();
+    }
+  }
+  const auto [least, most] = outputs_of(model.decoder);
+  if (model.outputs.size() < least || model.outputs.size() > most) {
+    return invalid("/outputs", fmt::format("{} reads {}{} of them", to_text(model.decoder.kind),
+                                           least, most > least ? fmt::format(" or {}", most) : ""));
+  }
+  return model;
+}
+
+}  // namespace infernode::inference

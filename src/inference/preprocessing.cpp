@@ -1,0 +1,90 @@
+#include "inference/preprocessing.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace infernode::inference {
+namespace {
+
+int at_least_one(double pixels) {
+  return std::max(1, static_cast<int>(std::lround(pixels)));
+}
+
+int filled_up(int pixels, int multiple) {
+  return (pixels + multiple - 1) / multiple * multiple;
+}
+
+}  // namespace
+
+Placement place(const ModelInput& input, int frame_width, int frame_height) {
+  Placement placement;
+  placement.frame_width = frame_width;
+  placement.frame_height = frame_height;
+  const bool follows = input.longest_side > 0;
+  const double ratio =
+      follows ? static_cast<double>(input.longest_side) / std::max(frame_width, frame_height)
+              : std::min(static_cast<double>(input.width) / frame_width,
+                         static_cast<double>(input.height) / frame_height);
+  placement.width = at_least_one(frame_width * ratio);
+  placement.height = at_least_one(frame_height * ratio);
+  placement.input_width = follows ? filled_up(placement.width, input.multiple_of) : input.width;
+  placement.input_height = follows ? filled_up(placement.height, input.multiple_of) : input.height;
+  if (input.fit == Fit::stretch) {
+    placement.width = placement.input_width;
+    placement.height = placement.input_height;
+  } else if (input.fit == Fit::letterbox) {
+    placement.left = (placement.input_width - placement.width) / 2;
+    placement.top = (placement.input_height - placement.height) / 2;
+  }
+  return placement;
+}
+
+void fill_tensor(const ModelInput& input, const media::Image& image, InputTensor& tensor) {
+  const auto& placement = tensor.placement;
+  const auto width = static_cast<std::size_t>(placement.input_width);
+  const auto height = static_cast<std::size_t>(placement.input_height);
+  const bool rows_first = input.layout == Layout::nhwc;
+  tensor.shape =
+      rows_first ? std::vector<std::int64_t>{1, placement.input_height, placement.input_width, 3}
+                 : std::vector<std::int64_t>{1, 3, placement.input_height, placement.input_width};
+  const bool filled =
+      placement.width != placement.input_width || placement.height != placement.input_height;
+  tensor.values.resize(width * height * 3);
+  for (std::size_t channel = 0; channel < 3; ++channel) {
+    const auto factor = static_cast<float>(input.scale / input.deviation[channel]);
+    const auto shift = static_cast<float>(-input.mean[channel] / input.deviation[channel]);
+    const std::size_t source = input.channels == Channels::rgb ? channel : 2 - channel;
+    const std::size_t step = rows_first ? 3 : 1;
+    float* plane = tensor.values.data() + (rows_first ? channel : channel * width * height);
+    if (filled) {
+      const float around = static_cast<float>(input.fill) * factor + shift;
+      for (std::size_t i = 0; i < width * height; ++i) {
+        plane[i * step] = around;
+      }
+    }
+    for (int y = 0; y < placement.height; ++y) {
+      const std::uint8_t* pixel =
+          image.pixels.data() + static_cast<std::size_t>(y) * image.width * 3 + source;
+      float* value = plane + (static_cast<std::size_t>(y + placement.top) * width +
+                              static_cast<std::size_t>(placement.left)) *
+                                 step;
+      for (int x = 0; x < placement.width; ++x) {
+        value[static_cast<std::size_t>(x) * step] =
+            static_cast<float>(pixel[static_cast<std::size_t>(x) * 3]) * factor + shift;
+      }
+    }
+  }
+}
+
+InputTensor& Preprocessor::prepare(const media::DecodedFrame& frame) {
+  const Placement placement = place(input_, frame.width, frame.height);
+  if (!converter_ || placement != tensor_.placement) {
+    converter_ = std::make_unique<media::FrameConverter>(placement.width, placement.height);
+    tensor_.placement = placement;
+  }
+  converter_->convert(*frame.picture, frame.rotation, image_);
+  fill_tensor(input_, image_, tensor_);
+  return tensor_;
+}
+
+}  // namespace infernode::inference
