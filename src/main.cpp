@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
   add_users_commands(app, status);
   add_ledger_command(app, status);
   add_models_command(app, status);
+  add_tracks_command(app, status);
   add_doctor_command(app, status);
   add_demo_command(app, status);
   add_completion_command(app, status);

@@ -10,6 +10,8 @@
 
 namespace infernode {
 
+namespace asio = boost::asio;
+
 struct StorageLimits {
   std::int64_t quota = 53'687'091'200;  // bytes of one user, unless it has a quota of its own
   int uploads_at_once = 100;            // of one user

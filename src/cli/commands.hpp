@@ -21,6 +21,7 @@ void add_keys_command(CLI::App& app, int& status);
 void add_ledger_command(CLI::App& app, int& status);
 void add_users_commands(CLI::App& app, int& status);
 void add_models_command(CLI::App& app, int& status);
+void add_tracks_command(CLI::App& app, int& status);
 void add_doctor_command(CLI::App& app, int& status);
 void add_demo_command(CLI::App& app, int& status);
 void add_completion_command(CLI::App& app, int& status);

@@ -189,10 +189,12 @@ public:
   }
 
 private:
-  runner::SourceReader reader() {
-    return [this](std::uint32_t /*source*/, std::int64_t offset,
-                  std::size_t max_bytes) -> asio::awaitable<std::vector<std::byte>> {
-      auto reading = [this, offset, max_bytes] { return input_.read(offset, max_bytes); };
+  // The video as source 0, `stored` as source 1.
+  runner::SourceReader reader(const std::optional<InputFile>& stored) {
+    return [this, &stored](std::uint32_t source, std::int64_t offset,
+                           std::size_t max_bytes) -> asio::awaitable<std::vector<std::byte>> {
+      const InputFile& file = source == 0 ? input_ : stored.value();
+      auto reading = [&file, offset, max_bytes] { return file.read(offset, max_bytes); };
       co_return co_await run_blocking(files_, std::move(reading));
     };
   }
@@ -208,8 +210,9 @@ private:
       throw std::runtime_error(checked.error().detail);
     }
     runner::VideoProber prober{context_.get_executor()};
+    const std::optional<InputFile> none;
     const auto info =
-        co_await prober.probe("", input_.size(), reader(), std::make_shared<Cancellation>());
+        co_await prober.probe("", input_.size(), reader(none), std::make_shared<Cancellation>());
     if (!info) {
       throw std::runtime_error(info.error().detail);
     }
@@ -239,19 +242,32 @@ private:
                                                config_.worker_threads};
     const fs::path folder = options_.out;
     fs::create_directories(folder);
-    OutputFile frames{folder / ".frames"};
     OutputFile zip{folder / "images.zip"};
-    ResultRecorder recorder{zip, frames};
-    ProgressBar bar{pipeline.name(), images};
     const auto started = std::chrono::steady_clock::now();
     runner::RunnerProcess runner{context_.get_executor(), runner_options};
     const EnergySettings energy{config_.watts_per_core, app::grid_intensity(config_)};
-    std::function<void()> on_frame = [&] { bar.set(recorder.frames()); };
-    const auto outcome = co_await run_segment(runner, std::move(work), reader(), recorder, energy,
-                                              std::move(on_frame));
+    const fs::path frames = folder / ".frames";
+    struct Removed {
+      const fs::path& file;
+      ~Removed() {
+        std::error_code ignored;
+        fs::remove(file, ignored);
+      }
+    } const removed{frames};
     ResultTotals totals;
+    SegmentOutcome outcome =
+        co_await record_frames(runner, work, zip, frames, energy, pipeline.name());
     totals.add(outcome.processed, outcome.skipped, outcome.failed, outcome.details, energy.grid,
                "");
+    json::object more;
+    if (pipeline.sequence(params)) {
+      work.frames_bytes = static_cast<std::int64_t>(fs::file_size(frames));
+      work.plan.image_count = outcome.processed;
+      std::string ordered = "in order";
+      outcome = co_await record_frames(runner, work, zip, frames, energy, std::move(ordered));
+      totals.add(0, 0, 0, outcome.details, energy.grid, "");
+      more = outcome.details.at("summary").as_object();
+    }
     ResultFacts facts;
     facts.params = params;
     facts.width = info.width;
@@ -262,30 +278,48 @@ private:
     facts.seconds = seconds_since(started);
     auto hashing = [path = fs::path{options_.video}] { return sha256_of_file(path); };
     facts.video_sha256 = co_await run_blocking(files_, std::move(hashing));
-    const bool has_images = recorder.images_bytes() > 0;
+    const bool has_images = outcome.images_bytes > 0;
     if (has_images) {
-      write_directory(zip, recorder);
+      write_directory(zip, outcome);
       zip.keep();
     }
-    frames.keep();
-    json::object tally;
-    for (const auto& [name, count] : totals.tally) {
-      tally.emplace(name, count);
+    auto summary = pipeline.summary(json::value_from(totals.tally).as_object());
+    for (const auto& [key, value] : more) {
+      summary.insert_or_assign(key, value);
     }
-    const auto head = result_head(facts, totals, pipeline.summary(tally));
+    const auto head = result_head(facts, totals, std::move(summary));
     write_result(folder, json_text(head));
     report(folder, totals, facts, head, has_images);
   }
 
-  static void write_directory(OutputFile& zip, const ResultRecorder& recorder) {
-    const auto entries = read_index(recorder.image_index());
+  // Writes the frames that the runner makes into `file`, which it may be making them of.
+  asio::awaitable<SegmentOutcome> record_frames(runner::RunnerProcess& runner, SegmentWork work,
+                                                OutputFile& zip, fs::path file,
+                                                EnergySettings energy, std::string what) {
+    std::optional<InputFile> stored;
+    if (work.frames_bytes) {
+      stored.emplace(file.string());
+    }
+    OutputFile frames{file};
+    ResultRecorder recorder{zip, frames};
+    ProgressBar bar{what, work.plan.image_count};
+    std::function<void()> on_frame = [&] { bar.set(recorder.frames()); };
+    auto read = reader(stored);
+    auto outcome = co_await run_segment(runner, std::move(work), std::move(read), recorder, energy,
+                                        std::move(on_frame));
+    frames.keep();
+    co_return outcome;
+  }
+
+  static void write_directory(OutputFile& zip, const SegmentOutcome& outcome) {
+    const auto entries = read_index(outcome.image_index);
     std::uint64_t directory_bytes = 0;
     for (const auto& image : entries) {
       const auto record = media::zip_directory_record(zip_entry(image, 0));
       directory_bytes += record.size();
       zip.put(record);
     }
-    zip.put(media::zip_end(entries.size(), static_cast<std::uint64_t>(recorder.images_bytes()),
+    zip.put(media::zip_end(entries.size(), static_cast<std::uint64_t>(outcome.images_bytes),
                            directory_bytes));
   }
 
@@ -301,7 +335,6 @@ private:
     }
     result.put(ends.after);
     result.keep();
-    fs::remove(folder / ".frames");
   }
 
   void report(const fs::path& folder, const ResultTotals& totals, const ResultFacts& facts,

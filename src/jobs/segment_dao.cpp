@@ -140,6 +140,10 @@ constexpr Statement kListFinished{"segments.list_finished", R"sql(
    WHERE "job_id" = $1 AND "position" >= $2 AND "kind" = 'FRAMES' AND "state" = 'DONE'
    ORDER BY "position" LIMIT $3
 )sql"};
+constexpr Statement kFindStart{"segments.find_start", R"sql(
+  SELECT "keyframe_frame", "keyframe_pts", "keyframe_dts", "keyframe_position", "keyframe_time"
+    FROM "Segments" WHERE "job_id" = $1 AND "position" = 0
+)sql"};
 constexpr Statement kForgetOutputs{"segments.forget_outputs", R"sql(
   UPDATE "Segments" SET "images_blob" = NULL, "frames_blob" = NULL
    WHERE "job_id" = $1 AND "position" >= $2 AND "position" < $3
@@ -203,6 +207,17 @@ SegmentState state_from_row(const db::Row& row) {
           .error = row.get<std::optional<std::string>>("error")};
 }
 
+std::optional<media::Keyframe> keyframe_from_row(const db::Row& row) {
+  const auto frame = row.get<std::optional<int>>("keyframe_frame");
+  if (!frame) {
+    return std::nullopt;
+  }
+  return media::Keyframe{*frame, row.get<std::int64_t>("keyframe_pts"),
+                         row.get<std::optional<std::int64_t>>("keyframe_dts"),
+                         row.get<std::optional<std::int64_t>>("keyframe_position"),
+                         row.get<std::optional<double>>("keyframe_time")};
+}
+
 ClaimedSegment claimed_from_row(const db::Row& row, LeaseToken lease) {
   ClaimedSegment segment;
   segment.id = row.get<std::int64_t>("id");
@@ -212,13 +227,7 @@ ClaimedSegment claimed_from_row(const db::Row& row, LeaseToken lease) {
   segment.plan.start_frame = row.get<int>("start_frame");
   segment.plan.end_frame = row.get<int>("end_frame");
   segment.plan.image_count = row.get<int>("images");
-  if (const auto frame = row.get<std::optional<int>>("keyframe_frame")) {
-    segment.plan.keyframe =
-        media::Keyframe{*frame, row.get<std::int64_t>("keyframe_pts"),
-                        row.get<std::optional<std::int64_t>>("keyframe_dts"),
-                        row.get<std::optional<std::int64_t>>("keyframe_position"),
-                        row.get<std::optional<double>>("keyframe_time")};
-  }
+  segment.plan.keyframe = keyframe_from_row(row);
   segment.attempts = row.get<int>("attempts");
   segment.losses = row.get<int>("losses");
   return segment;
@@ -378,6 +387,11 @@ asio::awaitable<std::vector<FinishedSegment>> list_finished(db::Executor& execut
                                                             int position, int limit) {
   const db::Rows rows = co_await executor.execute(kListFinished, job, position, limit);
   co_return rows.all(finished_from_row);
+}
+
+asio::awaitable<std::optional<media::Keyframe>> find_start(db::Executor& executor, JobId job) {
+  const db::Rows rows = co_await executor.execute(kFindStart, job);
+  co_return rows.optional(keyframe_from_row);
 }
 
 void forget_outputs(db::Transaction& transaction, JobId job, int from, int to) {

@@ -64,6 +64,8 @@ asio::awaitable<std::optional<FirstWaiting>> find_waiting(db::Executor& executor
 // Up to `limit` finished segments of frames from `position` on, in order.
 asio::awaitable<std::vector<FinishedSegment>> list_finished(db::Executor& executor, JobId job,
                                                             int position, int limit);
+// Where decoding of the job's first frame begins; nullopt: at the video's beginning.
+asio::awaitable<std::optional<media::Keyframe>> find_start(db::Executor& executor, JobId job);
 // Their outputs belong to the assembly from now on.
 void forget_outputs(db::Transaction& transaction, JobId job, int from, int to);
 // The image index of the segment that a frame lies in, for results made before they had one of

@@ -233,6 +233,10 @@ asio::awaitable<std::vector<FinishedSegment>> SegmentService::list_finished(JobI
   co_return co_await segment_dao::list_finished(database_, job, position, limit);
 }
 
+asio::awaitable<std::optional<media::Keyframe>> SegmentService::find_start(JobId job) {
+  co_return co_await segment_dao::find_start(database_, job);
+}
+
 asio::awaitable<bool> SegmentService::advance_assembly(ClaimedSegment segment,
                                                        std::vector<FinishedSegment> segments,
                                                        Assembly before, Assembly after) {

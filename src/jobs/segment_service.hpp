@@ -78,6 +78,8 @@ public:
   asio::awaitable<std::optional<Assembly>> begin_assembly(ClaimedSegment segment);
   // Up to `limit` finished segments of frames from `position` on, in order.
   asio::awaitable<std::vector<FinishedSegment>> list_finished(JobId job, int position, int limit);
+  // Where decoding of the job's first frame begins; nullopt: at the video's beginning.
+  asio::awaitable<std::optional<media::Keyframe>> find_start(JobId job);
   // One step: the parts of `segments` become those of the assembly's blobs, and `after` is how far
   // it has come then, in one transaction that does not touch the job. False when the lease is lost.
   asio::awaitable<bool> advance_assembly(ClaimedSegment segment,

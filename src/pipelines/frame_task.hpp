@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/json.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "media/frame_reader.hpp"
+#include "media/image.hpp"
 
 // What a pipeline does in the runner, with the video's bytes: included by runner/child and by the
 // pipelines' own sources alone, since it needs FFmpeg and ONNX Runtime.
@@ -34,6 +36,14 @@ public:
   virtual ~FrameTask() = default;
   // May be called by several threads at once. The task must outlive its workers.
   virtual std::unique_ptr<FrameWorker> new_worker() const = 0;
+};
+
+// Draws what a frame of the result says onto its picture.
+class FramePainter {
+public:
+  virtual ~FramePainter() = default;
+  // May be called by several threads at once. Throws std::exception for a frame of another kind.
+  virtual void paint(media::Image& image, const boost::json::object& frame) const = 0;
 };
 
 }  // namespace infernode

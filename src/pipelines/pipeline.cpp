@@ -126,6 +126,10 @@ std::vector<std::string> Pipeline::models(const json::object& params) const {
                           : std::vector<std::string>{json::value_to<std::string>(*model)};
 }
 
+std::unique_ptr<SequenceStep> Pipeline::sequence(const json::object& /*params*/) const {
+  return nullptr;
+}
+
 const Pipeline* PipelineCatalogue::find(std::string_view name) const {
   for (const auto& pipeline : pipelines_) {
     if (pipeline->name() == name) {

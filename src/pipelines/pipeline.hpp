@@ -9,6 +9,7 @@
 #include "core/error.hpp"
 #include "core/json_schema.hpp"
 #include "inference/model_catalogue.hpp"
+#include "pipelines/sequence_step.hpp"
 
 namespace infernode {
 
@@ -16,6 +17,7 @@ namespace inference {
 class RunnerModels;
 }
 class FrameTask;
+class FramePainter;
 
 // What resolving params needs to know of a video.
 struct VideoFacts {
@@ -52,6 +54,11 @@ public:
   // In the runner, where `models` are loaded; they must outlive the task. Throws std::exception.
   virtual std::unique_ptr<FrameTask> open(const boost::json::object& params,
                                           const inference::RunnerModels& models) const = 0;
+  // What needs the frames in order, once all of them are there; nullptr where nothing does. Where
+  // it does, what open() makes draws nothing and counts nothing: that follows on the sequence.
+  virtual std::unique_ptr<SequenceStep> sequence(const boost::json::object& params) const;
+  // What draws frames of the result.
+  virtual std::unique_ptr<FramePainter> painter(const boost::json::object& params) const = 0;
   // The summary in the result, out of the counters of all frames.
   virtual boost::json::object summary(const boost::json::object& tally) const = 0;
 

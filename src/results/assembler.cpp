@@ -7,7 +7,6 @@
 #include "core/log.hpp"
 #include "media/zip_writer.hpp"
 #include "results/image_index.hpp"
-#include "results/result_document.hpp"
 
 namespace infernode {
 namespace {
@@ -46,7 +45,7 @@ asio::awaitable<std::int64_t> Assembler::append(BlobId blob, std::int64_t size,
 }
 
 asio::awaitable<bool> Assembler::run(ClaimedSegment segment, FormerSegments former,
-                                     std::function<bool()> stopping) {
+                                     std::function<bool()> stopping, RunSequence run_sequence) {
   auto begun = co_await segments_.begin_assembly(segment);
   if (!begun) {
     co_return false;
@@ -90,11 +89,6 @@ asio::awaitable<bool> Assembler::run(ClaimedSegment segment, FormerSegments form
     }
     assembly = std::move(after);
   }
-  co_return co_await finish(std::move(segment), std::move(assembly));
-}
-
-asio::awaitable<bool> Assembler::finish(ClaimedSegment segment, Assembly assembly) {
-  const auto totals = ResultTotals::from_json(assembly.totals);
   if (totals.processed == 0) {
     co_await segments_.fail(segment, "Not one of the selected frames could be decoded.", true);
     co_return false;
@@ -104,6 +98,47 @@ asio::awaitable<bool> Assembler::finish(ClaimedSegment segment, Assembly assembl
     co_await segments_.fail(segment, pipeline.error().detail, true);
     co_return false;
   }
+  boost::json::object more;
+  std::vector<BlobId> replaced;
+  if ((*pipeline)->sequence(segment.params)) {
+    StoredFrames frames{assembly.frames_blob, assembly.frames_bytes, totals.processed};
+    auto outcome = co_await run_sequence(segment, std::move(frames));
+    totals.add(0, 0, 0, outcome.details, former.grid, former.model_sha256);
+    more = std::move(outcome.details.at("summary").as_object());
+    replaced = {assembly.frames_blob, assembly.images_blob};
+    co_await replace(assembly, std::move(outcome));
+  }
+  auto summary = (*pipeline)->summary(boost::json::value_from(totals.tally).as_object());
+  for (auto& [key, value] : more) {
+    summary.insert_or_assign(key, std::move(value));
+  }
+  co_return co_await finish(std::move(segment), std::move(assembly), std::move(totals),
+                            std::move(summary), std::move(replaced));
+}
+
+asio::awaitable<void> Assembler::replace(Assembly& assembly, SegmentOutcome outcome) {
+  std::vector<std::byte> directory;
+  for (const auto& image : read_index(outcome.image_index)) {
+    add_bytes(directory, media::zip_directory_record(zip_entry(image, 0)));
+    ++assembly.entries;
+  }
+  assembly.directory_bytes =
+      co_await append(assembly.directory_blob, assembly.directory_bytes, std::move(directory));
+  assembly.index_bytes =
+      co_await append(assembly.index_blob, assembly.index_bytes, std::move(outcome.image_index));
+  if (outcome.images_blob) {
+    assembly.images_blob = *outcome.images_blob;
+    assembly.images_bytes = outcome.images_bytes;
+  }
+  if (outcome.frames_blob) {
+    assembly.frames_blob = *outcome.frames_blob;
+  }
+  assembly.frames_bytes = outcome.frames_bytes;
+}
+
+asio::awaitable<bool> Assembler::finish(ClaimedSegment segment, Assembly assembly,
+                                        ResultTotals totals, boost::json::object summary,
+                                        std::vector<BlobId> replaced) {
   const bool has_images = assembly.entries > 0;
   std::int64_t directory_bytes = assembly.directory_bytes;
   if (has_images) {
@@ -126,13 +161,9 @@ asio::awaitable<bool> Assembler::finish(ClaimedSegment segment, Assembly assembl
     facts.seconds = std::chrono::duration<double>(now - *segment.started_at).count();
   }
   facts.video_sha256 = segment.file_sha256;
-  boost::json::object tally;
-  for (const auto& [name, count] : totals.tally) {
-    tally.emplace(name, count);
-  }
   NewResult result;
   result.job = segment.job;
-  result.head = json_text(result_head(facts, totals, (*pipeline)->summary(tally)));
+  result.head = json_text(result_head(facts, totals, std::move(summary)));
   result.frames_blob = assembly.frames_blob;
   if (has_images) {
     result.images_blob = assembly.images_blob;
@@ -143,6 +174,7 @@ asio::awaitable<bool> Assembler::finish(ClaimedSegment segment, Assembly assembl
       blobs_.splice(transaction,
                     {{assembly.directory_blob, assembly.images_blob, assembly.images_bytes}});
     }
+    blobs_.expire(transaction, replaced);
     results_.add(transaction, result, assembly.frames_bytes,
                  assembly.images_bytes + directory_bytes, assembly.index_bytes);
   };

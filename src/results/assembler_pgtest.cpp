@@ -32,7 +32,7 @@ protected:
     services_.database.run([&]() -> asio::awaitable<void> {
       FormerSegments former{{475, "test"}, ""};
       std::function<bool()> stopping = [&] { return steps-- <= 0; };
-      done = co_await services_.assembler.run(segment, std::move(former), std::move(stopping));
+      done = co_await services_.assembler.run(segment, std::move(former), std::move(stopping), {});
     });
     return done;
   }

@@ -100,7 +100,7 @@ TEST(ResultDocument, TakesWhatFormerSegmentsSay) {
 }
 
 std::vector<std::string> split(const std::string& stored, std::size_t piece) {
-  FrameSplitter splitter;
+  JsonSplitter splitter;
   std::vector<std::string> frames;
   for (std::size_t at = 0; at < stored.size(); at += piece) {
     splitter.feed(std::string_view{stored}.substr(at, piece));
@@ -130,14 +130,14 @@ TEST(FrameStream, ReadsBothFormsInPiecesOfAnySize) {
 }
 
 TEST(FrameStream, RefusesWhatIsNoRunOfFrames) {
-  FrameSplitter splitter;
+  JsonSplitter splitter;
   splitter.feed(",{}x");
   EXPECT_EQ(splitter.next(), "{}");
   EXPECT_THROW(splitter.next(), std::runtime_error);
-  FrameSplitter closing;
+  JsonSplitter closing;
   closing.feed("}");
   EXPECT_THROW(closing.next(), std::runtime_error);
-  FrameSplitter open;
+  JsonSplitter open;
   open.feed(",{\"a\":1");
   EXPECT_FALSE(open.next());
   EXPECT_FALSE(open.complete());

@@ -20,7 +20,8 @@ json::object task_of(const SegmentWork& work) {
   if (const auto& key = work.plan.keyframe) {
     keyframe = media::keyframe_to_json(*key);
   }
-  return {{"op", "segment"},
+  return {{"op", work.frames_bytes ? "sequence" : "segment"},
+          {"frames_bytes", work.frames_bytes.value_or(0)},
           {"video_bytes", work.video_bytes},
           {"video_sha256", work.video_sha256},
           {"start_frame", work.plan.start_frame},
@@ -33,7 +34,7 @@ runner::TaskLimits limits_of(const SegmentWork& work) {
   const int first = work.plan.keyframe ? work.plan.keyframe->frame : 0;
   return runner::segment_limits(
       {std::max(0, work.plan.end_frame - first), work.plan.image_count, work.width, work.height},
-      work.video_bytes, work.threads);
+      work.video_bytes + work.frames_bytes.value_or(0), work.threads);
 }
 
 // A frame's text becomes a line of the result as it is.
@@ -155,11 +156,18 @@ asio::awaitable<SegmentOutcome> run_segment(runner::RunnerProcess& runner, Segme
   require_counters(said, "reasons");
   require_models(said);
   auto used = meter.read(cpu_seconds_of(said, seconds_since(started)));
+  const auto* summary = said.if_contains("summary");
+  if (summary != nullptr && !summary->is_object()) {
+    throw RunnerCrashed("the runner's outcome has a summary that is none");
+  }
   // Only what was looked at is kept.
   json::object details;
   for (const char* key :
        {"provider", "runtime", "processor", "build", "tally", "reasons", "models"}) {
     details.emplace(key, said.at(key));
+  }
+  if (summary != nullptr) {
+    details.emplace("summary", *summary);
   }
   // What a graphics card draws is not known here, and no guess passes for a measurement.
   if (details.at("provider").as_string() != "cpu") {

@@ -20,6 +20,9 @@ struct SegmentWork {
   int height = 0;              // pixels, as shown
   int threads = 0;             // of the runner; 0: one per core
   std::string video_sha256{};  // lower-case hex; empty where it is not known
+  // Of the frames that all segments stored, as source 1: to go through them in order, after which
+  // plan.image_count is how many there are. Without: frames of the video are worked on.
+  std::optional<std::int64_t> frames_bytes{};
 };
 
 // How this machine's energy is told.
@@ -28,10 +31,11 @@ struct EnergySettings {
   energy::GridIntensity grid;
 };
 
-// Has a runner work off a segment and records what comes. `on_frame` hears of each frame that was
-// recorded. The outcome has no blobs: what was recorded, and where, the caller knows. Throws
-// runner::TaskFailed, runner::RunnerCrashed (also when what comes does not fit the segment), and
-// what `read` and the recorder's sinks throw. Everything must outlive it.
+// Has a runner work off a segment, or go through a job's frames in order, and records what comes.
+// `on_frame` hears of each frame that was recorded. The outcome has no blobs: what was recorded,
+// and where, the caller knows. Throws runner::TaskFailed, runner::RunnerCrashed (also when what
+// comes does not fit the segment), and what `read` and the recorder's sinks throw. Everything must
+// outlive it.
 asio::awaitable<SegmentOutcome> run_segment(runner::RunnerProcess& runner, SegmentWork work,
                                             runner::SourceReader read, ResultRecorder& recorder,
                                             EnergySettings energy, std::function<void()> on_frame);

@@ -181,16 +181,7 @@ asio::awaitable<void> Worker::work_off(ClaimedSegment segment) {
     if (segment.kind == SegmentKind::frames) {
       co_await work_off_frames(segment, lease);
     } else {
-      const auto* model = segment.params.if_contains("model");
-      const auto* known =
-          model == nullptr ? nullptr : services_.models.find(std::string_view{model->as_string()});
-      FormerSegments former{settings_.energy.grid, known == nullptr ? "" : known->sha256};
-      std::function<bool()> stopping = [this, lease] { return stopping_ || lease->lost; };
-      const bool done =
-          co_await services_.assembler.run(segment, std::move(former), std::move(stopping));
-      if (!done && stopping_) {
-        co_await services_.segments.give_back(segment, 0);
-      }
+      co_await assemble(segment, lease);
     }
     co_return;
   } catch (const Unavailable&) {
@@ -220,6 +211,56 @@ asio::awaitable<void> Worker::work_off(ClaimedSegment segment) {
     }
   }
   std::rethrow_exception(failure);
+}
+
+asio::awaitable<void> Worker::assemble(ClaimedSegment segment, std::shared_ptr<Lease> lease) {
+  const auto* model = segment.params.if_contains("model");
+  const auto* known =
+      model == nullptr ? nullptr : services_.models.find(std::string_view{model->as_string()});
+  FormerSegments former{settings_.energy.grid, known == nullptr ? "" : known->sha256};
+  std::function<bool()> stopping = [this, lease] { return stopping_ || lease->lost; };
+  RunSequence run_sequence = [this, lease](ClaimedSegment all, StoredFrames frames) {
+    return go_through(std::move(all), frames, lease);
+  };
+  bool done = false;
+  try {
+    done = co_await services_.assembler.run(segment, std::move(former), std::move(stopping),
+                                            std::move(run_sequence));
+  } catch (const runner::RunnerCrashed&) {
+    if (!stopping_ && !lease->lost) {
+      throw;
+    }
+  }
+  lease->runner.reset();
+  if (!done && stopping_) {
+    co_await services_.segments.give_back(segment, 0);
+  }
+}
+
+// A runner of the user's, whatever it has loaded: no model is needed.
+std::shared_ptr<runner::RunnerProcess> Worker::take_any_runner(const ClaimedSegment& segment) {
+  if (current_.process && current_.process->usable() && current_.user == segment.user) {
+    return current_.process;
+  }
+  return take_runner(segment.user, {settings_.model_folder, {}, "cpu", settings_.threads});
+}
+
+asio::awaitable<SegmentOutcome> Worker::go_through(ClaimedSegment segment, StoredFrames frames,
+                                                   std::shared_ptr<Lease> lease) {
+  const auto common = common_params(segment.params);
+  SegmentPlan plan{common.start_frame, common.end_frame, frames.count, std::nullopt};
+  plan.keyframe = co_await services_.segments.find_start(segment.job);
+  SegmentWork work{segment.params, std::move(plan),   segment.file_bytes,  segment.width,
+                   segment.height, settings_.threads, segment.file_sha256, frames.bytes};
+  auto runner = take_any_runner(segment);
+  lease->runner = runner;
+  runner::SourceReader read = [this, file = segment.file, stored = frames.blob](
+                                  std::uint32_t source, std::int64_t offset,
+                                  std::size_t max_bytes) {
+    return services_.blobs.read(source == 0 ? file : stored, offset, max_bytes);
+  };
+  std::function<void()> on_frame = [] {};
+  co_return co_await record(runner, std::move(work), std::move(read), std::move(on_frame));
 }
 
 asio::awaitable<void> Worker::renew(ClaimedSegment segment, std::shared_ptr<Lease> lease) {
@@ -290,11 +331,8 @@ asio::awaitable<SegmentOutcome> Worker::record_frames(ClaimedSegment segment,
   }
   runner::RunnerOptions options{settings_.model_folder, (*pipeline)->models(segment.params),
                                 common_params(segment.params).device, settings_.threads};
-  const auto runner = take_runner(segment.user, std::move(options));
+  auto runner = take_runner(segment.user, std::move(options));
   lease->runner = runner;
-  BlobSink images{services_.blobs};
-  BlobSink frames{services_.blobs};
-  ResultRecorder recorder{images, frames};
   runner::SourceReader read = [this, file = segment.file](std::uint32_t /*source*/,
                                                           std::int64_t offset,
                                                           std::size_t max_bytes) {
@@ -303,6 +341,15 @@ asio::awaitable<SegmentOutcome> Worker::record_frames(ClaimedSegment segment,
   SegmentWork work{segment.params, segment.plan,      segment.file_bytes, segment.width,
                    segment.height, settings_.threads, segment.file_sha256};
   std::function<void()> on_frame = [lease] { ++lease->images; };
+  co_return co_await record(runner, std::move(work), std::move(read), std::move(on_frame));
+}
+
+asio::awaitable<SegmentOutcome> Worker::record(std::shared_ptr<runner::RunnerProcess> runner,
+                                               SegmentWork work, runner::SourceReader read,
+                                               std::function<void()> on_frame) {
+  BlobSink images{services_.blobs};
+  BlobSink frames{services_.blobs};
+  ResultRecorder recorder{images, frames};
   auto outcome = co_await run_segment(*runner, std::move(work), std::move(read), recorder,
                                       settings_.energy, std::move(on_frame));
   outcome.images_blob = co_await images.finish();

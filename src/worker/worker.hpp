@@ -65,6 +65,15 @@ private:
   asio::awaitable<void> work_off_frames(ClaimedSegment segment, std::shared_ptr<Lease> lease);
   asio::awaitable<SegmentOutcome> record_frames(ClaimedSegment segment,
                                                 std::shared_ptr<Lease> lease);
+  // Has the runner do the work, and stores what it brings.
+  asio::awaitable<SegmentOutcome> record(std::shared_ptr<runner::RunnerProcess> runner,
+                                         SegmentWork work, runner::SourceReader read,
+                                         std::function<void()> on_frame);
+  asio::awaitable<void> assemble(ClaimedSegment segment, std::shared_ptr<Lease> lease);
+  // See RunSequence.
+  asio::awaitable<SegmentOutcome> go_through(ClaimedSegment segment, StoredFrames frames,
+                                             std::shared_ptr<Lease> lease);
+  std::shared_ptr<runner::RunnerProcess> take_any_runner(const ClaimedSegment& segment);
   asio::awaitable<void> complete(ClaimedSegment segment, SegmentOutcome outcome,
                                  std::shared_ptr<Lease> lease);
   void count(const ClaimedSegment& segment, const SegmentOutcome& outcome, Tokens earned);

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "inference/model_catalogue.hpp"
+#include "results/frame_stream.hpp"
 #include "testing/file_source.hpp"
 #include "testing/services.hpp"
 #include "testing/test_server.hpp"
@@ -124,11 +125,73 @@ protected:
     return hex(digest);
   }
 
+  std::vector<json::value> frames(const MadeJob& made) {
+    const auto blob =
+        BlobId::parse(services_.database.value(
+                          "SELECT frames FROM \"Results\" WHERE \"inferenceJob_id\" = '" +
+                          made.job.to_string() + "'"))
+            .value();
+    std::vector<json::value> all;
+    services_.database.run([&]() -> asio::awaitable<void> {
+      FrameStream stream{[&](std::int64_t offset, std::size_t max_bytes) {
+        return services_.blobs.read(blob, offset, max_bytes);
+      }};
+      while (const auto frame = co_await stream.next()) {
+        all.push_back(json::parse(*frame));
+      }
+    });
+    return all;
+  }
+
   Services services_;
   inference::ModelCatalogue models_ = inference::load_catalogue(INFERNODE_MODELS);
   std::vector<std::unique_ptr<Worker>> workers_;
   int stopped_ = 0;
 };
+
+// Objects keep their numbers over segments, whoever worked on these, and the images show them; a
+// worker that ends in the middle of it leaves it to the next.
+TEST_F(AtWork, TracksGoThroughAllSegments) {
+  auto made = upload();
+  const json::object params{{"track", true}, {"frame_step", 2}, {"classes", {"person"}}};
+  made.job = services_.make_job_of(made.user, made.video, params);
+  add_worker();
+  wait_for_end(made);
+  ASSERT_EQ(status(made), "COMPLETED");
+  const auto alone = made;
+  EXPECT_GE(head(made).at_pointer("/summary/tracks/person").as_int64(), 4);
+  EXPECT_EQ(head(made).at("images").as_int64(), 60);
+  const auto objects = frames(made);
+  ASSERT_EQ(objects.size(), 60U);
+  std::map<std::int64_t, std::pair<std::int64_t, std::int64_t>> seen;  // first and last frame
+  for (const auto& frame : objects) {
+    for (const auto& object : frame.at("objects").as_array()) {
+      if (const auto* id = object.as_object().if_contains("track_id")) {
+        const auto number = frame.at("frame").as_int64();
+        seen.emplace(id->as_int64(), std::pair{number, number}).first->second.second = number;
+      }
+    }
+  }
+  // Some person is there from the first segment to the last.
+  EXPECT_TRUE(std::any_of(seen.begin(), seen.end(), [](const auto& track) {
+    return track.second.first < 10 && track.second.second > 100;
+  }));
+  made.job = services_.make_job_of(made.user, made.video, params);
+  add_worker();
+  for (auto& worker : workers_) {
+    worker->wake();
+  }
+  wait_for_end(made);
+  for (const char* column : {"frames", "image_zip", "image_index"}) {
+    EXPECT_EQ(bytes_hash(made, column), bytes_hash(alone, column)) << column;
+  }
+  stop_workers();
+  // Nothing is left of what the segments stored; all that is stored is the video's and the
+  // results'.
+  services_.database.run([&]() -> asio::awaitable<void> { co_await services_.blobs.sweep(); });
+  EXPECT_EQ(services_.database.value("SELECT count(*) FROM \"Blobs\""), "7");
+  services_.expect_sound_money();
+}
 
 // Two workers on one video make the bytes that one makes; the result says what all of them used.
 TEST_F(AtWork, TwoWorkersMakeTheBytesThatOneMakes) {

@@ -8,7 +8,9 @@
 #include "core/json.hpp"
 #include "pipelines/detect/detector.hpp"
 #include "pipelines/detect/drawing.hpp"
+#include "pipelines/frame_images.hpp"
 #include "pipelines/frame_task.hpp"
+#include "pipelines/tracking_step.hpp"
 
 namespace infernode::detect {
 namespace {
@@ -27,9 +29,20 @@ std::vector<int> class_ids(const json::object& params, const std::vector<std::st
   return ids;
 }
 
-std::string frame_json(const media::DecodedFrame& frame,
-                       const std::vector<inference::Detection>& detections,
-                       const std::vector<std::string>& labels) {
+bool is_tracked(const json::object& params) {
+  const auto* track = params.if_contains("track");  // none in jobs of older versions
+  return track != nullptr && track->as_bool();
+}
+
+// What a frame by itself must bring: tracks also go on with what is less sure.
+double wanted_confidence(const json::object& params) {
+  const double confidence = json::value_to<double>(params.at("confidence"));
+  return is_tracked(params) ? std::min(confidence, kTrackingConfidence) : confidence;
+}
+
+json::object frame_object(const media::DecodedFrame& frame,
+                          const std::vector<inference::Detection>& detections,
+                          const std::vector<std::string>& labels) {
   json::array objects;
   for (const auto& detection : detections) {
     objects.push_back(json::object{
@@ -38,32 +51,32 @@ std::string frame_json(const media::DecodedFrame& frame,
         {"confidence", detection.confidence},
         {"box", json::array{detection.x, detection.y, detection.width, detection.height}}});
   }
-  return json_text(json::object{{"frame", frame.index},
-                                {"time", std::round(frame.time * 1e3) / 1e3},
-                                {"objects", std::move(objects)}});
+  return {{"frame", frame.index},
+          {"time", std::round(frame.time * 1e3) / 1e3},
+          {"objects", std::move(objects)}};
 }
 
 class Worker : public FrameWorker {
 public:
   Worker(const inference::LoadedModel& model, const json::object& params)
-      : detector_{model, json::value_to<double>(params.at("confidence")),
-                  class_ids(params, model.model.labels)},
-        common_{common_params(params)} {}
+      : detector_{model, wanted_confidence(params), class_ids(params, model.model.labels)},
+        common_{common_params(params)},
+        tracked_{is_tracked(params)} {}
 
   FrameResult work(const media::DecodedFrame& frame) override {
     const auto detections = detector_.detect(frame);
+    const auto object = frame_object(frame, detections, detector_.labels());
     FrameResult result;
-    result.json = frame_json(frame, detections, detector_.labels());
+    result.json = json_text(object);
+    if (tracked_) {
+      return result;  // counted and drawn once it is known what belongs together
+    }
     for (const auto& detection : detections) {
       ++result.tally[detector_.labels()[static_cast<std::size_t>(detection.class_id)]];
     }
     if (common_.wants_images) {
-      if (!converter_ || image_.width != frame.width || image_.height != frame.height) {
-        converter_ = std::make_unique<media::FrameConverter>(frame.width, frame.height);
-      }
-      converter_->convert(*frame.picture, frame.rotation, image_);
-      draw_detections(image_, detections, detector_.labels());
-      result.jpeg = media::encode_jpeg(image_, common_.image_quality);
+      result.jpeg = images_.draw(frame, common_.image_quality,
+                                 [&](media::Image& image) { draw_objects(image, object); });
     }
     return result;
   }
@@ -71,8 +84,15 @@ public:
 private:
   Detector detector_;
   CommonParams common_;
-  std::unique_ptr<media::FrameConverter> converter_;
-  media::Image image_;
+  bool tracked_;
+  FrameImages images_;
+};
+
+class Painter : public FramePainter {
+public:
+  void paint(media::Image& image, const json::object& frame) const override {
+    draw_objects(image, frame);
+  }
 };
 
 class Task : public FrameTask {
@@ -100,6 +120,17 @@ public:
                                   const inference::RunnerModels& models) const override {
     return std::make_unique<Task>(models.at(json::value_to<std::string>(params.at("model"))),
                                   params);
+  }
+
+  std::unique_ptr<SequenceStep> sequence(const json::object& params) const override {
+    return is_tracked(params)
+               ? make_tracking_step({"objects", json::value_to<double>(params.at("confidence")),
+                                     common_params(params).frame_step})
+               : nullptr;
+  }
+
+  std::unique_ptr<FramePainter> painter(const json::object& /*params*/) const override {
+    return std::make_unique<Painter>();
   }
 
   json::object summary(const json::object& tally) const override {

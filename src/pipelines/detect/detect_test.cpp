@@ -110,9 +110,33 @@ media::Image grey(int width, int height) {
           std::vector<std::uint8_t>(static_cast<std::size_t>(width) * height * 3, 40)};
 }
 
+boost::json::object object(int class_id, const std::string& label, double confidence,
+                           boost::json::array box) {
+  return {{"label", label},
+          {"class_id", class_id},
+          {"confidence", confidence},
+          {"box", std::move(box)}};
+}
+
+boost::json::object frame_of(boost::json::array objects) {
+  return {{"frame", 0}, {"time", 0}, {"objects", std::move(objects)}};
+}
+
+TEST(Drawing, ShowsTracks) {
+  auto image = grey(160, 120);
+  auto seen = object(0, "person", 0.87, {20, 30, 60, 70});
+  seen.emplace("track_id", 3);
+  auto filled = object(0, "person", 0.41, {90, 50, 65, 50});
+  filled.emplace("track_id", 12);
+  filled.emplace("interpolated", true);
+  draw_objects(image, frame_of({seen, filled}));
+  expect_golden(image, "two-tracks.ppm");
+}
+
 TEST(Drawing, LooksAsItShould) {
   auto image = grey(160, 120);
-  draw_detections(image, {{0, 0.87, 20, 30, 60, 70}, {1, 0.41, 90, 10, 65, 50}}, {"person", "car"});
+  draw_objects(image, frame_of({object(0, "person", 0.87, {20, 30, 60, 70}),
+                                object(1, "car", 0.41, {90, 10, 65, 50})}));
   expect_golden(image, "two-boxes.ppm");
 }
 
@@ -122,7 +146,8 @@ TEST(Drawing, StaysInsideTheImage) {
     auto image = grey(width, height);
     const double w = width;
     const double h = height;
-    draw_detections(image, {{0, 0.9, 0, 0, w, h}, {1, 0.4, w - 1, h - 1, 1, 1}}, {"person", "car"});
+    draw_objects(image, frame_of({object(0, "person", 0.9, {0, 0, w, h}),
+                                  object(1, "car", 0.4, {w - 1, h - 1, 1, 1})}));
     // The frame of the large box lies on the image's edge.
     EXPECT_NE(image.pixels[static_cast<std::size_t>(height / 2) * width * 3], 40);
   }

@@ -1,16 +1,14 @@
 #pragma once
 
-#include <string>
-#include <vector>
+#include <boost/json.hpp>
 
-#include "inference/decoders/boxes.hpp"
 #include "media/image.hpp"
 
 namespace infernode::detect {
 
-// Draws each detection's box with its label and confidence, in a colour of its class, at a size
-// that stays readable whatever the frame's.
-void draw_detections(media::Image& image, const std::vector<inference::Detection>& detections,
-                     const std::vector<std::string>& labels);
+// Draws each object of a frame of the result: its box with label and confidence in a colour of its
+// class, or with its number in a colour of its own where it is tracked; at a size that stays
+// readable whatever the frame's.
+void draw_objects(media::Image& image, const boost::json::object& frame);
 
 }  // namespace infernode::detect

@@ -184,6 +184,9 @@ json::object run_task(const json::value& task, const RunnerParts& parts) {
     return run_segment_task(task, parts.pipelines, parts.models, parts.threads, parts.channel,
                             parts.open);
   }
+  if (op == "sequence") {
+    return run_sequence_task(task, parts.pipelines, parts.threads, parts.channel, parts.open);
+  }
   throw std::runtime_error("no such task");
 }
 

@@ -27,4 +27,11 @@ boost::json::object run_segment_task(const boost::json::value& task,
                                      const inference::RunnerModels& models, int threads,
                                      Channel& channel, OpenVideo& open);
 
+// Goes once more through the frames that a job's segments stored (source 1), in order, for what
+// needs that, and draws the images, if the job has any. Sends every frame as run_segment_task does;
+// so is the outcome, with `summary` from the pipeline's sequence besides.
+boost::json::object run_sequence_task(const boost::json::value& task,
+                                      const PipelineCatalogue& pipelines, int threads,
+                                      Channel& channel, OpenVideo& open);
+
 }  // namespace infernode::runner

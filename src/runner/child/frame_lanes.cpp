@@ -1,0 +1,89 @@
+#include "runner/child/frame_lanes.hpp"
+
+namespace infernode::runner {
+
+FrameLanes::FrameLanes(const FrameTask& task, int threads, Channel& channel)
+    : task_{task}, channel_{channel}, capacity_{static_cast<std::size_t>(threads) * 2} {
+  for (int i = 0; i < threads; ++i) {
+    threads_.emplace_back([this] { work(); });
+  }
+}
+
+void FrameLanes::push(media::DecodedFrame frame) {
+  std::unique_lock lock{mutex_};
+  changed_.wait(lock, [&] { return failure_ || next_in_ - next_out_ < capacity_; });
+  if (failure_) {
+    std::rethrow_exception(failure_);
+  }
+  queue_.push_back(Work{next_in_++, std::move(frame)});
+  changed_.notify_all();
+}
+
+void FrameLanes::finish() {
+  close();
+  if (failure_) {
+    std::rethrow_exception(failure_);
+  }
+}
+
+void FrameLanes::close() {
+  {
+    const std::lock_guard lock{mutex_};
+    closed_ = true;
+    changed_.notify_all();
+  }
+  for (auto& thread : threads_) {
+    if (thread.joinable()) {
+      thread.join();
+    }
+  }
+}
+
+void FrameLanes::work() {
+  try {
+    const auto worker = task_.new_worker();
+    for (;;) {
+      Work work{};
+      {
+        std::unique_lock lock{mutex_};
+        changed_.wait(lock, [&] { return failure_ || closed_ || !queue_.empty(); });
+        if (failure_ || queue_.empty()) {
+          return;
+        }
+        work = std::move(queue_.front());
+        queue_.pop_front();
+      }
+      Finished finished{work.frame.index, worker->work(work.frame)};
+      hand_in(work.sequence, std::move(finished));
+    }
+  } catch (...) {
+    const std::lock_guard lock{mutex_};
+    if (!failure_) {
+      failure_ = std::current_exception();
+    }
+    changed_.notify_all();
+  }
+}
+
+void FrameLanes::hand_in(std::size_t sequence, Finished finished) {
+  const std::lock_guard sending{sending_};
+  waiting_.emplace(sequence, std::move(finished));
+  while (!waiting_.empty() && waiting_.begin()->first == next_to_send_) {
+    const Finished& next = waiting_.begin()->second;
+    const auto& [json, jpeg, tally] = next.result;
+    const FrameHeader header{next.frame, static_cast<std::uint32_t>(json.size())};
+    channel_.send(MessageType::frame, {std::as_bytes(std::span{&header, 1}),
+                                       std::as_bytes(std::span{json.data(), json.size()}), jpeg});
+    for (const auto& [name, count] : tally) {
+      tally_[name] += count;
+    }
+    ++sent_;
+    waiting_.erase(waiting_.begin());
+    ++next_to_send_;
+    const std::lock_guard lock{mutex_};
+    next_out_ = next_to_send_;
+    changed_.notify_all();
+  }
+}
+
+}  // namespace infernode::runner
