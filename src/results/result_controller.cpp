@@ -1,5 +1,7 @@
 #include "results/result_controller.hpp"
 
+#include <fmt/format.h>
+
 #include <charconv>
 #include <cstring>
 #include <memory>
@@ -22,11 +24,25 @@ std::vector<std::byte> slice(const std::string& text, std::int64_t offset, std::
   return bytes;
 }
 
+Response export_response(ResultService& results, const StoredResult& result, ExportFormat format,
+                         const std::string& job) {
+  Response response;
+  response.headers.emplace_back("Content-Type", content_type_of(format));
+  response.headers.emplace_back(
+      "Content-Disposition", fmt::format("attachment; filename=\"{}.{}\"", job, ending_of(format)));
+  response.source = [stream = results.export_as(format, result)]() { return stream->next(); };
+  return response;
+}
+
 // The document is its head, the frames out of their blob without the first comma, and its tail.
 awaitable<Result<Response>> get_result(ResultService& results, Request& request) {
   const auto result = co_await results.find(request.user(), request.id<JobId>());
   if (!result) {
     co_return result.error();
+  }
+  if (const auto format = request.query_text("format")) {
+    co_return export_response(results, *result, from_text<ExportFormat>(*format).value(),
+                              request.path_params.at("id"));
   }
   const auto ends = std::make_shared<DocumentEnds>(document_ends(result->head));
   const auto head_bytes = static_cast<std::int64_t>(ends->before.size());

@@ -34,6 +34,21 @@ asio::awaitable<Result<StoredResult>> ResultService::find(UserId user, JobId job
                                            std::string{to_text(found->status)} + "."};
 }
 
+std::shared_ptr<ExportStream> ResultService::export_as(ExportFormat format,
+                                                       const StoredResult& result) {
+  auto facts = ExportFacts::of(boost::json::parse(result.head).as_object());
+  ExportStream::Read read = [this, blob = result.frames_blob](
+                                std::int64_t offset,
+                                std::size_t max_bytes) -> asio::awaitable<std::vector<std::byte>> {
+    if (!blob) {
+      co_return std::vector<std::byte>{};
+    }
+    co_return co_await blobs_.read(*blob, offset, max_bytes);
+  };
+  return std::make_shared<ExportStream>(make_exporter(format, std::move(facts)), std::move(read),
+                                        exporting_);
+}
+
 asio::awaitable<std::vector<std::byte>> ResultService::read_all(BlobId blob, std::int64_t offset,
                                                                 std::size_t bytes) {
   std::vector<std::byte> all;

@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "db/pool.hpp"
 #include "jobs/job_service.hpp"
+#include "results/exports/export_stream.hpp"
 #include "results/image_index.hpp"
 #include "results/result.hpp"
 
@@ -26,6 +27,8 @@ public:
   asio::awaitable<Result<StoredResult>> find(UserId user, JobId job);
   // The annotated image of one frame, a JPEG. not_found for a frame that was not processed.
   asio::awaitable<Result<std::vector<std::byte>>> image(UserId user, JobId job, int frame);
+  // The result in another format, in pieces; an empty one is the end.
+  std::shared_ptr<ExportStream> export_as(ExportFormat format, const StoredResult& result);
   BlobStore& blobs() const { return blobs_; }
 
 private:
@@ -39,6 +42,7 @@ private:
   db::Pool& database_;
   JobService& jobs_;
   BlobStore& blobs_;
+  asio::thread_pool exporting_{1};
 };
 
 }  // namespace infernode

@@ -1,0 +1,86 @@
+#include <fmt/format.h>
+
+#include <cmath>
+#include <map>
+
+#include "results/exports/exporter.hpp"
+
+namespace infernode {
+namespace {
+
+// "00:01:02.345"
+std::string cue_time(double seconds) {
+  const auto milliseconds = static_cast<std::int64_t>(std::llround(seconds * 1000));
+  return fmt::format("{:02}:{:02}:{:02}.{:03}", milliseconds / 3600000, milliseconds / 60000 % 60,
+                     milliseconds / 1000 % 60, milliseconds % 1000);
+}
+
+std::string escaped(const std::string& text) {
+  std::string result;
+  for (const char letter : text) {
+    switch (letter) {
+      case '&':
+        result += "&amp;";
+        break;
+      case '<':
+        result += "&lt;";
+        break;
+      case '>':
+        result += "&gt;";
+        break;
+      default:
+        result += static_cast<unsigned char>(letter) < 0x20 ? ' ' : letter;
+    }
+  }
+  return result;
+}
+
+// W3C WebVTT: what is seen, "2 person, 1 car", for as long as it stays the same.
+class WebvttExporter : public Exporter {
+public:
+  explicit WebvttExporter(ExportFacts facts)
+      : step_seconds_{facts.fps > 0 ? facts.frame_step / facts.fps : 1} {}
+
+  std::string begin() override { return "WEBVTT\n\n"; }
+
+  std::string frame(const ExportedFrame& frame) override {
+    std::map<std::string, int> counts;
+    for (const auto& box : frame.boxes) {
+      ++counts[box.label];
+    }
+    std::string text;
+    for (const auto& [label, count] : counts) {
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, escaped(label));
+    }
+    std::string cue;
+    if (text != text_) {
+      cue = cue_until(frame.time);
+      text_ = std::move(text);
+      since_ = frame.time;
+    }
+    last_ = frame.time;
+    return cue;
+  }
+
+  PassEnd end_pass() override { return {cue_until(last_ + step_seconds_), false}; }
+
+private:
+  std::string cue_until(double end) const {
+    return text_.empty() || end <= since_
+               ? ""
+               : fmt::format("{} --> {}\n{}\n\n", cue_time(since_), cue_time(end), text_);
+  }
+
+  double step_seconds_;
+  std::string text_;  // of the cue that is open
+  double since_ = 0;
+  double last_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Exporter> make_webvtt_exporter(ExportFacts facts) {
+  return std::make_unique<WebvttExporter>(std::move(facts));
+}
+
+}  // namespace infernode
