@@ -40,7 +40,7 @@ public:
     }
     yaml_ = "path: .\ntrain: images\nval: images\nnames:\n" + names;
     classes_ = std::move(classes);
-    return add("data.yaml", yaml_) + add("classes.txt", classes_);
+    return add_names();
   }
 
   std::string frame(const ExportedFrame& frame) override {
@@ -63,12 +63,18 @@ public:
       listing_ = true;
       directory_offset_ = offset_;
       offset_ = 0;
-      return {add("data.yaml", yaml_) + add("classes.txt", classes_), true};
+      return {add_names(), true};
     }
     return {text_of(media::zip_end(entries_, directory_offset_, directory_bytes_)), false};
   }
 
 private:
+  std::string add_names() {
+    std::string text = add("data.yaml", yaml_);
+    text += add("classes.txt", classes_);
+    return text;
+  }
+
   // The file, or its record in the directory.
   std::string add(const std::string& name, const std::string& content) {
     media::ZipEntry entry{name, offset_, static_cast<std::uint32_t>(content.size()),
