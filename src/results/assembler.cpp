@@ -102,7 +102,7 @@ asio::awaitable<bool> Assembler::run(ClaimedSegment segment, FormerSegments form
   std::vector<BlobId> replaced;
   if ((*pipeline)->sequence(segment.params)) {
     StoredFrames frames{assembly.frames_blob, assembly.frames_bytes, totals.processed};
-    auto outcome = co_await run_sequence(segment, std::move(frames));
+    auto outcome = co_await run_sequence(segment, frames);
     totals.add(0, 0, 0, outcome.details, former.grid, former.model_sha256);
     more = std::move(outcome.details.at("summary").as_object());
     replaced = {assembly.frames_blob, assembly.images_blob};

@@ -250,8 +250,9 @@ asio::awaitable<SegmentOutcome> Worker::go_through(ClaimedSegment segment, Store
   const auto common = common_params(segment.params);
   SegmentPlan plan{common.start_frame, common.end_frame, frames.count, std::nullopt};
   plan.keyframe = co_await services_.segments.find_start(segment.job);
-  SegmentWork work{segment.params, std::move(plan),   segment.file_bytes,  segment.width,
-                   segment.height, settings_.threads, segment.file_sha256, frames.bytes};
+  SegmentWork work{segment.params,      plan,           segment.file_bytes,
+                   segment.width,       segment.height, settings_.threads,
+                   segment.file_sha256, frames.bytes};
   auto runner = take_any_runner(segment);
   lease->runner = runner;
   runner::SourceReader read = [this, file = segment.file, stored = frames.blob](
