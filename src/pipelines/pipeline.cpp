@@ -71,6 +71,7 @@ CommonParams common_params(const json::object& params) {
   common.wants_images = value_or(params, "images", common.wants_images);
   common.image_quality = value_or(params, "image_quality", common.image_quality);
   common.device = value_or(params, "device", common.device);
+  common.max_failed = value_or(params, "max_failed", common.max_failed);
   return common;
 }
 

@@ -102,6 +102,7 @@ struct CommonParams {
   bool wants_images = true;
   int image_quality = 85;  // of JPEGs, 1..100
   std::string device = "auto";
+  double max_failed = 1;  // share of the selected frames that may fail before the job does
 };
 CommonParams common_params(const boost::json::object& params);
 

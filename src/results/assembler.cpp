@@ -93,6 +93,16 @@ asio::awaitable<bool> Assembler::run(ClaimedSegment segment, FormerSegments form
     co_await segments_.fail(segment, "Not one of the selected frames could be decoded.", true);
     co_return false;
   }
+  const double budget = common_params(segment.params).max_failed;
+  if (totals.failed > budget * totals.selected) {
+    co_await segments_.fail(
+        segment,
+        fmt::format(
+            "{} of {} selected frames could not be decoded, more than max_failed ({:g}) allows.",
+            totals.failed, totals.selected, budget),
+        true);
+    co_return false;
+  }
   const auto pipeline = pipelines_.of(segment.params);
   if (!pipeline) {
     co_await segments_.fail(segment, pipeline.error().detail, true);

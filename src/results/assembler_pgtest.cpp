@@ -203,5 +203,38 @@ TEST_F(Assembly, WithoutASingleFrameFailsTheJob) {
   services_.expect_sound_money();
 }
 
+// One frame in twenty fails: too many for a job that allows none, not for one that allows a tenth.
+TEST_F(Assembly, AsManyFramesMayFailAsTheJobSays) {
+  for (const double budget : {0.0, 0.04, 0.05, 0.1, 1.0}) {
+    made_ = services_.make_job({.frame_count = 60});
+    const auto job = services_.make_job_of(made_.user, made_.video, {{"max_failed", budget}});
+    services_.database.run([&]() -> asio::awaitable<void> {
+      const auto aborted = co_await services_.jobs.abort(made_.user, made_.job);
+      EXPECT_TRUE(aborted);
+    });
+    made_.job = job;
+    const auto frames = services_.claim().value();
+    auto outcome = services_.outcome_of(frames, 100);
+    outcome.processed -= 3;
+    outcome.failed = 3;
+    outcome.details["reasons"] = boost::json::object{{"not_decodable", 3}};
+    services_.database.run([&]() -> asio::awaitable<void> {
+      const auto kept = co_await services_.segments.complete(frames, outcome);
+      EXPECT_TRUE(kept);
+    });
+    const bool enough = budget >= 0.05;
+    EXPECT_EQ(run(services_.claim().value(), 1000), enough) << budget;
+    const auto found = services_.find(made_);
+    EXPECT_EQ(found.status, enough ? JobStatus::completed : JobStatus::failed) << budget;
+    EXPECT_EQ(found.cost.to_string(), enough ? "0.114" : "0.000") << budget;
+    if (!enough) {
+      EXPECT_EQ(found.error, fmt::format("3 of 60 selected frames could not be decoded, more than "
+                                         "max_failed ({:g}) allows.",
+                                         budget));
+    }
+  }
+  services_.expect_sound_money();
+}
+
 }  // namespace
 }  // namespace infernode::test

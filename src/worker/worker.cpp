@@ -242,7 +242,8 @@ std::shared_ptr<runner::RunnerProcess> Worker::take_any_runner(const ClaimedSegm
   if (current_.process && current_.process->usable() && current_.user == segment.user) {
     return current_.process;
   }
-  return take_runner(segment.user, {settings_.model_folder, {}, "cpu", settings_.threads});
+  return take_runner(segment.user,
+                     spare_.process && spare_.process->usable() ? spare_.options : usual_options());
 }
 
 asio::awaitable<SegmentOutcome> Worker::go_through(ClaimedSegment segment, StoredFrames frames,

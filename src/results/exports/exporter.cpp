@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "pipelines/pipeline.hpp"
+
 namespace infernode {
 namespace {
 
@@ -65,7 +67,7 @@ ExportFacts ExportFacts::of(const json::object& head) {
   facts.height = number_at<int>(video.at("height"));
   facts.fps = number_at<double>(video.at("fps"));
   facts.frame_count = number_at<int>(video.at("frame_count"));
-  facts.frame_step = number_at<int>(head.at("params").at("frame_step"));
+  facts.frame_step = common_params(head.at("params").as_object()).frame_step;
   if (const auto* labels = head.at("summary").as_object().if_contains("labels")) {
     for (const auto& [label, count] : labels->as_object()) {
       facts.labels.emplace_back(label);
