@@ -2,6 +2,7 @@
 // image costs the same whatever the number of segments. Method: the real services; an assembly
 // stopped after each step, by a lost lease or by dying; every image of the ZIP compared with the
 // index.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
