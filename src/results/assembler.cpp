@@ -95,12 +95,10 @@ asio::awaitable<bool> Assembler::run(ClaimedSegment segment, FormerSegments form
   }
   const double budget = common_params(segment.params).max_failed;
   if (totals.failed > budget * totals.selected) {
-    co_await segments_.fail(
-        segment,
-        fmt::format(
-            "{} of {} selected frames could not be decoded, more than max_failed ({:g}) allows.",
-            totals.failed, totals.selected, budget),
-        true);
+    auto reason = fmt::format(
+        "{} of {} selected frames could not be decoded, more than max_failed ({:g}) allows.",
+        totals.failed, totals.selected, budget);
+    co_await segments_.fail(segment, std::move(reason), true);
     co_return false;
   }
   const auto pipeline = pipelines_.of(segment.params);
@@ -112,7 +110,8 @@ asio::awaitable<bool> Assembler::run(ClaimedSegment segment, FormerSegments form
   std::vector<BlobId> replaced;
   if ((*pipeline)->sequence(segment.params)) {
     StoredFrames frames{assembly.frames_blob, assembly.frames_bytes, totals.processed};
-    auto outcome = co_await run_sequence(segment, frames);
+    auto running = run_sequence(segment, frames);
+    auto outcome = co_await std::move(running);
     totals.add(0, 0, 0, outcome.details, former.grid, former.model_sha256);
     more = std::move(outcome.details.at("summary").as_object());
     replaced = {assembly.frames_blob, assembly.images_blob};
