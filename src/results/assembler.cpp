@@ -94,7 +94,8 @@ asio::awaitable<bool> Assembler::run(ClaimedSegment segment, FormerSegments form
     co_return false;
   }
   const double budget = common_params(segment.params).max_failed;
-  if (totals.failed > budget * totals.selected) {
+  // A share that is met exactly is met whatever its rounding.
+  if (totals.failed > (budget + 1e-9) * totals.selected) {
     auto reason = fmt::format(
         "{} of {} selected frames could not be decoded, more than max_failed ({:g}) allows.",
         totals.failed, totals.selected, budget);

@@ -70,12 +70,12 @@ std::vector<int> assign(const CostMatrix& matrix, double limit) {
   // What costs the limit is as good as no pair.
   if (matrix.rows <= matrix.columns) {
     column_of = assign_all(matrix.rows, matrix.columns, [&](std::size_t row, std::size_t column) {
-      return std::min(matrix.at(row, column), limit);
+      return matrix.at(row, column) < limit ? matrix.at(row, column) : limit;
     });
   } else {
     const auto row_of =
         assign_all(matrix.columns, matrix.rows, [&](std::size_t column, std::size_t row) {
-          return std::min(matrix.at(row, column), limit);
+          return matrix.at(row, column) < limit ? matrix.at(row, column) : limit;
         });
     for (std::size_t column = 0; column < row_of.size(); ++column) {
       column_of[static_cast<std::size_t>(row_of[column])] = static_cast<int>(column);

@@ -37,8 +37,9 @@ void Tracker::confirm(Track& track, const Box& seen, Step& step) {
   double least = kMostDistance;
   for (auto& lost : tracks_) {
     const double growth = seen.height / lost.motion.box().height;
-    if (lost.state != State::lost || lost.label != track.label || growth > kMostGrowth ||
-        growth < 1 / kMostGrowth) {
+    // What was seen in a frame beside it is another object.
+    if (lost.state != State::lost || lost.label != track.label ||
+        lost.last_seen >= track.first_seen || growth > kMostGrowth || growth < 1 / kMostGrowth) {
       continue;
     }
     const double distance = lost.motion.squared_distance(seen);

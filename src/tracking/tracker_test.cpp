@@ -227,6 +227,23 @@ TEST(Tracker, FollowsNothingThatIsNone) {
   EXPECT_FALSE(frames[3].ids[1]);
 }
 
+// What begins beside something is not that, although it is found where the other one vanishes.
+TEST(Tracker, NoTwoBoxesOfAFrameAreOneObject) {
+  SequenceTracker tracker{{0.3, 30}};
+  const auto at = [](double left) { return Observation{0, 0.9, {left, 0, 50, 100}}; };
+  const auto frames =
+      all_of(tracker, {{at(0)}, {at(0)}, {at(0), at(20)}, {at(45)}, {at(50)}, {at(0), at(55)}});
+  for (const auto& frame : frames) {
+    std::map<int, int> seen;
+    for (const auto& id : frame.ids) {
+      EXPECT_TRUE(!id || ++seen[*id] == 1);
+    }
+    for (const auto& filled : frame.filled) {
+      EXPECT_EQ(++seen[filled.id], 1);
+    }
+  }
+}
+
 // Frames that are missing count: what was there before them has moved on.
 TEST(Tracker, CountsStepsThatAreMissing) {
   Tracker tracker{{0.3, 30}};

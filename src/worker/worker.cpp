@@ -254,6 +254,9 @@ asio::awaitable<SegmentOutcome> Worker::go_through(ClaimedSegment segment, Store
   SegmentWork work{segment.params,      plan,           segment.file_bytes,
                    segment.width,       segment.height, settings_.threads,
                    segment.file_sha256, frames.bytes};
+  if (stopping_ || lease->lost) {
+    throw runner::RunnerCrashed("not begun");  // nobody would end it
+  }
   auto runner = take_any_runner(segment);
   lease->runner = runner;
   runner::SourceReader read = [this, file = segment.file, stored = frames.blob](
