@@ -180,6 +180,11 @@ asio::awaitable<void> BlobWriter::write(std::vector<std::byte> bytes) {
       co_await store(std::move(chunk));
     }
   }
+  // A chunk may take hours to fill.
+  if (id_ && std::chrono::steady_clock::now() - kept_at_ > kKeepInterval) {
+    co_await store_.keep(*id_);
+    kept_at_ = std::chrono::steady_clock::now();
+  }
 }
 
 asio::awaitable<void> BlobWriter::finish() {

@@ -4,6 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
+#include "core/yaml.hpp"
+
 namespace infernode::inference {
 namespace {
 
@@ -161,6 +165,26 @@ TEST(Manifest, RefusesWhatIsNone) {
     EXPECT_FALSE(read_manifest(text)) << text;
   }
   EXPECT_FALSE(read_manifest(std::string(2 * 1024 * 1024, ' ')));
+}
+
+// Every manifest that docs/models.md shows, with what all of them have, is one.
+TEST(Manifest, ThoseOfTheDocumentAreSound) {
+  std::ifstream in{INFERNODE_SOURCE_DIR "/docs/models.md"};
+  const std::string page{std::istreambuf_iterator<char>{in}, {}};
+  const std::string fence = "```yaml\n";
+  int found = 0;
+  for (auto at = page.find(fence); at != std::string::npos; at = page.find(fence, at)) {
+    at += fence.size();
+    const auto shown = parse_yaml(page.substr(at, page.find("```", at) - at)).as_object();
+    auto manifest = small();
+    for (const auto& [key, value] : shown) {
+      manifest[key] = value;
+    }
+    const auto model = read_manifest(json::serialize(manifest));
+    EXPECT_TRUE(model) << json::serialize(shown) << model.error().detail;
+    ++found;
+  }
+  EXPECT_GE(found, 9);
 }
 
 }  // namespace

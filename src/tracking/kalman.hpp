@@ -1,6 +1,6 @@
 #pragma once
 
-#include "tracking/box.hpp"
+#include "core/box.hpp"
 
 namespace infernode::tracking {
 

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "tracking/box.hpp"
+#include "core/box.hpp"
 
 // How good tracks are, against a truth.
 namespace infernode::tracking {

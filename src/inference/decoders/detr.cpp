@@ -18,14 +18,9 @@ std::vector<Candidate> decode_detr(const std::vector<Tensor>& outputs,
   for (std::size_t i = 0; i < scores.count; ++i) {
     const auto best = best_class(scores.row(i), context.options.scores, false, has_nothing_class);
     const auto box = boxes.row(i);
-    const double x = box[0];
-    const double y = box[1];
-    const double half_width = box[2] / 2.0;
-    const double half_height = box[3] / 2.0;
     add_candidate(candidates, context.confidence,
-                  {best.class_id, best.score, (x - half_width) * context.input_width,
-                   (y - half_height) * context.input_height, (x + half_width) * context.input_width,
-                   (y + half_height) * context.input_height});
+                  centred_box(best, box[0], box[1], box[2], box[3], context.input_width,
+                              context.input_height));
   }
   return candidates;
 }

@@ -15,7 +15,7 @@ Candidate corners(std::span<const float> box, BoxOrder order) {
     case BoxOrder::yxyx:
       return {0, 0, b, a, d, c};
     case BoxOrder::cxcywh:
-      return {0, 0, a - c / 2, b - d / 2, a + c / 2, b + d / 2};
+      return centred_box({}, a, b, c, d);
     default:
       return {0, 0, a, b, c, d};
   }

@@ -55,4 +55,14 @@ BestClass best_class(std::span<const float> scores, Scores kind, bool skip_first
   return {static_cast<int>(best - first), score};
 }
 
+Candidate centred_box(const BestClass& best, double x, double y, double width, double height,
+                      double scale_x, double scale_y) {
+  return {best.class_id,
+          best.score,
+          (x - width / 2) * scale_x,
+          (y - height / 2) * scale_y,
+          (x + width / 2) * scale_x,
+          (y + height / 2) * scale_y};
+}
+
 }  // namespace infernode::inference

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include "inference/decoders/suppression.hpp"
 #include "inference/model.hpp"
 #include "inference/onnx_session.hpp"
 
@@ -45,5 +46,9 @@ struct BestClass {
 // "nothing"; they count in a softmax. Class 0 is the first that is not skipped.
 BestClass best_class(std::span<const float> scores, Scores kind, bool skip_first = false,
                      bool skip_last = false);
+
+// A box by its centre and size; all lengths are multiplied by `scale_x` or `scale_y`.
+Candidate centred_box(const BestClass& best, double x, double y, double width, double height,
+                      double scale_x = 1, double scale_y = 1);
 
 }  // namespace infernode::inference

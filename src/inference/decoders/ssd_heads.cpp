@@ -93,12 +93,11 @@ std::vector<Candidate> decode_ssd_heads(const std::vector<Tensor>& outputs,
     const auto box = boxes.row(i);
     const double x = box[1] / options.ssd.centre_scale * anchor.width + anchor.x;
     const double y = box[0] / options.ssd.centre_scale * anchor.height + anchor.y;
-    const double half_width = std::exp(box[3] / options.ssd.size_scale) * anchor.width / 2;
-    const double half_height = std::exp(box[2] / options.ssd.size_scale) * anchor.height / 2;
-    add_candidate(candidates, context.confidence,
-                  {best.class_id, best.score, (x - half_width) * context.input_width,
-                   (y - half_height) * context.input_height, (x + half_width) * context.input_width,
-                   (y + half_height) * context.input_height});
+    const double width = std::exp(box[3] / options.ssd.size_scale) * anchor.width;
+    const double height = std::exp(box[2] / options.ssd.size_scale) * anchor.height;
+    add_candidate(
+        candidates, context.confidence,
+        centred_box(best, x, y, width, height, context.input_width, context.input_height));
   }
   return candidates;
 }

@@ -18,7 +18,7 @@ std::vector<Candidate> suppress_greedily(const std::vector<Candidate>& sorted,
     }
     const bool is_another = std::none_of(kept.begin(), kept.end(), [&](const Candidate& better) {
       return (any_class || better.class_id == candidate.class_id) &&
-             intersection_over_union(better, candidate) > rules.iou;
+             intersection_over_union(better.box(), candidate.box()) > rules.iou;
     });
     if (is_another) {
       kept.push_back(candidate);
@@ -39,7 +39,7 @@ std::vector<Candidate> suppress_softly(std::vector<Candidate> left, const Suppre
     kept.push_back(chosen);
     for (auto& other : left) {
       if (other.class_id == chosen.class_id) {
-        const double overlap = intersection_over_union(chosen, other);
+        const double overlap = intersection_over_union(chosen.box(), other.box());
         other.score *= std::exp(-overlap * overlap / rules.sigma);
       }
     }
@@ -57,19 +57,6 @@ void add_candidate(std::vector<Candidate>& candidates, double confidence, const 
   if (is_box && added.score >= confidence) {
     candidates.push_back(added);
   }
-}
-
-double intersection_over_union(const Candidate& a, const Candidate& b) {
-  const double width = std::min(a.right, b.right) - std::max(a.left, b.left);
-  const double height = std::min(a.bottom, b.bottom) - std::max(a.top, b.top);
-  if (width <= 0 || height <= 0) {
-    return 0;
-  }
-  const auto area = [](const Candidate& box) {
-    return (box.right - box.left) * (box.bottom - box.top);
-  };
-  const double common = width * height;
-  return common / (area(a) + area(b) - common);
 }
 
 std::vector<Candidate> suppress(std::vector<Candidate> candidates, const Suppression& rules,

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "core/box.hpp"
 #include "inference/model.hpp"
 
 namespace infernode::inference {
@@ -14,13 +15,12 @@ struct Candidate {
   double top = 0;
   double right = 0;
   double bottom = 0;
+
+  Box box() const { return {left, top, right - left, bottom - top}; }
 };
 
 // Adds a box unless it scores too little, or is no box.
 void add_candidate(std::vector<Candidate>& candidates, double confidence, const Candidate& added);
-
-// Area of the intersection over that of the union, 0..1.
-double intersection_over_union(const Candidate& a, const Candidate& b);
 
 // The boxes that stand for an object each, best first; of equal ones the earlier first. Greedy: a
 // box goes that overlaps a better one (class_aware: of its class) by more than `iou`. Soft: instead

@@ -98,11 +98,11 @@ TEST(Suppression, IsWhatItsDefinitionSays) {
   }
 }
 
-TEST(Suppression, MeasuresOverlap) {
-  const Candidate a{0, 1, 0, 0, 10, 10};
-  EXPECT_DOUBLE_EQ(intersection_over_union(a, a), 1);
-  EXPECT_DOUBLE_EQ(intersection_over_union(a, {0, 1, 5, 0, 15, 10}), 1.0 / 3);
-  EXPECT_DOUBLE_EQ(intersection_over_union(a, {0, 1, 10, 0, 20, 10}), 0);
+TEST(Boxes, Overlap) {
+  const Box box{0, 0, 10, 10};
+  EXPECT_DOUBLE_EQ(intersection_over_union(box, box), 1);
+  EXPECT_DOUBLE_EQ(intersection_over_union(box, {5, 0, 10, 10}), 1.0 / 3);
+  EXPECT_DOUBLE_EQ(intersection_over_union(box, {10, 0, 10, 10}), 0);
 }
 
 // However many boxes a model makes up, no frame takes for ever.

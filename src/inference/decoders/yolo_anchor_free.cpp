@@ -29,14 +29,9 @@ std::vector<Candidate> decode_yolo_anchor_free(const std::vector<Tensor>& output
     }
     const double score =
         context.options.scores == Scores::sigmoid ? sigmoid(value(best)) : value(best);
-    const double x = value(0);
-    const double y = value(1);
-    const double half_width = value(2) / 2;
-    const double half_height = value(3) / 2;
-    add_candidate(
-        candidates, context.confidence,
-        {static_cast<int>(best - 4), score, (x - half_width) * scale_x, (y - half_height) * scale_y,
-         (x + half_width) * scale_x, (y + half_height) * scale_y});
+    add_candidate(candidates, context.confidence,
+                  centred_box({static_cast<int>(best - 4), score}, value(0), value(1), value(2),
+                              value(3), scale_x, scale_y));
   }
   return candidates;
 }

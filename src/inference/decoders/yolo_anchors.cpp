@@ -17,14 +17,10 @@ std::vector<Candidate> decode_decoded(const Tensor& output, const DecoderContext
     if (!(objectness >= context.confidence)) {
       continue;
     }
-    const auto best = best_class(row.subspan(5), context.options.scores);
-    const double x = row[0];
-    const double y = row[1];
-    const double half_width = row[2] / 2.0;
-    const double half_height = row[3] / 2.0;
+    auto best = best_class(row.subspan(5), context.options.scores);
+    best.score *= objectness;
     add_candidate(candidates, context.confidence,
-                  {best.class_id, objectness * best.score, x - half_width, y - half_height,
-                   x + half_width, y + half_height});
+                  centred_box(best, row[0], row[1], row[2], row[3]));
   }
   return candidates;
 }
@@ -75,14 +71,14 @@ void decode_head(const Tensor& output, const std::vector<double>& anchors, int s
         for (std::size_t i = 0; i < scores.size(); ++i) {
           scores[i] = output.values[head.at(anchor, y, x, 5 + i)];
         }
-        const auto best = best_class(scores, Scores::sigmoid);
-        const double centre_x = (2 * value(0) - 0.5 + static_cast<double>(x)) * stride;
-        const double centre_y = (2 * value(1) - 0.5 + static_cast<double>(y)) * stride;
-        const double half_width = 2 * value(2) * value(2) * anchors[2 * anchor];
-        const double half_height = 2 * value(3) * value(3) * anchors[2 * anchor + 1];
-        add_candidate(candidates, context.confidence,
-                      {best.class_id, objectness * best.score, centre_x - half_width,
-                       centre_y - half_height, centre_x + half_width, centre_y + half_height});
+        auto best = best_class(scores, Scores::sigmoid);
+        best.score *= objectness;
+        const double width = 4 * value(2) * value(2) * anchors[2 * anchor];
+        const double height = 4 * value(3) * value(3) * anchors[2 * anchor + 1];
+        add_candidate(
+            candidates, context.confidence,
+            centred_box(best, (2 * value(0) - 0.5 + static_cast<double>(x)) * stride,
+                        (2 * value(1) - 0.5 + static_cast<double>(y)) * stride, width, height));
       }
     }
   }

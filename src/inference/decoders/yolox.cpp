@@ -29,14 +29,13 @@ std::vector<Candidate> decode_yolox(const std::vector<Tensor>& outputs,
         if (!(objectness >= context.confidence)) {
           continue;
         }
-        const auto best = best_class(row.subspan(5), context.options.scores);
-        const double centre_x = (static_cast<double>(row[0]) + x) * stride;
-        const double centre_y = (static_cast<double>(row[1]) + y) * stride;
-        const double half_width = std::exp(static_cast<double>(row[2])) * stride / 2;
-        const double half_height = std::exp(static_cast<double>(row[3])) * stride / 2;
-        add_candidate(candidates, context.confidence,
-                      {best.class_id, objectness * best.score, centre_x - half_width,
-                       centre_y - half_height, centre_x + half_width, centre_y + half_height});
+        auto best = best_class(row.subspan(5), context.options.scores);
+        best.score *= objectness;
+        const auto size = [&](std::size_t i) { return std::exp(static_cast<double>(row[i])); };
+        add_candidate(
+            candidates, context.confidence,
+            centred_box(best, static_cast<double>(row[0]) + x, static_cast<double>(row[1]) + y,
+                        size(2), size(3), stride, stride));
       }
     }
   }

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <stdexcept>
 
 #include "core/json.hpp"
 #include "results/exports/exporter.hpp"
@@ -9,6 +10,8 @@ namespace infernode {
 namespace {
 
 namespace json = boost::json;
+
+constexpr std::size_t kMostCategories = 10000;  // labels of a manifest
 
 // COCO's object detection format (https://cocodataset.org/#format-data), with `score` and
 // `track_id` as its tools write and ignore them. Two passes: images, then annotations. Ids begin at
@@ -49,6 +52,9 @@ private:
   std::string image_of(const ExportedFrame& frame) {
     for (const auto& box : frame.boxes) {
       categories_.emplace(box.class_id, box.label);
+      if (categories_.size() > kMostCategories) {
+        throw std::runtime_error("stored frames have more classes than a model can have");
+      }
     }
     return next_item({{"id", frame.index + 1},
                       {"file_name", fmt::format("{:06}.jpg", frame.index)},

@@ -1,33 +1,10 @@
 #include <fmt/format.h>
 
+#include "results/exports/markup.hpp"
 #include "results/exports/track_exporter.hpp"
 
 namespace infernode {
 namespace {
-
-// Text inside XML; what XML 1.0 cannot hold becomes a blank.
-std::string xml(const std::string& text) {
-  std::string result;
-  for (const char letter : text) {
-    switch (letter) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      default:
-        result += static_cast<unsigned char>(letter) < 0x20 ? ' ' : letter;
-    }
-  }
-  return result;
-}
 
 // CVAT for video 1.1 (https://docs.cvat.ai/docs/manual/advanced/xml_format/): tracks of boxes;
 // where one ends, its last box once more as `outside`.
@@ -38,21 +15,22 @@ public:
   std::string begin() override {
     std::string labels;
     for (const auto& label : facts_.labels) {
-      labels += fmt::format("<label><name>{}</name><attributes></attributes></label>", xml(label));
+      labels += fmt::format("<label><name>{}</name><attributes></attributes></label>",
+                            markup_text(label));
     }
     return fmt::format(
         "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<annotations>\n<version>1.1</version>\n"
         "<meta><task><name>{}</name><size>{}</size><mode>interpolation</mode>"
         "<start_frame>0</start_frame><stop_frame>{}</stop_frame><labels>{}</labels>"
         "<original_size><width>{}</width><height>{}</height></original_size></task></meta>\n",
-        xml(facts_.job_id), facts_.frame_count, facts_.frame_count - 1, labels, facts_.width,
-        facts_.height);
+        markup_text(facts_.job_id), facts_.frame_count, facts_.frame_count - 1, labels,
+        facts_.width, facts_.height);
   }
 
 protected:
   std::string write(const ExportedTrack& track) override {
     std::string text = fmt::format("<track id=\"{}\" label=\"{}\" source=\"auto\">\n", track.number,
-                                   xml(track.label));
+                                   markup_text(track.label));
     for (const auto& shape : track.shapes) {
       text += box(shape, shape.frame, false);
     }

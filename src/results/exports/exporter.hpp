@@ -68,8 +68,9 @@ struct ExportedFrame {
   static ExportedFrame of(const boost::json::object& frame);
 };
 
-// Writes a result in a format, piece by piece, so that memory does not grow with its length. Frames
-// are given in order; a format that must know something of all of them first asks for them again.
+// Writes a result in a format, piece by piece, so that memory does not grow with its length (but
+// for TrackExporter's longest track). Frames are given in order; a format that must know something
+// of all of them first asks for them again.
 class Exporter {
 public:
   virtual ~Exporter() = default;

@@ -114,7 +114,7 @@ TEST(Exports, Csv) {
 TEST(Exports, Webvtt) {
   EXPECT_EQ(exported(ExportFormat::webvtt),
             "WEBVTT\n\n"
-            "00:00:00.000 --> 00:00:00.200\n1 a&lt;b&gt;&amp;\"c\", 1 person\n\n"
+            "00:00:00.000 --> 00:00:00.200\n1 a&lt;b&gt;&amp;&quot;c&quot;, 1 person\n\n"
             "00:00:00.200 --> 00:00:00.400\n1 person\n\n"
             "00:00:00.400 --> 00:00:00.800\n2 person\n\n");
 }
@@ -187,6 +187,23 @@ TEST(Exports, LongTracksTakeMorePasses) {
   EXPECT_EQ(exporter.written.size(), 10U);
   for (const auto& [track, shapes] : exporter.written) {
     EXPECT_EQ(shapes, 50000U);
+  }
+}
+
+// What a runner that was taken over might have stored ends the export, not the server.
+TEST(Exports, AreBounded) {
+  const auto write = [](ExportFormat format) {
+    auto exporter = make_exporter(format, ExportFacts::of(kHead));
+    exporter->begin();
+    ExportedFrame frame{0, 0, std::vector<ExportedBox>(300000)};
+    for (std::size_t i = 0; i < frame.boxes.size(); ++i) {
+      frame.boxes[i].track = static_cast<std::int64_t>(i);
+      frame.boxes[i].class_id = static_cast<int>(i);
+    }
+    exporter->frame(frame);
+  };
+  for (const auto format : {ExportFormat::cvat, ExportFormat::labelstudio, ExportFormat::coco}) {
+    EXPECT_THROW(write(format), std::runtime_error) << to_text(format);
   }
 }
 

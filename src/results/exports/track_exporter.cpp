@@ -1,11 +1,14 @@
 #include "results/exports/track_exporter.hpp"
 
+#include <stdexcept>
 #include <utility>
 
 namespace infernode {
 namespace {
 
 constexpr std::int64_t kBoxesInMemory = 200000;  // some 13 MB
+// A runner that was taken over may say anything; a day of a busy street has fewer.
+constexpr std::size_t kMostTracks = 200000;
 
 ExportedShape shape_of(const ExportedFrame& frame, const ExportedBox& box) {
   return {frame.index, frame.time, box.confidence, box.x,
@@ -24,6 +27,9 @@ std::string TrackExporter::frame(const ExportedFrame& frame) {
       continue;
     }
     auto& collected = tracks_[*box.track];
+    if (tracks_.size() > kMostTracks) {
+      throw std::runtime_error("stored frames have more tracks than can be");
+    }
     if (pass_ == 0) {
       ++collected.boxes;
       collected.track.label = box.label;

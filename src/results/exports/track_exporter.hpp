@@ -25,7 +25,9 @@ struct ExportedTrack {
 };
 
 // For formats that put together what belongs to a track. The first pass counts; each one after it
-// collects as many tracks as fit into a bounded memory. A box without a track is one by itself.
+// collects as many tracks as have 200,000 boxes together, or a single longer one, which is what
+// memory grows with. A box without a track is one by itself. Throws std::runtime_error for more
+// tracks than any video has.
 class TrackExporter : public Exporter {
 public:
   std::string frame(const ExportedFrame& frame) final;

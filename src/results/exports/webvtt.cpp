@@ -4,6 +4,7 @@
 #include <map>
 
 #include "results/exports/exporter.hpp"
+#include "results/exports/markup.hpp"
 
 namespace infernode {
 namespace {
@@ -13,26 +14,6 @@ std::string cue_time(double seconds) {
   const auto milliseconds = static_cast<std::int64_t>(std::llround(seconds * 1000));
   return fmt::format("{:02}:{:02}:{:02}.{:03}", milliseconds / 3600000, milliseconds / 60000 % 60,
                      milliseconds / 1000 % 60, milliseconds % 1000);
-}
-
-std::string escaped(const std::string& text) {
-  std::string result;
-  for (const char letter : text) {
-    switch (letter) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      default:
-        result += static_cast<unsigned char>(letter) < 0x20 ? ' ' : letter;
-    }
-  }
-  return result;
 }
 
 // W3C WebVTT: what is seen, "2 person, 1 car", for as long as it stays the same.
@@ -50,7 +31,7 @@ public:
     }
     std::string text;
     for (const auto& [label, count] : counts) {
-      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, escaped(label));
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, markup_text(label));
     }
     std::string cue;
     if (text != text_) {

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-namespace infernode::tracking {
+namespace infernode {
 
-// In pixels of the frame.
+// In pixels.
 struct Box {
   double left = 0;
   double top = 0;
@@ -23,4 +23,4 @@ inline double intersection_over_union(const Box& a, const Box& b) {
   return common / (a.width * a.height + b.width * b.height - common);
 }
 
-}  // namespace infernode::tracking
+}  // namespace infernode
