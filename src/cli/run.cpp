@@ -37,7 +37,8 @@ namespace json = boost::json;
 // so that a new key needs no word here.
 struct ParamOption {
   std::string key;
-  std::string type;  // "integer", "number", "boolean", "array", "string"
+  std::string type;         // "integer", "number", "boolean", "array", "object", "string"
+  bool holds_json = false;  // an array of objects: each value is one of them
   std::vector<std::string> values;
   bool flag = false;  // of a boolean: turns it to the opposite of its default
   bool flag_value = false;
@@ -60,6 +61,14 @@ json::value value_of(const ParamOption& option, const std::string& text) {
     }
     return number;
   }
+  if (option.type == "object" || option.holds_json) {
+    auto value = json::parse(text, error);
+    if (error || !value.is_object()) {
+      throw std::runtime_error(fmt::format(
+          "{}: {} is no JSON object (in a shell, put it in single quotes)", option.key, text));
+    }
+    return value;
+  }
   return json::value(text);
 }
 
@@ -75,7 +84,7 @@ json::object params_of(const RunOptions& options) {
       if (!option->values.empty()) {
         json::array list;
         for (const auto& value : option->values) {
-          list.emplace_back(value);
+          list.push_back(value_of(*option, value));
         }
         params.emplace(option->key, std::move(list));
       }
@@ -261,6 +270,7 @@ private:
                "");
     json::object more;
     if (pipeline.sequence(params)) {
+      work.op = RunnerOp::in_order;
       work.frames_bytes = static_cast<std::int64_t>(fs::file_size(frames));
       work.plan.image_count = outcome.processed;
       std::string ordered = "in order";
@@ -297,7 +307,7 @@ private:
                                                 OutputFile& zip, fs::path file,
                                                 EnergySettings energy, std::string what) {
     std::optional<InputFile> stored;
-    if (work.frames_bytes) {
+    if (work.op == RunnerOp::in_order) {
       stored.emplace(file.string());
     }
     OutputFile frames{file};
@@ -387,14 +397,18 @@ void add_param_option(CLI::App& command, RunOptions& options, const std::string&
                      usually ? "Not: " + help : help);
     return;
   }
-  if (fallback != nullptr && !fallback->is_array()) {
+  if (fallback != nullptr && !fallback->is_array() && !fallback->is_object()) {
     const auto text =
         fallback->is_string() ? json::value_to<std::string>(*fallback) : json_text(*fallback);
     help += fmt::format(" [{}]", text);
   }
   auto* added = command.add_option("--" + name, option->values, help);
   if (option->type == "array") {
-    added->delimiter(',');
+    const auto* items = rules.at("items").as_object().if_contains("type");
+    option->holds_json = items != nullptr && items->as_string() == "object";
+    if (!option->holds_json) {
+      added->delimiter(',');
+    }
   } else {
     added->expected(1);
   }

@@ -109,6 +109,23 @@ awaitable<Result<Answer>> create_jobs(JobService& jobs, db::Transaction& transac
       201, json::object{{"jobs", std::move(list)}, {"cost", json_tokens(accepted->cost)}});
 }
 
+awaitable<Result<Answer>> redraw_job(JobService& jobs, db::Transaction& transaction,
+                                     Request& request) {
+  auto job = co_await jobs.redraw(transaction, request.user(), request.id<JobId>(),
+                                  request.body.as_object());
+  if (job) {
+    co_return json_answer(201, job_json(*job));
+  }
+  // The changes stand in the body itself.
+  Error error = job.error();
+  for (auto& field : error.fields) {
+    if (constexpr std::string_view kParams = "/params"; field.pointer.starts_with(kParams)) {
+      field.pointer.erase(0, kParams.size());
+    }
+  }
+  co_return error;
+}
+
 awaitable<Result<Response>> list_jobs(JobService& jobs, Request& request) {
   const auto page = page_request(request.query);
   if (!page) {
@@ -213,6 +230,9 @@ void add_job_routes(OnceRoutes& routes, JobService& jobs, json::value pipelines)
   on("quoteJobs", quote_jobs);
   routes.on("createJobs", [&jobs](db::Transaction& transaction, Request& request) {
     return create_jobs(jobs, transaction, request);
+  });
+  routes.on("redrawJob", [&jobs](db::Transaction& transaction, Request& request) {
+    return redraw_job(jobs, transaction, request);
   });
   on("listJobs", list_jobs);
   on("getJob", get_job);

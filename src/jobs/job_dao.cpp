@@ -72,6 +72,9 @@ constexpr Statement kRemoveEnded{"jobs.remove_ended", R"sql(
   DELETE FROM "InferenceJobs" AS job USING "Datasets" AS dataset
    WHERE job."id" = $2 AND job."user_id" = $1 AND job."finished_at" IS NOT NULL
      AND dataset."id" = job."dataset_id" AND dataset."deleted_at" IS NULL
+     AND NOT EXISTS (SELECT FROM "InferenceJobs" AS again
+                      WHERE again."user_id" = $1 AND again."status" IN ('PENDING', 'RUNNING')
+                        AND again."params"->'redraw'->>'job_id' = $2::uuid::text)
 )sql"};
 constexpr Statement kListOpen{"jobs.list_open", R"sql(
   SELECT "id" FROM "InferenceJobs"

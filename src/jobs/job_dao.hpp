@@ -32,7 +32,8 @@ asio::awaitable<std::optional<Job>> find(db::Executor& executor, UserId user, Jo
 asio::awaitable<std::optional<Job>> find_any(db::Executor& executor, JobId id);
 asio::awaitable<std::vector<Job>> list(db::Executor& executor, UserId user, JobFilter filter,
                                        std::optional<Cursor> after, int limit);
-// Deletes a job that has ended, with its result; whether there was one.
+// Deletes a job that has ended, with its result, unless one that draws it again has not; whether it
+// did.
 asio::awaitable<bool> remove_ended(db::Executor& executor, UserId user, JobId id);
 // Ids of a user's jobs that have not ended and match, locked until the transaction ends.
 asio::awaitable<std::vector<JobId>> lock_matching(db::Transaction& transaction, UserId user,

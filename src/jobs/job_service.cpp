@@ -14,6 +14,8 @@ namespace infernode {
 namespace {
 
 constexpr int kInspectedSegments = 1000;
+// Decoding apart: converting a frame of ordinary size, drawing on it, and its JPEG.
+constexpr double kDrawingMilliseconds = 4;
 
 Error not_found() {
   return {ErrorCode::not_found, "There is no such job."};
@@ -67,7 +69,7 @@ std::vector<std::string> needs_of(const Pipeline& pipeline, const boost::json::o
   for (const auto& model : pipeline.models(params)) {
     needs.push_back("model:" + model);
   }
-  if (const auto device = common_params(params).device; device != "auto") {
+  if (const auto device = common_params(params).device; device != "auto" && !drawn_job(params)) {
     needs.push_back("device:" + device);
   }
   return needs;
@@ -162,10 +164,8 @@ asio::awaitable<Result<Quote>> JobService::quote(UserId user, JobRequest request
 asio::awaitable<Result<AcceptedJobs>> JobService::create(db::Transaction& transaction, UserId user,
                                                          JobRequest request) {
   // Three round trips for any number of jobs: what is read, what is written, and the commit.
-  Tokens available;
-  storage_dao::Usage usage;
-  credits_.read_balance(transaction, user, available);
-  storage_.read(transaction, user, usage);
+  Means means;
+  read_means(transaction, user, means);
   const int priority = request.priority;
   const auto max_cost = request.max_cost;
   auto planned = co_await plan(transaction, user, std::move(request), true);
@@ -178,29 +178,97 @@ asio::awaitable<Result<AcceptedJobs>> JobService::create(db::Transaction& transa
     error.required = planned->cost;
     co_return error;
   }
-  const auto room = storage_.check(usage);
+  co_return co_await accept(transaction, user, priority, std::move(*planned), means);
+}
+
+asio::awaitable<Result<Job>> JobService::redraw(db::Transaction& transaction, UserId user,
+                                                JobId drawn, boost::json::object changes) {
+  Means means;
+  read_means(transaction, user, means);
+  auto planned = co_await plan_again(transaction, user, drawn, std::move(changes));
+  if (!planned) {
+    co_return planned.error();
+  }
+  auto accepted = co_await accept(transaction, user, 0, std::move(*planned), means);
+  if (!accepted) {
+    co_return accepted.error();
+  }
+  co_return std::move(accepted->jobs.front());
+}
+
+asio::awaitable<Result<JobService::Plan>> JobService::plan_again(db::Executor& executor,
+                                                                 UserId user, JobId drawn,
+                                                                 boost::json::object changes) {
+  const auto found = co_await job_dao::find(executor, user, drawn);
+  if (!found) {
+    co_return not_found();
+  }
+  if (found->status != JobStatus::completed) {
+    co_return Error{
+        ErrorCode::conflict,
+        fmt::format("There is nothing to draw: the job's status is {}.", to_text(found->status))};
+  }
+  const auto pipeline = pipelines_.of(found->params.as_object());
+  if (!pipeline) {
+    co_return pipeline.error();
+  }
+  auto params = (*pipeline)->resolve_again(drawn, found->params.as_object(), changes, models_);
+  if (!params) {
+    co_return params.error();
+  }
+  std::vector<VideoId> wanted{found->video};
+  const auto videos = co_await videos_.frames(executor, user, std::move(wanted), true);
+  if (!videos) {
+    co_return videos.error();
+  }
+  const auto common = common_params(*params);
+  NewJob job;
+  job.id = JobId::random();
+  job.user = user;
+  job.video = found->video;
+  job.image_count = count_images(common.start_frame, common.end_frame, common.frame_step);
+  Plan plan;
+  plan.segments.push_back(
+      NewSegments{job.id, needs_of(**pipeline, *params),
+                  plan_segments(common.start_frame, common.end_frame, common.frame_step,
+                                videos->front().keyframes, kDrawingMilliseconds)});
+  job.segment_count = static_cast<int>(plan.segments.back().segments.size());
+  job.params = std::move(*params);
+  plan.images = job.image_count;
+  plan.jobs.push_back(std::move(job));
+  co_return plan;
+}
+
+void JobService::read_means(db::Transaction& transaction, UserId user, Means& means) {
+  credits_.read_balance(transaction, user, means.available);
+  storage_.read(transaction, user, means.usage);
+}
+
+asio::awaitable<Result<AcceptedJobs>> JobService::accept(db::Transaction& transaction, UserId user,
+                                                         int priority, Plan planned, Means means) {
+  const auto room = storage_.check(means.usage);
   if (!room) {
     co_return room.error();
   }
   // Known to be too little before anything is written; what is not is found by the holds below.
-  if (available < planned->cost) {
-    co_return insufficient_tokens(planned->cost, available);
+  if (means.available < planned.cost) {
+    co_return insufficient_tokens(planned.cost, means.available);
   }
   job_dao::OpenJobs open;
   std::vector<Job> added;
   std::vector<NewHold> holds;
-  for (const auto& job : planned->jobs) {
+  for (const auto& job : planned.jobs) {
     holds.push_back(
         NewHold{job.id, job.video, job.cost, std::to_string(job.image_count) + " images"});
   }
   job_dao::lock_adding(transaction, user);
   job_dao::count_open(transaction, user, open);
-  job_dao::insert(transaction, user, priority, planned->jobs, added);
-  segment_dao::insert(transaction, user, priority, limits_.running_segments, planned->segments);
+  job_dao::insert(transaction, user, priority, planned.jobs, added);
+  segment_dao::insert(transaction, user, priority, limits_.running_segments, planned.segments);
   // All jobs before any hold: everybody locks a dataset before a user.
   const auto held = co_await credits_.hold(transaction, user, std::move(holds));
   const int most = open.most.value_or(limits_.open_jobs);
-  if (open.count + static_cast<std::int64_t>(planned->jobs.size()) > most) {
+  if (open.count + static_cast<std::int64_t>(planned.jobs.size()) > most) {
     co_return Error{
         ErrorCode::conflict,
         fmt::format("You have {} jobs that wait or run, and may have {}; let some end first.",
@@ -211,8 +279,8 @@ asio::awaitable<Result<AcceptedJobs>> JobService::create(db::Transaction& transa
   }
   job_dao::notify_workers(transaction);
   AcceptedJobs accepted;
-  accepted.cost = planned->cost;
-  for (const auto& job : planned->jobs) {
+  accepted.cost = planned.cost;
+  for (const auto& job : planned.jobs) {
     const auto found = std::find_if(added.begin(), added.end(),
                                     [&](const Job& each) { return each.id == job.id; });
     accepted.jobs.push_back(std::move(*found));
@@ -322,10 +390,15 @@ asio::awaitable<Result<void>> JobService::remove(UserId user, JobId id) {
   }
   co_await clear_(id);
   const bool removed = co_await job_dao::remove_ended(database_, user, id);
-  if (!removed) {
+  if (removed) {
+    co_return Result<void>{};
+  }
+  const auto left = co_await job_dao::find(database_, user, id);
+  if (!left) {
     co_return not_found();
   }
-  co_return Result<void>{};
+  co_return Error{ErrorCode::conflict,
+                  "A job that draws it again has not ended; abort it or wait for its end."};
 }
 
 asio::awaitable<JobService::AbortedJobs> JobService::abort_matching(UserId user, JobFilter filter) {

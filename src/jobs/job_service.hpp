@@ -70,6 +70,11 @@ public:
   // quota_exceeded when there is no room for a result.
   asio::awaitable<Result<AcceptedJobs>> create(db::Transaction& transaction, UserId user,
                                                JobRequest request);
+  // In the caller's transaction: queues a job of price 0 that draws again what a completed one of
+  // the user's found, with `changes` to its params. conflict until that one is COMPLETED, and as
+  // create(); `invalid`, naming the key, for changes that need inference.
+  asio::awaitable<Result<Job>> redraw(db::Transaction& transaction, UserId user, JobId drawn,
+                                      boost::json::object changes);
   // With what it waits for.
   asio::awaitable<Result<Job>> find(UserId user, JobId id);
   // For administrators: anybody's job, with its segments.
@@ -102,6 +107,17 @@ private:
   struct Plan;
   asio::awaitable<Result<Plan>> plan(db::Executor& executor, UserId user, JobRequest request,
                                      bool with_segments);
+  asio::awaitable<Result<Plan>> plan_again(db::Executor& executor, UserId user, JobId drawn,
+                                           boost::json::object changes);
+  // What decides whether more jobs of a user are accepted.
+  struct Means {
+    Tokens available;
+    storage_dao::Usage usage;
+  };
+  // `means`, which must live until then, gets it with the transaction's next round trip.
+  void read_means(db::Transaction& transaction, UserId user, Means& means);
+  asio::awaitable<Result<AcceptedJobs>> accept(db::Transaction& transaction, UserId user,
+                                               int priority, Plan planned, Means means);
 
   db::Pool& database_;
   VideoService& videos_;

@@ -39,7 +39,14 @@ struct NewSegments {
   std::vector<SegmentPlan> segments;
 };
 
-// What a worker must know of the job of a segment. All but `started_at` stays as it is.
+// What another job found, to be drawn again.
+struct DrawnFrames {
+  BlobId frames;
+  std::int64_t frames_bytes = 0;
+  std::string model_sha256;
+};
+
+// What a worker must know of the job of a segment. All but `started_at` and `drawn` stays as it is.
 struct ClaimedJob {
   UserId user;
   VideoId video;
@@ -54,6 +61,7 @@ struct ClaimedJob {
   double fps = 0;
   int frame_count = 0;
   std::vector<std::string> warnings;  // of the video
+  std::optional<DrawnFrames> drawn;   // of a job that draws again; none once that one was deleted
 };
 
 // A segment that a worker holds by a lease, with all that it takes to work on it.

@@ -47,10 +47,16 @@ constexpr Statement kClaim{"segments.claim", R"sql(
 constexpr Statement kFindJob{"segments.find_job", R"sql(
   SELECT job."id", job."user_id", job."video_id", job."params", job."started_at", job."images",
          video."file", blob."size", encode(blob."sha256", 'hex') AS sha256, video."width",
-         video."height", video."fps", video."frame_count", video."warnings"
+         video."height", video."fps", video."frame_count", video."warnings",
+         frames."id" AS drawn_frames, coalesce(frames."size", 0) AS drawn_size,
+         coalesce(result."json_res"->'provenance'->>'model_sha256', '') AS drawn_model
     FROM "InferenceJobs" AS job
     JOIN "Videos" AS video ON video."id" = job."video_id"
     JOIN "Blobs" AS blob ON blob."id" = video."file"
+    LEFT JOIN "InferenceJobs" AS drawn ON drawn."id" = (job."params"->'redraw'->>'job_id')::uuid
+                                      AND drawn."user_id" = job."user_id"
+    LEFT JOIN "Results" AS result ON result."inferenceJob_id" = drawn."id"
+    LEFT JOIN "Blobs" AS frames ON frames."id" = result."frames"
    WHERE job."id" = $1 AND job."status" IN ('PENDING', 'RUNNING')
 )sql"};
 // Whoever held it and never came back did no attempt that counts. Dead is a worker of this version
@@ -258,6 +264,10 @@ ClaimedJob job_from_row(const db::Row& row) {
   job.fps = row.get<double>("fps");
   job.frame_count = row.get<int>("frame_count");
   job.warnings = row.get<std::vector<std::string>>("warnings");
+  if (const auto frames = row.get<std::optional<BlobId>>("drawn_frames")) {
+    job.drawn = DrawnFrames{*frames, row.get<std::int64_t>("drawn_size"),
+                            row.get<std::string>("drawn_model")};
+  }
   return job;
 }
 

@@ -44,7 +44,7 @@ asio::awaitable<std::optional<ClaimedSegment>> SegmentService::claim(WorkerInfo 
 
 asio::awaitable<bool> SegmentService::add_job(ClaimedSegment& segment) {
   const auto known = jobs_.find(segment.job.value);
-  if (known != jobs_.end() && segment.kind == SegmentKind::frames) {
+  if (known != jobs_.end() && segment.kind == SegmentKind::frames && !known->second.drawn) {
     static_cast<ClaimedJob&>(segment) = known->second;
     co_return true;
   }

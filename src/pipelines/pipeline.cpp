@@ -4,6 +4,9 @@
 
 #include "core/embedded.hpp"
 #include "core/yaml.hpp"
+#include "pipelines/redraw_step.hpp"
+#include "pipelines/tracking_step.hpp"
+#include "pipelines/zones_step.hpp"
 
 namespace infernode {
 namespace {
@@ -75,9 +78,24 @@ CommonParams common_params(const json::object& params) {
   return common;
 }
 
-Pipeline::Pipeline(std::string name, std::string description)
+bool is_tracked(const json::object& params) {
+  return value_or(params, "track", false);
+}
+
+// What a job that draws again says of the job that it draws: `job_id`, and `confidence` where more
+// is asked for than was then.
+constexpr const char* kRedraw = "redraw";
+
+std::optional<JobId> drawn_job(const json::object& params) {
+  const auto* redraw = params.if_contains(kRedraw);
+  return redraw == nullptr ? std::nullopt
+                           : JobId::parse(json::value_to<std::string>(redraw->at("job_id")));
+}
+
+Pipeline::Pipeline(std::string name, std::string description, std::string list)
     : name_{std::move(name)},
       description_{std::move(description)},
+      list_{std::move(list)},
       schema_{parse_yaml(embedded_file("api/pipelines/" + name_ + ".yaml"))} {}
 
 Result<void> Pipeline::check(const json::object& given) const {
@@ -114,6 +132,10 @@ Result<json::object> Pipeline::resolve(const json::object& given, const VideoFac
   if (!frames) {
     return frames.error();
   }
+  const auto zones = check_zones(params);
+  if (!zones) {
+    return zones.error();
+  }
   const auto own = check_resolved(params, model);
   if (!own) {
     return own.error();
@@ -121,14 +143,76 @@ Result<json::object> Pipeline::resolve(const json::object& given, const VideoFac
   return params;
 }
 
-std::vector<std::string> Pipeline::models(const json::object& params) const {
-  const auto* model = params.if_contains("model");
-  return model == nullptr ? std::vector<std::string>{}
-                          : std::vector<std::string>{json::value_to<std::string>(*model)};
+Result<json::object> Pipeline::resolve_again(JobId drawn, json::object before,
+                                             const json::object& changes,
+                                             const inference::ModelCatalogue& models) const {
+  before.erase(kRedraw);
+  json::object redraw{{"job_id", drawn.to_string()}};
+  for (const auto& [key, value] : changes) {
+    const auto* rules = params_schema().at("properties").as_object().if_contains(key);
+    if (rules == nullptr || !rules->as_object().contains("x-drawing")) {
+      return invalid_param(key, "is not known here, or needs inference");
+    }
+    if (key == "confidence") {
+      const double then = before.at(key).to_number<double>();
+      const double now = value.to_number<double>();
+      if (now < then) {
+        return invalid_param(key, fmt::format("the job kept what has at least {:g}; with less it "
+                                              "takes inference, that is a new job",
+                                              then));
+      }
+      if (now > then) {
+        redraw.emplace(key, now);
+      }
+    }
+    before.insert_or_assign(key, value);
+  }
+  const auto fits = check(before);
+  if (!fits) {
+    return fits.error();
+  }
+  const auto* name = before.if_contains("model");
+  const auto* model = name == nullptr ? nullptr : models.find(json::value_to<std::string>(*name));
+  // Keys that came with a later version than that job have their defaults.
+  auto params = with_defaults(params_schema(), before, model, 0);
+  const auto zones = check_zones(params);
+  if (!zones) {
+    return zones.error();
+  }
+  const auto own = check_resolved(params, model);
+  if (!own) {
+    return own.error();
+  }
+  params.emplace(kRedraw, std::move(redraw));
+  return params;
 }
 
-std::unique_ptr<SequenceStep> Pipeline::sequence(const json::object& /*params*/) const {
-  return nullptr;
+std::vector<std::string> Pipeline::models(const json::object& params) const {
+  const auto* model = params.if_contains("model");
+  return model == nullptr || drawn_job(params)
+             ? std::vector<std::string>{}
+             : std::vector<std::string>{json::value_to<std::string>(*model)};
+}
+
+std::optional<FrameSequence> Pipeline::sequence(const json::object& params) const {
+  std::vector<std::unique_ptr<SequenceStep>> steps;
+  if (is_tracked(params) && !drawn_job(params)) {
+    steps.push_back(make_tracking_step({list_, json::value_to<double>(params.at("confidence")),
+                                        common_params(params).frame_step}));
+  }
+  if (auto zones = zones_of(params); !zones.empty()) {
+    steps.push_back(make_zones_step(list_, std::move(zones)));
+  }
+  return steps.empty() ? std::nullopt
+                       : std::optional<FrameSequence>{FrameSequence{list_, std::move(steps)}};
+}
+
+FrameSequence Pipeline::redrawing(const json::object& params) const {
+  const auto& redraw = params.at(kRedraw).as_object();
+  std::vector<std::unique_ptr<SequenceStep>> steps;
+  steps.push_back(make_redraw_step({list_, value_or(redraw, "confidence", 0.0),
+                                    value_or(params, "classes", std::vector<std::string>{})}));
+  return {list_, std::move(steps)};
 }
 
 const Pipeline* PipelineCatalogue::find(std::string_view name) const {

@@ -2,14 +2,16 @@
 
 #include <boost/json.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/error.hpp"
+#include "core/id.hpp"
 #include "core/json_schema.hpp"
 #include "inference/model_catalogue.hpp"
-#include "pipelines/sequence_step.hpp"
+#include "pipelines/frame_sequence.hpp"
 
 namespace infernode {
 
@@ -28,8 +30,9 @@ struct VideoFacts {
 // docs/extending.md walks through adding one.
 class Pipeline {
 public:
-  // `name` is also that of the file api/pipelines/NAME.yaml, which says what the params are.
-  Pipeline(std::string name, std::string description);
+  // `name` is also that of the file api/pipelines/NAME.yaml, which says what the params are. `list`
+  // is the key of what is found in a frame: "objects".
+  Pipeline(std::string name, std::string description, std::string list);
   virtual ~Pipeline() = default;
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
@@ -45,6 +48,13 @@ public:
   Result<boost::json::object> resolve(const boost::json::object& given, const VideoFacts& video,
                                       const inference::ModelCatalogue& models) const;
 
+  // The params of a job that draws again what the job `drawn` found, whose params were `before`:
+  // with `changes` in their place, keys of the schema. `invalid`, naming the key, for what needs
+  // inference, or contradicts itself.
+  Result<boost::json::object> resolve_again(JobId drawn, boost::json::object before,
+                                            const boost::json::object& changes,
+                                            const inference::ModelCatalogue& models) const;
+
   // The rest takes resolved params.
 
   // Names of the models that a runner must have loaded; none for a pipeline without.
@@ -54,9 +64,12 @@ public:
   // In the runner, where `models` are loaded; they must outlive the task. Throws std::exception.
   virtual std::unique_ptr<FrameTask> open(const boost::json::object& params,
                                           const inference::RunnerModels& models) const = 0;
-  // What needs the frames in order, once all of them are there; nullptr where nothing does. Where
-  // it does, what open() makes draws nothing and counts nothing: that follows on the sequence.
-  virtual std::unique_ptr<SequenceStep> sequence(const boost::json::object& params) const;
+  // What needs the frames in order, once all of them are there (`track`, `zones`); nullopt where
+  // nothing does. Where it does, what open() makes draws nothing and counts nothing: that follows
+  // on the sequence.
+  std::optional<FrameSequence> sequence(const boost::json::object& params) const;
+  // What makes stored frames fit for being drawn again, each by itself.
+  FrameSequence redrawing(const boost::json::object& params) const;
   // What draws frames of the result.
   virtual std::unique_ptr<FramePainter> painter(const boost::json::object& params) const = 0;
   // The summary in the result, out of the counters of all frames.
@@ -64,13 +77,15 @@ public:
 
 protected:
   // What only this pipeline knows to check: the defaults are filled in already. `model` is the one
-  // that the params name, nullptr for a pipeline whose schema has no model.
+  // that the params name, nullptr for a pipeline whose schema has no model, and where a job is
+  // drawn again whose model is not there any more.
   virtual Result<void> check_resolved(const boost::json::object& params,
                                       const inference::Model* model) const = 0;
 
 private:
   std::string name_;
   std::string description_;
+  std::string list_;
   JsonSchema schema_;
 };
 
@@ -105,5 +120,10 @@ struct CommonParams {
   double max_failed = 1;  // share of the selected frames that may fail before the job does
 };
 CommonParams common_params(const boost::json::object& params);
+
+// Whether boxes are followed from frame to frame.
+bool is_tracked(const boost::json::object& params);
+// The job whose frames are drawn again; nullopt where frames of a video are worked on.
+std::optional<JobId> drawn_job(const boost::json::object& params);
 
 }  // namespace infernode

@@ -1,9 +1,6 @@
 #pragma once
 
 #include <boost/json.hpp>
-#include <cstdint>
-#include <map>
-#include <string>
 #include <vector>
 
 namespace infernode {
@@ -13,15 +10,13 @@ namespace infernode {
 class SequenceStep {
 public:
   virtual ~SequenceStep() = default;
-  // The next frame. Returns those that are finished, as they stand in the result, in order. Throws
-  // std::exception for a frame that is none of this pipeline.
+  // The next frame. Returns those that are finished, in order. Throws std::exception for a frame
+  // that is none of this pipeline.
   virtual std::vector<boost::json::object> push(boost::json::object frame) = 0;
   // The frames that are left.
-  virtual std::vector<boost::json::object> finish() = 0;
-  // Counters for the pipeline's summary, in place of those of FrameWorker.
-  virtual const std::map<std::string, std::int64_t>& tally() const = 0;
-  // What else the summary says.
-  virtual boost::json::object summary() const = 0;
+  virtual std::vector<boost::json::object> finish() { return {}; }
+  // What it adds to the summary.
+  virtual boost::json::object summary() const { return {}; }
 };
 
 }  // namespace infernode

@@ -54,8 +54,6 @@ public:
 
   std::vector<json::object> finish() override { return finished(tracker_.finish()); }
 
-  const std::map<std::string, std::int64_t>& tally() const override { return tally_; }
-
   json::object summary() const override {
     json::object tracks;
     for (const auto& [label, ids] : ids_) {
@@ -103,7 +101,6 @@ private:
       if (!id && number(box.at("confidence")) < rules_.confidence) {
         continue;
       }
-      ++tally_[label_of(box)];
       if (id) {
         ids_[label_of(box)].insert(*id);
         box.emplace("track_id", *id);
@@ -128,7 +125,6 @@ private:
   std::deque<json::object> waiting_;  // for the tracker
   std::map<std::string, int> numbers_;
   std::vector<json::object> labels_;
-  std::map<std::string, std::int64_t> tally_;
   std::map<std::string, std::set<int>> ids_;
 };
 

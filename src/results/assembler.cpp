@@ -107,6 +107,9 @@ asio::awaitable<bool> Assembler::run(ClaimedSegment segment, FormerSegments form
     co_await segments_.fail(segment, pipeline.error().detail, true);
     co_return false;
   }
+  if (segment.drawn) {
+    totals.models.insert(segment.drawn->model_sha256);
+  }
   boost::json::object more;
   std::vector<BlobId> replaced;
   if ((*pipeline)->sequence(segment.params)) {

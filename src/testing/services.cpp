@@ -129,6 +129,20 @@ JobId Services::make_job_of(UserId user, VideoId video, json::object params, int
   return id;
 }
 
+JobId Services::redraw(const MadeJob& drawn, json::object changes) {
+  JobId id;
+  database.run([&]() -> asio::awaitable<void> {
+    auto transaction = co_await pool.begin();
+    const auto job = co_await jobs.redraw(transaction, drawn.user, drawn.job, std::move(changes));
+    if (!job) {
+      throw std::runtime_error(job.error().detail);
+    }
+    id = job->id;
+    co_await transaction.commit();
+  });
+  return id;
+}
+
 std::optional<ClaimedSegment> Services::claim() {
   std::optional<ClaimedSegment> segment;
   database.run([&]() -> asio::awaitable<void> {

@@ -50,6 +50,8 @@ public:
   // Accepted by the service, so paid for and planned.
   MadeJob make_job(const JobSpec& spec = {});
   JobId make_job_of(UserId user, VideoId video, boost::json::object params = {}, int priority = 0);
+  // Of a completed one.
+  JobId redraw(const MadeJob& drawn, boost::json::object changes);
   // As a worker with every model would claim; nullopt when there is nothing.
   std::optional<ClaimedSegment> claim();
   // What a worker would store of the segment, `bytes` for each frame.

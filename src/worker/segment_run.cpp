@@ -15,13 +15,25 @@ namespace {
 namespace json = boost::json;
 using runner::RunnerCrashed;
 
+const char* name_of(RunnerOp op) {
+  switch (op) {
+    case RunnerOp::infer:
+      return "segment";
+    case RunnerOp::in_order:
+      return "sequence";
+    case RunnerOp::redraw:
+      return "redraw";
+  }
+  return "";
+}
+
 json::object task_of(const SegmentWork& work) {
   json::value keyframe;
   if (const auto& key = work.plan.keyframe) {
     keyframe = media::keyframe_to_json(*key);
   }
-  return {{"op", work.frames_bytes ? "sequence" : "segment"},
-          {"frames_bytes", work.frames_bytes.value_or(0)},
+  return {{"op", name_of(work.op)},
+          {"frames_bytes", work.frames_bytes},
           {"video_bytes", work.video_bytes},
           {"video_sha256", work.video_sha256},
           {"start_frame", work.plan.start_frame},
@@ -34,7 +46,7 @@ runner::TaskLimits limits_of(const SegmentWork& work) {
   const int first = work.plan.keyframe ? work.plan.keyframe->frame : 0;
   return runner::segment_limits(
       {std::max(0, work.plan.end_frame - first), work.plan.image_count, work.width, work.height},
-      work.video_bytes + work.frames_bytes.value_or(0), work.threads);
+      work.video_bytes + work.frames_bytes, work.threads);
 }
 
 // A frame's text becomes a line of the result as it is.

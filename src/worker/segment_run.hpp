@@ -11,6 +11,12 @@
 
 namespace infernode {
 
+enum class RunnerOp {
+  infer,     // on frames of the video
+  in_order,  // go once more through the frames that all segments stored
+  redraw,    // draw again what another job found
+};
+
 // What one run of a runner is to do.
 struct SegmentWork {
   boost::json::object params;  // resolved
@@ -20,9 +26,10 @@ struct SegmentWork {
   int height = 0;              // pixels, as shown
   int threads = 0;             // of the runner; 0: one per core
   std::string video_sha256{};  // lower-case hex; empty where it is not known
-  // Of the frames that all segments stored, as source 1: to go through them in order, after which
-  // plan.image_count is how many there are. Without: frames of the video are worked on.
-  std::optional<std::int64_t> frames_bytes{};
+  RunnerOp op = RunnerOp::infer;
+  // Of the stored frames, which are source 1. To go through them in order, plan.image_count is how
+  // many there are.
+  std::int64_t frames_bytes = 0;
 };
 
 // How this machine's energy is told.

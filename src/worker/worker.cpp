@@ -246,24 +246,29 @@ std::shared_ptr<runner::RunnerProcess> Worker::take_any_runner(const ClaimedSegm
                      spare_.process && spare_.process->usable() ? spare_.options : usual_options());
 }
 
+// The video as source 0, stored frames as source 1.
+runner::SourceReader Worker::reader(BlobId video, BlobId frames) {
+  return [this, video, frames](std::uint32_t source, std::int64_t offset, std::size_t max_bytes) {
+    return services_.blobs.read(source == 0 ? video : frames, offset, max_bytes);
+  };
+}
+
 asio::awaitable<SegmentOutcome> Worker::go_through(ClaimedSegment segment, StoredFrames frames,
                                                    std::shared_ptr<Lease> lease) {
   const auto common = common_params(segment.params);
   SegmentPlan plan{common.start_frame, common.end_frame, frames.count, std::nullopt};
   plan.keyframe = co_await services_.segments.find_start(segment.job);
-  SegmentWork work{segment.params,      plan,           segment.file_bytes,
-                   segment.width,       segment.height, settings_.threads,
-                   segment.file_sha256, frames.bytes};
+  SegmentWork work{segment.params,      plan,
+                   segment.file_bytes,  segment.width,
+                   segment.height,      settings_.threads,
+                   segment.file_sha256, RunnerOp::in_order,
+                   frames.bytes};
   if (stopping_ || lease->lost) {
     throw runner::RunnerCrashed("not begun");  // nobody would end it
   }
   auto runner = take_any_runner(segment);
   lease->runner = runner;
-  runner::SourceReader read = [this, file = segment.file, stored = frames.blob](
-                                  std::uint32_t source, std::int64_t offset,
-                                  std::size_t max_bytes) {
-    return services_.blobs.read(source == 0 ? file : stored, offset, max_bytes);
-  };
+  auto read = reader(segment.file, frames.blob);
   std::function<void()> on_frame = [] {};
   co_return co_await record(runner, std::move(work), std::move(read), std::move(on_frame));
 }
@@ -334,17 +339,24 @@ asio::awaitable<SegmentOutcome> Worker::record_frames(ClaimedSegment segment,
   if (!pipeline) {
     throw runner::TaskFailed(runner::Fault::internal, pipeline.error().detail);
   }
-  runner::RunnerOptions options{settings_.model_folder, (*pipeline)->models(segment.params),
-                                common_params(segment.params).device, settings_.threads};
-  auto runner = take_runner(segment.user, std::move(options));
-  lease->runner = runner;
-  runner::SourceReader read = [this, file = segment.file](std::uint32_t /*source*/,
-                                                          std::int64_t offset,
-                                                          std::size_t max_bytes) {
-    return services_.blobs.read(file, offset, max_bytes);
-  };
   SegmentWork work{segment.params, segment.plan,      segment.file_bytes, segment.width,
                    segment.height, settings_.threads, segment.file_sha256};
+  std::shared_ptr<runner::RunnerProcess> runner;
+  if (drawn_job(segment.params)) {
+    if (!segment.drawn) {
+      throw runner::TaskFailed(runner::Fault::unsupported,
+                               "The job that it draws again was deleted.");
+    }
+    work.op = RunnerOp::redraw;
+    work.frames_bytes = segment.drawn->frames_bytes;
+    runner = take_any_runner(segment);
+  } else {
+    runner::RunnerOptions options{settings_.model_folder, (*pipeline)->models(segment.params),
+                                  common_params(segment.params).device, settings_.threads};
+    runner = take_runner(segment.user, std::move(options));
+  }
+  lease->runner = runner;
+  auto read = reader(segment.file, segment.drawn ? segment.drawn->frames : BlobId{});
   std::function<void()> on_frame = [lease] { ++lease->images; };
   co_return co_await record(runner, std::move(work), std::move(read), std::move(on_frame));
 }
@@ -364,7 +376,7 @@ asio::awaitable<SegmentOutcome> Worker::record(std::shared_ptr<runner::RunnerPro
 
 void Worker::count(const ClaimedSegment& segment, const SegmentOutcome& outcome, Tokens earned) {
   auto& totals = settings_.info.totals;
-  const auto* model = segment.params.if_contains("model");
+  const auto* model = drawn_job(segment.params) ? nullptr : segment.params.if_contains("model");
   totals.images[model == nullptr ? "" : std::string{model->as_string()}] += outcome.processed;
   ++totals.segments;
   totals.joules += outcome.joules;

@@ -74,6 +74,7 @@ private:
   asio::awaitable<SegmentOutcome> go_through(ClaimedSegment segment, StoredFrames frames,
                                              std::shared_ptr<Lease> lease);
   std::shared_ptr<runner::RunnerProcess> take_any_runner(const ClaimedSegment& segment);
+  runner::SourceReader reader(BlobId video, BlobId frames);
   asio::awaitable<void> complete(ClaimedSegment segment, SegmentOutcome outcome,
                                  std::shared_ptr<Lease> lease);
   void count(const ClaimedSegment& segment, const SegmentOutcome& outcome, Tokens earned);

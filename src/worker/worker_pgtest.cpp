@@ -193,6 +193,106 @@ TEST_F(AtWork, TracksGoThroughAllSegments) {
   services_.expect_sound_money();
 }
 
+// What a job found is drawn again without inference and without charge: as it was, with more
+// confidence, and once the job is gone.
+TEST_F(AtWork, JobsAreDrawnAgain) {
+  auto made = upload();
+  made.job = services_.make_job_of(made.user, made.video, {{"frame_step", 2}});
+  add_worker();
+  wait_for_end(made);
+  ASSERT_EQ(status(made), "COMPLETED");
+  const auto tokens = services_.database.value("SELECT sum(tokens) FROM \"Users\"");
+  const auto draw = [&](const MadeJob& drawn, json::object changes) {
+    auto again = drawn;
+    again.job = services_.redraw(drawn, std::move(changes));
+    workers_.front()->wake();
+    wait_for_end(again);
+    return again;
+  };
+  const auto same = draw(made, {});
+  ASSERT_EQ(status(same), "COMPLETED");
+  for (const char* column : {"frames", "image_zip", "image_index"}) {
+    EXPECT_EQ(bytes_hash(same, column), bytes_hash(made, column)) << column;
+  }
+  EXPECT_EQ(head(same).at("summary"), head(made).at("summary"));
+  EXPECT_EQ(head(same).at_pointer("/provenance/model_sha256"),
+            head(made).at_pointer("/provenance/model_sha256"));
+  EXPECT_EQ(head(same).at_pointer("/params/redraw/job_id").as_string(), made.job.to_string());
+  EXPECT_EQ(services_.database.value("SELECT sum(tokens) FROM \"Users\""), tokens);
+
+  const auto sure = draw(same, {{"confidence", 0.5}, {"images", false}});  // of one drawn again
+  ASSERT_EQ(status(sure), "COMPLETED");
+  std::map<std::int64_t, std::size_t> expected;
+  for (const auto& frame : frames(made)) {
+    for (const auto& object : frame.at("objects").as_array()) {
+      expected[frame.at("frame").as_int64()] +=
+          object.at("confidence").to_number<double>() >= 0.5 ? 1 : 0;
+    }
+  }
+  std::size_t objects = 0;
+  for (const auto& frame : frames(sure)) {
+    EXPECT_EQ(frame.at("objects").as_array().size(), expected[frame.at("frame").as_int64()]);
+    objects += frame.at("objects").as_array().size();
+  }
+  EXPECT_GT(objects, 0U);
+  EXPECT_EQ(head(sure).at_pointer("/summary/objects").as_int64(),
+            static_cast<std::int64_t>(objects));
+  EXPECT_LT(head(sure).at_pointer("/summary/objects").as_int64(),
+            head(made).at_pointer("/summary/objects").as_int64());
+  EXPECT_THROW(services_.redraw(sure, {{"confidence", 0.4}}), std::runtime_error);
+  EXPECT_THROW(services_.redraw(sure, {{"device", "cpu"}, {"frames", 1}}), std::runtime_error);
+  stop_workers();
+
+  auto orphan = made;
+  orphan.job = services_.redraw(made, {});
+  services_.database.sql("DELETE FROM \"InferenceJobs\" WHERE id = '" + made.job.to_string() + "'");
+  add_worker();
+  wait_for_end(orphan);
+  EXPECT_EQ(status(orphan), "FAILED");
+  EXPECT_EQ(services_.database.value("SELECT error FROM \"InferenceJobs\" WHERE id = '" +
+                                     orphan.job.to_string() + "'"),
+            "The job that it draws again was deleted.");
+  stop_workers();
+  services_.expect_sound_money();
+}
+
+// Who enters and crosses what is counted from the tracks that are stored.
+TEST_F(AtWork, ZonesAreCountedFromStoredTracks) {
+  auto made = upload();
+  const json::array zones{
+      json::object{{"name", "all"}, {"polygon", {{0, 0}, {768, 0}, {768, 576}, {0, 576}}}},
+      json::object{{"name", "middle"}, {"line", {{384, 0}, {384, 576}}}}};
+  made.job = services_.make_job_of(made.user, made.video,
+                                   {{"track", true}, {"frame_step", 2}, {"zones", zones}});
+  add_worker();
+  wait_for_end(made);
+  ASSERT_EQ(status(made), "COMPLETED");
+  // Whoever is tracked is in the picture, and enters it once.
+  const auto summary = head(made).at("summary");
+  EXPECT_EQ(summary.at_pointer("/zones/all/person/entered"), summary.at_pointer("/tracks/person"));
+  EXPECT_GT(summary.at_pointer("/zones/all/person/dwell_seconds").to_number<double>(), 10);
+  EXPECT_TRUE(summary.at_pointer("/zones/middle").is_object());
+  EXPECT_GE(frames(made).back().at_pointer("/zones/all/inside").as_int64(), 4);
+  // The same zones again, over what was stored without.
+  auto plain = made;
+  plain.job = services_.make_job_of(made.user, made.video, {{"track", true}, {"frame_step", 2}});
+  workers_.front()->wake();
+  wait_for_end(plain);
+  EXPECT_THROW(services_.redraw(plain, {{"zones", {{{"name", "a"}}}}}), std::runtime_error);
+  auto again = plain;
+  again.job = services_.redraw(plain, {{"zones", zones}});
+  workers_.front()->wake();
+  wait_for_end(again);
+  ASSERT_EQ(status(again), "COMPLETED");
+  for (const char* column : {"frames", "image_zip"}) {
+    EXPECT_EQ(bytes_hash(again, column), bytes_hash(made, column)) << column;
+  }
+  EXPECT_EQ(head(again).at_pointer("/summary/zones"), summary.at("zones"));
+  EXPECT_EQ(head(again).at_pointer("/summary/labels"), summary.at("labels"));
+  stop_workers();
+  services_.expect_sound_money();
+}
+
 // Two workers on one video make the bytes that one makes; the result says what all of them used.
 TEST_F(AtWork, TwoWorkersMakeTheBytesThatOneMakes) {
   auto made = upload();

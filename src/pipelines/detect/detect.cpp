@@ -7,7 +7,7 @@
 
 #include "core/json.hpp"
 #include "pipelines/detect/detector.hpp"
-#include "pipelines/detect/drawing.hpp"
+#include "pipelines/drawing.hpp"
 #include "pipelines/frame_images.hpp"
 #include "pipelines/frame_task.hpp"
 #include "pipelines/tracking_step.hpp"
@@ -27,11 +27,6 @@ std::vector<int> class_ids(const json::object& params, const std::vector<std::st
     }
   }
   return ids;
-}
-
-bool is_tracked(const json::object& params) {
-  const auto* track = params.if_contains("track");  // none in jobs of older versions
-  return track != nullptr && track->as_bool();
 }
 
 // What a frame by itself must bring: tracks also go on with what is less sure.
@@ -56,12 +51,25 @@ json::object frame_object(const media::DecodedFrame& frame,
           {"objects", std::move(objects)}};
 }
 
+class Painter : public FramePainter {
+public:
+  explicit Painter(const json::object& params) : style_{drawing_style(params)} {}
+  void paint(media::Image& image, const json::object& frame) const override {
+    draw_boxes(image, frame.at("objects").as_array(), style_);
+    draw_zones(image, frame, style_);
+  }
+
+private:
+  DrawingStyle style_;
+};
+
 class Worker : public FrameWorker {
 public:
   Worker(const inference::LoadedModel& model, const json::object& params)
       : detector_{model, wanted_confidence(params), class_ids(params, model.model.labels)},
         common_{common_params(params)},
-        tracked_{is_tracked(params)} {}
+        tracked_{is_tracked(params)},
+        painter_{params} {}
 
   FrameResult work(const media::DecodedFrame& frame) override {
     const auto detections = detector_.detect(frame);
@@ -76,7 +84,7 @@ public:
     }
     if (common_.wants_images) {
       result.jpeg = images_.draw(frame, common_.image_quality,
-                                 [&](media::Image& image) { draw_objects(image, object); });
+                                 [&](media::Image& image) { painter_.paint(image, object); });
     }
     return result;
   }
@@ -85,14 +93,8 @@ private:
   Detector detector_;
   CommonParams common_;
   bool tracked_;
+  Painter painter_;
   FrameImages images_;
-};
-
-class Painter : public FramePainter {
-public:
-  void paint(media::Image& image, const json::object& frame) const override {
-    draw_objects(image, frame);
-  }
 };
 
 class Task : public FrameTask {
@@ -110,7 +112,7 @@ private:
 
 class Detect : public Pipeline {
 public:
-  Detect() : Pipeline{"detect", "Objects with their boxes"} {}
+  Detect() : Pipeline{"detect", "Objects with their boxes", "objects"} {}
 
   double image_milliseconds(const json::object& /*params*/) const override {
     return 30;  // inference and drawing of one frame of ordinary size
@@ -122,15 +124,8 @@ public:
                                   params);
   }
 
-  std::unique_ptr<SequenceStep> sequence(const json::object& params) const override {
-    return is_tracked(params)
-               ? make_tracking_step({"objects", json::value_to<double>(params.at("confidence")),
-                                     common_params(params).frame_step})
-               : nullptr;
-  }
-
-  std::unique_ptr<FramePainter> painter(const json::object& /*params*/) const override {
-    return std::make_unique<Painter>();
+  std::unique_ptr<FramePainter> painter(const json::object& params) const override {
+    return std::make_unique<Painter>(params);
   }
 
   json::object summary(const json::object& tally) const override {
@@ -144,6 +139,9 @@ public:
 protected:
   Result<void> check_resolved(const json::object& params,
                               const inference::Model* model) const override {
+    if (model == nullptr) {
+      return {};
+    }
     const auto& classes = params.at("classes").as_array();
     for (std::size_t i = 0; i < classes.size(); ++i) {
       const std::string label = json::value_to<std::string>(classes[i]);

@@ -21,6 +21,7 @@
 #include "runner/box.hpp"
 #include "runner/child/channel.hpp"
 #include "runner/child/segment_task.hpp"
+#include "runner/child/sequence_task.hpp"
 #include "runner/fault.hpp"
 #include "runner/limits.hpp"
 
@@ -186,6 +187,9 @@ json::object run_task(const json::value& task, const RunnerParts& parts) {
   }
   if (op == "sequence") {
     return run_sequence_task(task, parts.pipelines, parts.threads, parts.channel, parts.open);
+  }
+  if (op == "redraw") {
+    return run_redraw_task(task, parts.pipelines, parts.threads, parts.channel, parts.open);
   }
   throw std::runtime_error("no such task");
 }

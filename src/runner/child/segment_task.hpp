@@ -6,6 +6,7 @@
 
 #include "inference/runner_models.hpp"
 #include "media/container.hpp"
+#include "media/frame_reader.hpp"
 #include "pipelines/pipeline.hpp"
 #include "runner/child/channel.hpp"
 
@@ -27,11 +28,10 @@ boost::json::object run_segment_task(const boost::json::value& task,
                                      const inference::RunnerModels& models, int threads,
                                      Channel& channel, OpenVideo& open);
 
-// Goes once more through the frames that a job's segments stored (source 1), in order, for what
-// needs that, and draws the images, if the job has any. Sends every frame as run_segment_task does;
-// so is the outcome, with `summary` from the pipeline's sequence besides.
-boost::json::object run_sequence_task(const boost::json::value& task,
-                                      const PipelineCatalogue& pipelines, int threads,
-                                      Channel& channel, OpenVideo& open);
+// The task's video from the task's keyframe on; the one that is open, if it is this.
+media::FrameReader open_reader(const boost::json::value& task, Channel& channel, OpenVideo& open);
+
+// The pipeline that the task's params name. Throws std::runtime_error.
+const Pipeline& pipeline_of(const boost::json::value& task, const PipelineCatalogue& pipelines);
 
 }  // namespace infernode::runner

@@ -1,0 +1,171 @@
+#include "pipelines/drawing.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <opencv2/imgproc.hpp>
+
+#include "pipelines/zones_step.hpp"
+
+namespace infernode {
+namespace {
+
+namespace json = boost::json;
+
+constexpr double kGoldenRatio = 0.618033988749895;
+
+// Hues at golden-ratio steps: neighbouring numbers get colours far apart.
+cv::Scalar colour_of(std::int64_t number) {
+  const double hue = std::fmod(0.05 + static_cast<double>(number) * kGoldenRatio, 1.0) * 6;
+  const auto channel = [&](double offset) {
+    const double k = std::fmod(offset + hue, 6.0);
+    return 255 * (0.95 - 0.75 * std::max(0.0, std::min({k, 4 - k, 1.0})));
+  };
+  return {channel(5), channel(3), channel(1)};
+}
+
+// The one that was asked for, its track's, or its label's.
+cv::Scalar colour_of(const json::object& box, const DrawingStyle& style) {
+  if (const auto* label = box.if_contains("label")) {
+    const auto chosen = style.colours.find(json::value_to<std::string>(*label));
+    if (chosen != style.colours.end()) {
+      const auto& [red, green, blue] = chosen->second;
+      return {1.0 * red, 1.0 * green, 1.0 * blue};
+    }
+  }
+  for (const char* key : {"track_id", "class_id"}) {
+    if (const auto* number = box.if_contains(key)) {
+      return colour_of(number->as_int64());
+    }
+  }
+  return colour_of(0);
+}
+
+// Black or white, whichever reads better on the colour (ITU-R BT.601 luma).
+cv::Scalar text_colour(const cv::Scalar& background) {
+  const double luma = 0.299 * background[0] + 0.587 * background[1] + 0.114 * background[2];
+  return luma > 140 ? cv::Scalar{0, 0, 0} : cv::Scalar{255, 255, 255};
+}
+
+// "person 87%", "#3 person 87%", and "#3 person" where nothing was found.
+std::string caption(const json::object& box) {
+  std::string text;
+  const auto add = [&text](const std::string& word) { text += (text.empty() ? "" : " ") + word; };
+  if (const auto* id = box.if_contains("track_id")) {
+    add(fmt::format("#{}", id->as_int64()));
+  }
+  if (const auto* label = box.if_contains("label")) {
+    add(json::value_to<std::string>(*label));
+  }
+  if (!box.contains("interpolated")) {
+    add(fmt::format("{:.0f}%", box.at("confidence").to_number<double>() * 100));
+  }
+  return text;
+}
+
+// A picture to draw on, and how large things on it are.
+struct Canvas {
+  explicit Canvas(media::Image& image)
+      : pixels{image.height, image.width, CV_8UC3, image.pixels.data()},
+        scale{std::max(0.4, std::min(image.width, image.height) / 1300.0)},
+        thickness{std::max(
+            1, static_cast<int>(std::lround(std::min(image.width, image.height) / 380.0)))} {}
+
+  // Text on a plate: above `anchor` if there is room, inside of the picture in any case.
+  void put_text(const std::string& text, cv::Point anchor, const cv::Scalar& colour) {
+    const int text_thickness = std::max(1, thickness / 2);
+    int baseline = 0;
+    const cv::Size size =
+        cv::getTextSize(text, cv::FONT_HERSHEY_SIMPLEX, scale, text_thickness, &baseline);
+    const int pad = 2 * thickness;
+    const int height = size.height + baseline + pad;
+    const int left = std::clamp(anchor.x, 0, std::max(0, pixels.cols - size.width - 2 * pad));
+    const int top =
+        anchor.y >= height ? anchor.y - height : std::min(anchor.y, pixels.rows - height);
+    cv::rectangle(pixels, cv::Rect{left, top, size.width + 2 * pad, height}, colour, cv::FILLED);
+    cv::putText(pixels, text, cv::Point{left + pad, top + size.height + pad},
+                cv::FONT_HERSHEY_SIMPLEX, scale, text_colour(colour), text_thickness, cv::LINE_AA);
+  }
+
+  cv::Mat pixels;
+  double scale;
+  int thickness;
+};
+
+// What is far outside of the picture is drawn at its edge: OpenCV counts in 16 bits and more.
+cv::Point pixel(const tracking::Point& point) {
+  const auto bounded = [](double value) {
+    return static_cast<int>(std::lround(std::clamp(value, -30000.0, 30000.0)));
+  };
+  return {bounded(point.x), bounded(point.y)};
+}
+
+// "gate  3 forward, 1 backward", "court  2 inside".
+std::string zone_caption(const std::string& name, const json::object& frame) {
+  std::string text = name;
+  const auto* zones = frame.if_contains("zones");
+  const auto* state = zones == nullptr ? nullptr : zones->as_object().if_contains(name);
+  if (state != nullptr) {
+    const char* before = "  ";
+    for (const auto& [word, count] : state->as_object()) {
+      text += fmt::format("{}{} {}", before, count.as_int64(), std::string_view{word});
+      before = ", ";
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+DrawingStyle drawing_style(const json::object& params) {
+  DrawingStyle style;
+  style.zones = zones_of(params);
+  if (const auto* colours = params.if_contains("colours")) {
+    for (const auto& [label, value] : colours->as_object()) {
+      const auto text = json::value_to<std::string>(value);  // "#rrggbb", as the schema says
+      std::uint32_t number = 0;
+      std::from_chars(text.data() + 1, text.data() + text.size(), number, 16);
+      style.colours.insert_or_assign(
+          label, std::array<std::uint8_t, 3>{static_cast<std::uint8_t>(number >> 16),
+                                             static_cast<std::uint8_t>(number >> 8 & 255),
+                                             static_cast<std::uint8_t>(number & 255)});
+    }
+  }
+  return style;
+}
+
+void draw_boxes(media::Image& image, const json::array& boxes, const DrawingStyle& style) {
+  Canvas canvas{image};
+  // The best last, so that it lies on top.
+  for (auto each = boxes.rbegin(); each != boxes.rend(); ++each) {
+    const auto& object = each->as_object();
+    const cv::Scalar colour = colour_of(object, style);
+    const auto& sides = object.at("box").as_array();
+    const auto side = [&](std::size_t i) { return sides.at(i).to_number<double>(); };
+    const cv::Rect box{cv::Point{static_cast<int>(side(0)), static_cast<int>(side(1))},
+                       cv::Point{static_cast<int>(std::lround(side(0) + side(2))),
+                                 static_cast<int>(std::lround(side(1) + side(3)))}};
+    cv::rectangle(canvas.pixels, box, colour, canvas.thickness);
+    canvas.put_text(caption(object), {box.x, box.y}, colour);
+  }
+}
+
+void draw_zones(media::Image& image, const json::object& frame, const DrawingStyle& style) {
+  Canvas canvas{image};
+  for (std::size_t i = 0; i < style.zones.size(); ++i) {
+    const auto& zone = style.zones[i];
+    std::vector<cv::Point> points;
+    for (const auto& point : zone.points) {
+      points.push_back(pixel(point));
+    }
+    const cv::Scalar white{255, 255, 255};
+    cv::polylines(canvas.pixels, points, !zone.is_line, cv::Scalar{0, 0, 0}, 3 * canvas.thickness,
+                  cv::LINE_AA);
+    cv::polylines(canvas.pixels, points, !zone.is_line, white, canvas.thickness, cv::LINE_AA);
+    canvas.put_text(zone_caption(zone.name, frame), points.front(), white);
+  }
+}
+
+}  // namespace infernode

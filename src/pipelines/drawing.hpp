@@ -1,0 +1,32 @@
+#pragma once
+
+#include <array>
+#include <boost/json.hpp>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "media/image.hpp"
+#include "tracking/zones.hpp"
+
+namespace infernode {
+
+// How what was found is drawn.
+struct DrawingStyle {
+  std::map<std::string, std::array<std::uint8_t, 3>> colours;  // RGB by label
+  std::vector<tracking::Zone> zones;
+};
+
+// As params say it (`colours`, `zones`), where the pipeline's schema has the keys.
+DrawingStyle drawing_style(const boost::json::object& params);
+
+// Draws boxes of a frame of the result, each with its label, if it has one, and its confidence, in
+// a colour of its label, or with its number in a colour of its own where it is tracked; at a size
+// that stays readable whatever the frame's.
+void draw_boxes(media::Image& image, const boost::json::array& boxes, const DrawingStyle& style);
+
+// Draws the zones, each with its name and how things stand in `frame`.
+void draw_zones(media::Image& image, const boost::json::object& frame, const DrawingStyle& style);
+
+}  // namespace infernode

@@ -1,0 +1,62 @@
+// Goal: what a job found is drawn again over HTTP, and only as its owner may and as it can be.
+// Method: the real server, worker, clip and model.
+#include <gtest/gtest.h>
+
+#include "core/json.hpp"
+#include "testing/test_server.hpp"
+
+namespace infernode::test {
+namespace {
+
+namespace json = boost::json;
+
+TEST(Redraw, CountsInZonesWithoutInferenceAndWithoutCharge) {
+  TestServer server;
+  TestUser user{server};
+  const auto footage = user.with_footage("clip");
+  const json::object request{
+      {"video_ids", json::array{footage.video}},
+      {"params", {{"pipeline", "detect"}, {"track", true}, {"frame_step", 4}, {"images", false}}}};
+  const auto job = text(user.call(201, "POST", "/jobs", request).at("jobs").at(0), "id");
+  ASSERT_EQ(text(user.wait_for_end(job), "status"), "COMPLETED");
+  const auto balance = user.call(200, "GET", "/users/me").at("tokens");
+
+  const json::object changes{{"zones", {{{"name", "middle"}, {"line", {{384, 0}, {384, 576}}}}}},
+                             {"colours", {{"person", "#ff8000"}}},
+                             {"images", true}};
+  const auto made = user.call(201, "POST", "/jobs/" + job + "/redraw", changes);
+  EXPECT_EQ(made.at("cost").to_number<double>(), 0);
+  const auto again = text(made, "id");
+  ASSERT_EQ(text(user.wait_for_end(again), "status"), "COMPLETED");
+  const auto result = user.call(200, "GET", "/jobs/" + again + "/result");
+  EXPECT_TRUE(result.at_pointer("/summary/zones/middle").is_object());
+  EXPECT_EQ(result.at_pointer("/params/redraw/job_id").as_string(), job);
+  EXPECT_EQ(user.send("GET", "/jobs/" + again + "/images/4").status, 200);
+  EXPECT_EQ(user.send("GET", "/jobs/" + job + "/images/4").status, 404);
+  EXPECT_EQ(user.call(200, "GET", "/users/me").at("tokens"), balance);
+
+  const std::vector<std::pair<json::object, std::string>> wrong{
+      {{{"confidence", 0.1}}, "/confidence"},
+      {{{"classes", {"unicorn"}}}, "/classes/0"},
+      {{{"colours", {{"person", "red"}}}}, "/colours/person"},
+      {{{"model", "other"}}, "/model"},
+      {{{"frame_step", 1}}, "/frame_step"},
+      {{{"zones", {{{"name", "a"}}}}}, "/zones/0"},
+      {{{"zones", 7}}, "/zones"}};
+  for (const auto& [body, pointer] : wrong) {
+    const auto answer = user.call(422, "POST", "/jobs/" + job + "/redraw", body);
+    EXPECT_EQ(answer.at("errors").at(0).at("pointer").as_string(), pointer) << pointer;
+  }
+  const auto aborted = text(user.call(201, "POST", "/jobs", request).at("jobs").at(0), "id");
+  user.call(200, "POST", "/jobs/" + aborted + "/abort");
+  EXPECT_EQ(user.send("POST", "/jobs/" + aborted + "/redraw", "{}").status, 409);
+  TestUser other{server};
+  EXPECT_EQ(other.send("POST", "/jobs/" + job + "/redraw", "{}").status, 404);
+  user.call(204, "DELETE", "/jobs/" + job);
+  EXPECT_EQ(user.send("POST", "/jobs/" + job + "/redraw", "{}").status, 404);
+  // One that was drawn stands by itself.
+  EXPECT_EQ(user.send("GET", "/jobs/" + again + "/images/4").status, 200);
+}
+
+}  // namespace
+}  // namespace infernode::test
