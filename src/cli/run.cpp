@@ -20,6 +20,7 @@
 #include "core/clock.hpp"
 #include "core/json.hpp"
 #include "jobs/segment_plan.hpp"
+#include "media/video_head.hpp"
 #include "media/zip_writer.hpp"
 #include "results/image_index.hpp"
 #include "results/result_document.hpp"
@@ -148,6 +149,13 @@ public:
     out_.write(reinterpret_cast<const char*>(bytes.data()),
                static_cast<std::streamsize>(bytes.size()));
   }
+  // Over what was written there.
+  void put_at(std::streamoff offset, std::span<const std::byte> bytes) {
+    const auto end = out_.tellp();
+    out_.seekp(offset);
+    put(bytes);
+    out_.seekp(end);
+  }
   void put(std::string_view text) { put(std::as_bytes(std::span{text.data(), text.size()})); }
   void keep() {
     out_.close();
@@ -264,8 +272,9 @@ private:
       }
     } const removed{frames};
     ResultTotals totals;
+    std::optional<OutputFile> video;
     SegmentOutcome outcome =
-        co_await record_frames(runner, work, zip, frames, energy, pipeline.name());
+        co_await record_frames(runner, work, zip, frames, energy, pipeline.name(), video);
     totals.add(outcome.processed, outcome.skipped, outcome.failed, outcome.details, energy.grid,
                "");
     json::object more;
@@ -274,7 +283,13 @@ private:
       work.frames_bytes = static_cast<std::int64_t>(fs::file_size(frames));
       work.plan.image_count = outcome.processed;
       std::string ordered = "in order";
-      outcome = co_await record_frames(runner, work, zip, frames, energy, std::move(ordered));
+      work.fps = info.fps;
+      if (common.wants_video) {
+        video.emplace(folder / "video.mp4");
+        video->put(std::vector<std::byte>(media::kVideoHeadBytes));
+      }
+      outcome =
+          co_await record_frames(runner, work, zip, frames, energy, std::move(ordered), video);
       totals.add(0, 0, 0, outcome.details, energy.grid, "");
       more = outcome.details.at("summary").as_object();
     }
@@ -293,19 +308,23 @@ private:
       write_directory(zip, outcome);
       zip.keep();
     }
+    if (video) {
+      video->keep();
+    }
     auto summary = pipeline.summary(json::value_from(totals.tally).as_object());
     for (const auto& [key, value] : more) {
       summary.insert_or_assign(key, value);
     }
     const auto head = result_head(facts, totals, std::move(summary));
     write_result(folder, json_text(head));
-    report(folder, totals, facts, head, has_images);
+    report(folder, totals, facts, head, has_images, video.has_value());
   }
 
   // Writes the frames that the runner makes into `file`, which it may be making them of.
   asio::awaitable<SegmentOutcome> record_frames(runner::RunnerProcess& runner, SegmentWork work,
                                                 OutputFile& zip, fs::path file,
-                                                EnergySettings energy, std::string what) {
+                                                EnergySettings energy, std::string what,
+                                                std::optional<OutputFile>& video) {
     std::optional<InputFile> stored;
     if (work.op == RunnerOp::in_order) {
       stored.emplace(file.string());
@@ -315,8 +334,17 @@ private:
     ProgressBar bar{what, work.plan.image_count};
     std::function<void()> on_frame = [&] { bar.set(recorder.frames()); };
     auto read = reader(stored);
+    runner::VideoSink on_video = [&](runner::VideoPart part,
+                                     std::vector<std::byte> bytes) -> asio::awaitable<void> {
+      if (part == runner::VideoPart::head) {
+        video.value().put_at(0, bytes);
+      } else {
+        video.value().put(bytes);
+      }
+      co_return;
+    };
     auto outcome = co_await run_segment(runner, std::move(work), std::move(read), recorder, energy,
-                                        std::move(on_frame));
+                                        std::move(on_frame), std::move(on_video));
     frames.keep();
     co_return outcome;
   }
@@ -348,7 +376,7 @@ private:
   }
 
   void report(const fs::path& folder, const ResultTotals& totals, const ResultFacts& facts,
-              const json::object& head, bool has_images) const {
+              const json::object& head, bool has_images, bool has_video) const {
     if (options_.as_json) {
       std::printf("%s\n", json_text(head).c_str());
       return;
@@ -364,6 +392,9 @@ private:
     std::printf("result  %s\n", (folder / "result.json").c_str());
     if (has_images) {
       std::printf("images  %s\n", (folder / "images.zip").c_str());
+    }
+    if (has_video) {
+      std::printf("video   %s\n", (folder / "video.mp4").c_str());
     }
   }
 
@@ -426,7 +457,7 @@ void add_run_command(CLI::App& app, int& status) {
   command->add_option("VIDEO", options->video, "The video file")
       ->required()
       ->check(CLI::ExistingFile);
-  command->add_option("--out", options->out, "Folder for result.json and images.zip")
+  command->add_option("--out", options->out, "Folder for result.json, images.zip and video.mp4")
       ->capture_default_str();
   std::vector<std::string> names;
   std::vector<std::string> keys{"pipeline"};

@@ -88,6 +88,10 @@ struct SegmentOutcome {
   std::optional<BlobId> frames_blob;
   std::int64_t frames_bytes = 0;
   std::vector<std::byte> image_index;
+  // An annotated video without its first bytes, and those.
+  std::optional<BlobId> video_blob;
+  std::int64_t video_bytes = 0;
+  std::vector<std::byte> video_head;
 };
 
 // A segment as administrators see it.

@@ -2,14 +2,14 @@
 
 namespace infernode {
 
-std::vector<std::byte> FrameImages::draw(const media::DecodedFrame& frame, int quality,
-                                         const std::function<void(media::Image&)>& draw) {
+const media::Image& FrameImages::draw(const media::DecodedFrame& frame,
+                                      const std::function<void(media::Image&)>& draw) {
   if (!converter_ || image_.width != frame.width || image_.height != frame.height) {
     converter_ = std::make_unique<media::FrameConverter>(frame.width, frame.height);
   }
   converter_->convert(*frame.picture, frame.rotation, image_);
   draw(image_);
-  return media::encode_jpeg(image_, quality);
+  return image_;
 }
 
 }  // namespace infernode

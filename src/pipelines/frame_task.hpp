@@ -20,6 +20,7 @@ struct FrameResult {
   std::string json;                           // the frame's object in the result
   std::vector<std::byte> jpeg;                // the annotated image, or nothing
   std::map<std::string, std::int64_t> tally;  // counters that add up over frames, for the summary
+  media::FramePtr picture{};                  // for the annotated video, or nothing
 };
 
 // Works on frames one at a time; every thread has its own.

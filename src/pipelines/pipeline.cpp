@@ -72,6 +72,7 @@ CommonParams common_params(const json::object& params) {
   common.end_frame = value_or(params, "end_frame", common.end_frame);
   common.frame_step = value_or(params, "frame_step", common.frame_step);
   common.wants_images = value_or(params, "images", common.wants_images);
+  common.wants_video = value_or(params, "video", common.wants_video);
   common.image_quality = value_or(params, "image_quality", common.image_quality);
   common.device = value_or(params, "device", common.device);
   common.max_failed = value_or(params, "max_failed", common.max_failed);
@@ -80,6 +81,12 @@ CommonParams common_params(const json::object& params) {
 
 bool is_tracked(const json::object& params) {
   return value_or(params, "track", false);
+}
+
+bool goes_in_order(const json::object& params) {
+  const auto* zones = params.if_contains("zones");
+  return (is_tracked(params) && !drawn_job(params)) ||
+         (zones != nullptr && !zones->as_array().empty()) || common_params(params).wants_video;
 }
 
 // What a job that draws again says of the job that it draws: `job_id`, and `confidence` where more
@@ -195,6 +202,9 @@ std::vector<std::string> Pipeline::models(const json::object& params) const {
 }
 
 std::optional<FrameSequence> Pipeline::sequence(const json::object& params) const {
+  if (!goes_in_order(params)) {
+    return std::nullopt;
+  }
   std::vector<std::unique_ptr<SequenceStep>> steps;
   if (is_tracked(params) && !drawn_job(params)) {
     steps.push_back(make_tracking_step({list_, json::value_to<double>(params.at("confidence")),
@@ -203,8 +213,7 @@ std::optional<FrameSequence> Pipeline::sequence(const json::object& params) cons
   if (auto zones = zones_of(params); !zones.empty()) {
     steps.push_back(make_zones_step(list_, std::move(zones)));
   }
-  return steps.empty() ? std::nullopt
-                       : std::optional<FrameSequence>{FrameSequence{list_, std::move(steps)}};
+  return FrameSequence{list_, std::move(steps)};
 }
 
 FrameSequence Pipeline::redrawing(const json::object& params) const {

@@ -64,9 +64,8 @@ public:
   // In the runner, where `models` are loaded; they must outlive the task. Throws std::exception.
   virtual std::unique_ptr<FrameTask> open(const boost::json::object& params,
                                           const inference::RunnerModels& models) const = 0;
-  // What needs the frames in order, once all of them are there (`track`, `zones`); nullopt where
-  // nothing does. Where it does, what open() makes draws nothing and counts nothing: that follows
-  // on the sequence.
+  // What needs the frames in order, once all of them are there; nullopt where nothing does. Where
+  // it does, what open() makes draws nothing and counts nothing: that follows on the sequence.
   std::optional<FrameSequence> sequence(const boost::json::object& params) const;
   // What makes stored frames fit for being drawn again, each by itself.
   FrameSequence redrawing(const boost::json::object& params) const;
@@ -115,12 +114,16 @@ struct CommonParams {
   int end_frame = 0;  // exclusive
   int frame_step = 1;
   bool wants_images = true;
+  bool wants_video = false;
   int image_quality = 85;  // of JPEGs, 1..100
   std::string device = "auto";
   double max_failed = 1;  // share of the selected frames that may fail before the job does
 };
 CommonParams common_params(const boost::json::object& params);
 
+// Whether frames must be gone through in order, once all of them are there: `track`, `zones`,
+// `video`.
+bool goes_in_order(const boost::json::object& params);
 // Whether boxes are followed from frame to frame.
 bool is_tracked(const boost::json::object& params);
 // The job whose frames are drawn again; nullopt where frames of a video are worked on.

@@ -112,6 +112,7 @@ asio::awaitable<bool> Assembler::run(ClaimedSegment segment, FormerSegments form
   }
   boost::json::object more;
   std::vector<BlobId> replaced;
+  std::optional<Video> video;
   if ((*pipeline)->sequence(segment.params)) {
     StoredFrames frames{assembly.frames_blob, assembly.frames_bytes, totals.processed};
     auto running = run_sequence(segment, frames);
@@ -119,6 +120,9 @@ asio::awaitable<bool> Assembler::run(ClaimedSegment segment, FormerSegments form
     totals.add(0, 0, 0, outcome.details, former.grid, former.model_sha256);
     more = std::move(outcome.details.at("summary").as_object());
     replaced = {assembly.frames_blob, assembly.images_blob};
+    if (outcome.video_blob) {
+      video = Video{std::move(outcome.video_head), *outcome.video_blob, outcome.video_bytes};
+    }
     co_await replace(assembly, std::move(outcome));
   }
   auto summary = (*pipeline)->summary(boost::json::value_from(totals.tally).as_object());
@@ -126,7 +130,7 @@ asio::awaitable<bool> Assembler::run(ClaimedSegment segment, FormerSegments form
     summary.insert_or_assign(key, std::move(value));
   }
   co_return co_await finish(std::move(segment), std::move(assembly), std::move(totals),
-                            std::move(summary), std::move(replaced));
+                            std::move(summary), std::move(replaced), std::move(video));
 }
 
 asio::awaitable<void> Assembler::replace(Assembly& assembly, SegmentOutcome outcome) {
@@ -151,7 +155,7 @@ asio::awaitable<void> Assembler::replace(Assembly& assembly, SegmentOutcome outc
 
 asio::awaitable<bool> Assembler::finish(ClaimedSegment segment, Assembly assembly,
                                         ResultTotals totals, boost::json::object summary,
-                                        std::vector<BlobId> replaced) {
+                                        std::vector<BlobId> replaced, std::optional<Video> video) {
   const bool has_images = assembly.entries > 0;
   std::int64_t directory_bytes = assembly.directory_bytes;
   if (has_images) {
@@ -182,14 +186,28 @@ asio::awaitable<bool> Assembler::finish(ClaimedSegment segment, Assembly assembl
     result.images_blob = assembly.images_blob;
     result.index_blob = assembly.index_blob;
   }
+  std::int64_t video_head_bytes = 0;
+  std::int64_t video_bytes = 0;
+  if (video) {
+    BlobWriter head{blobs_};
+    video_head_bytes = static_cast<std::int64_t>(video->head.size());
+    video_bytes = video_head_bytes + video->body_bytes;
+    co_await head.write(std::move(video->head));
+    co_await head.finish();
+    result.video_blob = head.id();
+  }
   SegmentService::StoreResult store = [&](db::Transaction& transaction) {
+    if (result.video_blob) {
+      blobs_.splice(transaction, {{video->body, *result.video_blob, video_head_bytes}});
+    }
     if (has_images) {
       blobs_.splice(transaction,
                     {{assembly.directory_blob, assembly.images_blob, assembly.images_bytes}});
     }
     blobs_.expire(transaction, replaced);
-    results_.add(transaction, result, assembly.frames_bytes,
-                 assembly.images_bytes + directory_bytes, assembly.index_bytes);
+    results_.add(transaction, result,
+                 {assembly.frames_bytes, assembly.images_bytes + directory_bytes,
+                  assembly.index_bytes, video_bytes});
   };
   const bool completed =
       co_await segments_.complete_job(segment, totals.processed, totals.grams, store);

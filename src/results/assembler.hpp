@@ -50,11 +50,18 @@ public:
                             std::function<bool()> stopping, RunSequence run_sequence);
 
 private:
+  // An annotated video: its first bytes, and the rest as `body`.
+  struct Video {
+    std::vector<std::byte> head;
+    BlobId body;
+    std::int64_t body_bytes = 0;
+  };
   // Appends to a staged blob in chunks; returns its new size.
   asio::awaitable<std::int64_t> append(BlobId blob, std::int64_t size,
                                        std::vector<std::byte> bytes);
   asio::awaitable<bool> finish(ClaimedSegment segment, Assembly assembly, ResultTotals totals,
-                               boost::json::object summary, std::vector<BlobId> replaced);
+                               boost::json::object summary, std::vector<BlobId> replaced,
+                               std::optional<Video> video);
   // The images and frames of `outcome` take the place of what the segments stored.
   asio::awaitable<void> replace(Assembly& assembly, SegmentOutcome outcome);
 

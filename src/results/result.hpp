@@ -16,6 +16,15 @@ struct NewResult {
   std::optional<BlobId> frames_blob;
   std::optional<BlobId> images_blob;
   std::optional<BlobId> index_blob;
+  std::optional<BlobId> video_blob{};  // annotated
+};
+
+// Bytes of what a result consists of.
+struct ResultSizes {
+  std::int64_t frames = 0;
+  std::int64_t images = 0;
+  std::int64_t index = 0;
+  std::int64_t video = 0;
 };
 
 struct StoredResult {
@@ -26,6 +35,8 @@ struct StoredResult {
   std::int64_t images_bytes = 0;
   std::optional<BlobId> index_blob;  // none for results made before there was one
   std::int64_t index_bytes = 0;
+  std::optional<BlobId> video_blob;
+  std::int64_t video_bytes = 0;
 };
 
 }  // namespace infernode

@@ -87,6 +87,25 @@ awaitable<Result<Response>> get_images(ResultService& results, Request& request)
   co_return http::content_response(request, std::move(content));
 }
 
+awaitable<Result<Response>> get_result_video(ResultService& results, Request& request) {
+  const auto result = co_await results.find(request.user(), request.id<JobId>());
+  if (!result) {
+    co_return result.error();
+  }
+  if (!result->video_blob) {
+    co_return Error{ErrorCode::not_found, "This job was run without \"video\": true."};
+  }
+  http::Content content;
+  content.size = result->video_bytes;
+  content.type = "video/mp4";
+  content.tag = http::entity_tag(result->head);
+  content.read = [&blobs = results.blobs(), blob = *result->video_blob](std::int64_t offset,
+                                                                        std::size_t max_bytes) {
+    return blobs.read(blob, offset, max_bytes);
+  };
+  co_return http::content_response(request, std::move(content));
+}
+
 awaitable<Result<Response>> get_image(ResultService& results, Request& request) {
   const std::string& text = request.path_params.at("frame");
   int frame = -1;
@@ -111,6 +130,7 @@ void add_result_routes(http::Router& router, ResultService& results) {
   on("getResult", get_result);
   on("getImages", get_images);
   on("getImage", get_image);
+  on("getResultVideo", get_result_video);
 }
 
 }  // namespace infernode

@@ -9,11 +9,11 @@
 namespace infernode {
 
 void ResultService::add(db::Transaction& transaction, const NewResult& result,
-                        std::int64_t frames_bytes, std::int64_t images_bytes,
-                        std::int64_t index_bytes) {
-  for (const auto& [blob, bytes] : {std::pair{result.frames_blob, frames_bytes},
-                                    {result.images_blob, images_bytes},
-                                    {result.index_blob, index_bytes}}) {
+                        const ResultSizes& sizes) {
+  for (const auto& [blob, bytes] : {std::pair{result.frames_blob, sizes.frames},
+                                    {result.images_blob, sizes.images},
+                                    {result.index_blob, sizes.index},
+                                    {result.video_blob, sizes.video}}) {
     if (blob) {
       blobs_.adopt(transaction, *blob, bytes, std::nullopt);
     }

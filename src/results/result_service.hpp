@@ -20,9 +20,7 @@ public:
       : database_{database}, jobs_{jobs}, blobs_{blobs} {}
 
   // In the transaction that completes the job: the result, and what it consists of is adopted.
-  // Sizes in bytes.
-  void add(db::Transaction& transaction, const NewResult& result, std::int64_t frames_bytes,
-           std::int64_t images_bytes, std::int64_t index_bytes);
+  void add(db::Transaction& transaction, const NewResult& result, const ResultSizes& sizes);
   // conflict until the job is COMPLETED.
   asio::awaitable<Result<StoredResult>> find(UserId user, JobId job);
   // The annotated image of one frame, a JPEG. not_found for a frame that was not processed.

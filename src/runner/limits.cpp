@@ -35,6 +35,8 @@ constexpr std::int64_t kPixelBytes = 6;
 constexpr std::int64_t kHeldPictures = 24;
 constexpr std::int64_t kThreadPictures = 4;
 
+// What MP4 and H.264 say of a picture, however small it is.
+constexpr std::int64_t kFrameBytes = 16 * 1024;
 constexpr std::uint32_t kFrameJsonBytes = 4 * 1024 * 1024;
 constexpr std::uint32_t kSmallJpegBytes = 1024 * 1024;
 
@@ -86,6 +88,8 @@ TaskLimits segment_limits(const SegmentSize& size, std::int64_t video_bytes, int
   limits.jpeg_bytes =
       static_cast<std::uint32_t>(std::min(pixels, kMaxPixels) * kPixelBytes) + kSmallJpegBytes;
   limits.outcome_bytes = 1024 * 1024;
+  // Of constant quality, so it is no larger than its pixels (4:2:0), by far.
+  limits.video_bytes = size.images * (pixels * 3 / 2 + kFrameBytes) + kMiB;
   return limits;
 }
 

@@ -15,6 +15,7 @@ struct TaskLimits {
   std::uint32_t json_bytes = 0;   // of a frame
   std::uint32_t jpeg_bytes = 0;   // of a frame
   std::uint32_t outcome_bytes = 0;
+  std::int64_t video_bytes = 0;  // of an annotated video
 };
 
 // What a segment is to its runner.

@@ -14,9 +14,21 @@ namespace infernode::runner {
 //   runner -> worker   ready  JSON: the model is loaded
 //                      read   ReadRequest: bytes of a source are wanted
 //                      frame  FrameHeader, then the frame's JSON, then its JPEG (or nothing)
+//                      video  bytes of the annotated video, in order; in the end as `video_head`
+//                             those that come before all of them
 //                      done   JSON: the task's outcome
 //                      error  JSON {fault, detail}: the task failed; the runner waits for the next
-enum class MessageType : std::uint32_t { task = 1, data, ready, read, frame, done, error };
+enum class MessageType : std::uint32_t {
+  task = 1,
+  data,
+  ready,
+  read,
+  frame,
+  done,
+  error,
+  video,
+  video_head
+};
 
 struct MessageHeader {
   MessageType type;
@@ -40,6 +52,8 @@ constexpr int kRunnerDescriptor = 3;
 // `frame` and `done` may have, its task's limits say.
 constexpr std::uint32_t kMaxTaskBytes = 64 * 1024 * 1024;
 constexpr std::uint32_t kMaxErrorBytes = 64 * 1024;
+// No `video` and `video_head` is larger.
+constexpr std::size_t kVideoBytes = 1024 * 1024;
 // How much of the video is asked for at once.
 constexpr std::uint32_t kReadBytes = 512 * 1024;
 

@@ -35,6 +35,7 @@ json::object task_of(const SegmentWork& work) {
   return {{"op", name_of(work.op)},
           {"frames_bytes", work.frames_bytes},
           {"video_bytes", work.video_bytes},
+          {"fps", work.fps},
           {"video_sha256", work.video_sha256},
           {"start_frame", work.plan.start_frame},
           {"end_frame", work.plan.end_frame},
@@ -131,7 +132,8 @@ double cpu_seconds_of(const json::object& details, double wall_seconds) {
 
 asio::awaitable<SegmentOutcome> run_segment(runner::RunnerProcess& runner, SegmentWork work,
                                             runner::SourceReader read, ResultRecorder& recorder,
-                                            EnergySettings energy, std::function<void()> on_frame) {
+                                            EnergySettings energy, std::function<void()> on_frame,
+                                            runner::VideoSink video) {
   const auto common = common_params(work.params);
   std::int64_t next = work.plan.start_frame;  // no frame before it may come any more
   runner::FrameSink sink = [&](runner::RunnerFrame frame) -> asio::awaitable<void> {
@@ -150,7 +152,8 @@ asio::awaitable<SegmentOutcome> run_segment(runner::RunnerProcess& runner, Segme
   auto task = task_of(work);
   const auto limits = limits_of(work);
   const auto started = std::chrono::steady_clock::now();
-  const auto said = co_await runner.run(std::move(task), limits, std::move(read), sink);
+  const auto said =
+      co_await runner.run(std::move(task), limits, std::move(read), sink, std::move(video));
 
   SegmentOutcome outcome;
   const int images = work.plan.image_count;

@@ -30,6 +30,7 @@ struct SegmentWork {
   // Of the stored frames, which are source 1. To go through them in order, plan.image_count is how
   // many there are.
   std::int64_t frames_bytes = 0;
+  double fps = 0;  // of the video, about
 };
 
 // How this machine's energy is told.
@@ -39,12 +40,13 @@ struct EnergySettings {
 };
 
 // Has a runner work off a segment, or go through a job's frames in order, and records what comes.
-// `on_frame` hears of each frame that was recorded. The outcome has no blobs: what was recorded,
-// and where, the caller knows. Throws runner::TaskFailed, runner::RunnerCrashed (also when what
-// comes does not fit the segment), and what `read` and the recorder's sinks throw. Everything must
-// outlive it.
+// `on_frame` hears of each frame that was recorded, `video` gets the annotated video. The outcome
+// has no blobs: what was recorded, and where, the caller knows. Throws runner::TaskFailed,
+// runner::RunnerCrashed (also when what comes does not fit the segment), and what `read` and the
+// recorder's sinks throw. Everything must outlive it.
 asio::awaitable<SegmentOutcome> run_segment(runner::RunnerProcess& runner, SegmentWork work,
                                             runner::SourceReader read, ResultRecorder& recorder,
-                                            EnergySettings energy, std::function<void()> on_frame);
+                                            EnergySettings energy, std::function<void()> on_frame,
+                                            runner::VideoSink video = {});
 
 }  // namespace infernode

@@ -262,7 +262,7 @@ asio::awaitable<SegmentOutcome> Worker::go_through(ClaimedSegment segment, Store
                    segment.file_bytes,  segment.width,
                    segment.height,      settings_.threads,
                    segment.file_sha256, RunnerOp::in_order,
-                   frames.bytes};
+                   frames.bytes,        segment.fps};
   if (stopping_ || lease->lost) {
     throw runner::RunnerCrashed("not begun");  // nobody would end it
   }
@@ -366,9 +366,24 @@ asio::awaitable<SegmentOutcome> Worker::record(std::shared_ptr<runner::RunnerPro
                                                std::function<void()> on_frame) {
   BlobSink images{services_.blobs};
   BlobSink frames{services_.blobs};
+  BlobSink video{services_.blobs};
+  std::int64_t video_bytes = 0;
+  std::vector<std::byte> video_head;
   ResultRecorder recorder{images, frames};
+  runner::VideoSink on_video = [&](runner::VideoPart part,
+                                   std::vector<std::byte> bytes) -> asio::awaitable<void> {
+    if (part == runner::VideoPart::head) {
+      video_head = std::move(bytes);
+    } else {
+      video_bytes += static_cast<std::int64_t>(bytes.size());
+      co_await video.write(std::move(bytes));
+    }
+  };
   auto outcome = co_await run_segment(*runner, std::move(work), std::move(read), recorder,
-                                      settings_.energy, std::move(on_frame));
+                                      settings_.energy, std::move(on_frame), std::move(on_video));
+  outcome.video_head = std::move(video_head);
+  outcome.video_bytes = video_bytes;
+  outcome.video_blob = co_await video.finish();
   outcome.images_blob = co_await images.finish();
   outcome.frames_blob = co_await frames.finish();
   co_return outcome;

@@ -10,6 +10,8 @@
 #include <set>
 
 #include "inference/model_catalogue.hpp"
+#include "media/frame_reader.hpp"
+#include "media/probe.hpp"
 #include "results/frame_stream.hpp"
 #include "testing/file_source.hpp"
 #include "testing/services.hpp"
@@ -104,23 +106,29 @@ protected:
         services_.database.value("SELECT json_res FROM \"Results\" WHERE \"inferenceJob_id\" = '" +
                                  made.job.to_string() + "'"));
   }
-  std::string bytes_hash(const MadeJob& made, const std::string& column) {
+  // What a result keeps in one of its blobs.
+  std::vector<std::byte> bytes(const MadeJob& made, const std::string& column) {
     const auto blob =
         BlobId::parse(services_.database.value("SELECT \"" + column +
                                                "\" FROM \"Results\" WHERE \"inferenceJob_id\" = '" +
                                                made.job.to_string() + "'"))
             .value();
-    Sha256 sha;
+    std::vector<std::byte> all;
     services_.database.run([&]() -> asio::awaitable<void> {
-      for (std::int64_t at = 0;;) {
-        const auto bytes = co_await services_.blobs.read(blob, at, 1 << 20);
-        if (bytes.empty()) {
+      for (;;) {
+        const auto some =
+            co_await services_.blobs.read(blob, static_cast<std::int64_t>(all.size()), 1 << 20);
+        if (some.empty()) {
           break;
         }
-        at += static_cast<std::int64_t>(bytes.size());
-        sha.update(bytes);
+        all.insert(all.end(), some.begin(), some.end());
       }
     });
+    return all;
+  }
+  std::string bytes_hash(const MadeJob& made, const std::string& column) {
+    Sha256 sha;
+    sha.update(bytes(made, column));
     const auto digest = sha.finish();
     return hex(digest);
   }
@@ -291,6 +299,55 @@ TEST_F(AtWork, ZonesAreCountedFromStoredTracks) {
   EXPECT_EQ(head(again).at_pointer("/summary/labels"), summary.at("labels"));
   stop_workers();
   services_.expect_sound_money();
+}
+
+// The annotated video shows each selected frame at its time, the same bytes whether it is made with
+// the job or drawn afterwards, and goes with its job.
+TEST_F(AtWork, AnnotatedVideosShowFramesAtTheirTimes) {
+  auto made = upload();
+  made.job = services_.make_job_of(
+      made.user, made.video,
+      {{"frame_step", 3}, {"start_frame", 6}, {"images", false}, {"video", true}});
+  add_worker();
+  wait_for_end(made);
+  ASSERT_EQ(status(made), "COMPLETED");
+  MemorySource source{bytes(made, "video")};
+  const auto info = media::probe(source);
+  EXPECT_EQ(info.codec, "h264");
+  EXPECT_EQ(info.width, 768);
+  EXPECT_EQ(info.height, 576);
+  EXPECT_TRUE(info.warnings.empty());
+  const auto stored = frames(made);
+  EXPECT_EQ(info.frame_count, static_cast<int>(stored.size()));
+  media::FrameReader reader{source, std::nullopt};
+  const double first = stored.front().at("time").to_number<double>();
+  for (const auto& frame : stored) {
+    const auto shown = reader.next();
+    ASSERT_TRUE(shown);
+    EXPECT_NEAR(shown->time, frame.at("time").to_number<double>() - first, 2e-3);
+  }
+  auto plain = made;
+  plain.job = services_.make_job_of(made.user, made.video,
+                                    {{"frame_step", 3}, {"start_frame", 6}, {"images", false}});
+  workers_.front()->wake();
+  wait_for_end(plain);
+  EXPECT_EQ(bytes_hash(plain, "frames"), bytes_hash(made, "frames"));
+  EXPECT_EQ(head(plain).at("summary"), head(made).at("summary"));
+  auto drawn = plain;
+  drawn.job = services_.redraw(plain, {{"video", true}});
+  workers_.front()->wake();
+  wait_for_end(drawn);
+  EXPECT_EQ(bytes_hash(drawn, "video"), bytes_hash(made, "video"));
+  stop_workers();
+  const auto stored_bytes = [&] {
+    return services_.database.value("SELECT coalesce(sum(bytes), 0) FROM \"StorageEntries\"");
+  };
+  EXPECT_EQ(stored_bytes(),
+            services_.database.value("SELECT sum(size) FROM \"Blobs\" WHERE expires_at IS NULL"));
+  // Nothing is left once they are deleted but the video that they were made of.
+  services_.database.sql("DELETE FROM \"InferenceJobs\"");
+  services_.database.run([&]() -> asio::awaitable<void> { co_await services_.blobs.sweep(); });
+  EXPECT_EQ(services_.database.value("SELECT count(*) FROM \"Blobs\""), "1");
 }
 
 // Two workers on one video make the bytes that one makes; the result says what all of them used.

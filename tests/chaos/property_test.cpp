@@ -539,14 +539,14 @@ void Property::expect_sound() {
       {"a blob that nothing refers to, for ever",
        R"(SELECT id FROM "Blobs" AS b WHERE expires_at IS NULL
              AND NOT EXISTS (SELECT FROM "Videos" WHERE file = b.id)
-             AND NOT EXISTS (SELECT FROM "Results" WHERE b.id IN (image_zip, frames, image_index))
+             AND NOT EXISTS (SELECT FROM "Results" WHERE b.id IN (image_zip, frames, image_index, video))
              AND NOT EXISTS (SELECT FROM "Segments" WHERE b.id IN (images_blob, frames_blob))
              AND NOT EXISTS (SELECT FROM "Assemblies" WHERE b.id IN
                                (images_blob, frames_blob, directory_blob, index_blob)))"},
       {"a blob in use that will be swept",
        R"(SELECT id FROM "Blobs" AS b WHERE expires_at IS NOT NULL AND (
              EXISTS (SELECT FROM "Videos" WHERE file = b.id)
-             OR EXISTS (SELECT FROM "Results" WHERE b.id IN (image_zip, frames, image_index))
+             OR EXISTS (SELECT FROM "Results" WHERE b.id IN (image_zip, frames, image_index, video))
              OR EXISTS (SELECT FROM "Segments" WHERE b.id IN (images_blob, frames_blob))))"},
       {"a file whose bytes are not all there",
        R"(SELECT v.id FROM "Videos" AS v JOIN "Blobs" AS b ON b.id = v.file WHERE b.size <>

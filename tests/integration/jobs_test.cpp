@@ -156,7 +156,7 @@ TEST_F(Jobs, DetectPeopleAndChargeForEveryImage) {
   // Nothing is left of the segments but what the result refers to.
   EXPECT_EQ(server_->value(R"(SELECT count(*) FROM "Blobs" AS b
       WHERE NOT EXISTS (SELECT FROM "Videos" WHERE file = b.id)
-        AND NOT EXISTS (SELECT FROM "Results" WHERE b.id IN (image_zip, frames, image_index))
+        AND NOT EXISTS (SELECT FROM "Results" WHERE b.id IN (image_zip, frames, image_index, video))
         AND expires_at IS NULL)"),
             "0");
   expect_sound_ledger();

@@ -35,6 +35,15 @@ TEST(Redraw, CountsInZonesWithoutInferenceAndWithoutCharge) {
   EXPECT_EQ(user.send("GET", "/jobs/" + job + "/images/4").status, 404);
   EXPECT_EQ(user.call(200, "GET", "/users/me").at("tokens"), balance);
 
+  const auto filmed =
+      text(user.call(201, "POST", "/jobs/" + job + "/redraw", json::object{{"video", true}}), "id");
+  ASSERT_EQ(text(user.wait_for_end(filmed), "status"), "COMPLETED");
+  const auto video = user.send("GET", "/jobs/" + filmed + "/video");
+  EXPECT_EQ(video.status, 200);
+  EXPECT_EQ(video.body.substr(4, 4), "ftyp");
+  EXPECT_EQ(user.send("GET", "/jobs/" + job + "/video").status, 404);
+  EXPECT_EQ(TestUser{server}.send("GET", "/jobs/" + filmed + "/video").status, 404);
+
   const std::vector<std::pair<json::object, std::string>> wrong{
       {{{"confidence", 0.1}}, "/confidence"},
       {{{"classes", {"unicorn"}}}, "/classes/0"},

@@ -68,7 +68,7 @@ public:
   Worker(const inference::LoadedModel& model, const json::object& params)
       : detector_{model, wanted_confidence(params), class_ids(params, model.model.labels)},
         common_{common_params(params)},
-        tracked_{is_tracked(params)},
+        in_order_{goes_in_order(params)},
         painter_{params} {}
 
   FrameResult work(const media::DecodedFrame& frame) override {
@@ -76,15 +76,16 @@ public:
     const auto object = frame_object(frame, detections, detector_.labels());
     FrameResult result;
     result.json = json_text(object);
-    if (tracked_) {
+    if (in_order_) {
       return result;  // counted and drawn once it is known what belongs together
     }
     for (const auto& detection : detections) {
       ++result.tally[detector_.labels()[static_cast<std::size_t>(detection.class_id)]];
     }
     if (common_.wants_images) {
-      result.jpeg = images_.draw(frame, common_.image_quality,
-                                 [&](media::Image& image) { painter_.paint(image, object); });
+      result.jpeg = media::encode_jpeg(
+          images_.draw(frame, [&](media::Image& image) { painter_.paint(image, object); }),
+          common_.image_quality);
     }
     return result;
   }
@@ -92,7 +93,7 @@ public:
 private:
   Detector detector_;
   CommonParams common_;
-  bool tracked_;
+  bool in_order_;
   Painter painter_;
   FrameImages images_;
 };

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/json.hpp"
+#include "media/video_writer.hpp"
 
 namespace infernode::runner {
 
@@ -17,9 +18,14 @@ public:
     FrameResult result;
     result.json = json_text(object);
     if (frame.picture) {
-      result.jpeg = images_.draw(frame, task_.quality_, [&](media::Image& image) {
-        task_.painter_->paint(image, object);
-      });
+      const auto& image =
+          images_.draw(frame, [&](media::Image& drawn) { task_.painter_->paint(drawn, object); });
+      if (task_.common_.wants_images) {
+        result.jpeg = media::encode_jpeg(image, task_.common_.image_quality);
+      }
+      if (task_.common_.wants_video) {
+        result.picture = pictures_.make(image, frame.time);
+      }
     }
     return result;
   }
@@ -27,6 +33,7 @@ public:
 private:
   const DrawingTask& task_;
   FrameImages images_;
+  media::VideoPictures pictures_;
 };
 
 void DrawingTask::put(int index, json::object frame) {

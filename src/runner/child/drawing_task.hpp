@@ -19,7 +19,7 @@ class DrawingTask : public FrameTask {
 public:
   // `pipeline` must outlive it.
   DrawingTask(const Pipeline& pipeline, const boost::json::object& params)
-      : painter_{pipeline.painter(params)}, quality_{common_params(params).image_quality} {}
+      : painter_{pipeline.painter(params)}, common_{common_params(params)} {}
 
   // What the frame's worker will take.
   void put(int index, boost::json::object frame);
@@ -30,7 +30,7 @@ private:
   boost::json::object take(int index) const;
 
   std::unique_ptr<FramePainter> painter_;
-  int quality_;
+  CommonParams common_;
   mutable std::mutex mutex_;
   mutable std::map<int, boost::json::object> frames_;
 };
@@ -39,9 +39,12 @@ private:
 class FrameDrawing {
 public:
   // Without a reader frames have no pictures. All but the reader must outlive it.
+  // `on_picture` gets what is to be seen in the annotated video, in order.
   FrameDrawing(DrawingTask& task, std::optional<media::FrameReader> reader, int threads,
-               Channel& channel)
-      : task_{task}, reader_{std::move(reader)}, lanes_{task, threads, channel} {}
+               Channel& channel, FrameLanes::OnPicture on_picture = {})
+      : task_{task},
+        reader_{std::move(reader)},
+        lanes_{task, threads, channel, std::move(on_picture)} {}
 
   // The next frame of the result. Throws what reading and drawing throw.
   void push(boost::json::object frame);

@@ -2,8 +2,11 @@
 
 namespace infernode::runner {
 
-FrameLanes::FrameLanes(const FrameTask& task, int threads, Channel& channel)
-    : task_{task}, channel_{channel}, capacity_{static_cast<std::size_t>(threads) * 2} {
+FrameLanes::FrameLanes(const FrameTask& task, int threads, Channel& channel, OnPicture on_picture)
+    : task_{task},
+      channel_{channel},
+      on_picture_{std::move(on_picture)},
+      capacity_{static_cast<std::size_t>(threads) * 2} {
   for (int i = 0; i < threads; ++i) {
     threads_.emplace_back([this] { work(); });
   }
@@ -70,7 +73,10 @@ void FrameLanes::hand_in(std::size_t sequence, Finished finished) {
   waiting_.emplace(sequence, std::move(finished));
   while (!waiting_.empty() && waiting_.begin()->first == next_to_send_) {
     const Finished& next = waiting_.begin()->second;
-    const auto& [json, jpeg, tally] = next.result;
+    const auto& [json, jpeg, tally, picture] = next.result;
+    if (picture && on_picture_) {
+      on_picture_(*picture);
+    }
     const FrameHeader header{next.frame, static_cast<std::uint32_t>(json.size())};
     channel_.send(MessageType::frame, {std::as_bytes(std::span{&header, 1}),
                                        std::as_bytes(std::span{json.data(), json.size()}), jpeg});

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -20,8 +21,11 @@ namespace infernode::runner {
 // its turn are bounded, so memory does not grow with the video.
 class FrameLanes {
 public:
+  // Gets the pictures for a video, where frames have any, in order; one at a time, by any thread.
+  using OnPicture = std::function<void(const AVFrame& picture)>;
+
   // Both must outlive it.
-  FrameLanes(const FrameTask& task, int threads, Channel& channel);
+  FrameLanes(const FrameTask& task, int threads, Channel& channel, OnPicture on_picture = {});
   ~FrameLanes() { close(); }
   FrameLanes(const FrameLanes&) = delete;
   FrameLanes& operator=(const FrameLanes&) = delete;
@@ -51,6 +55,7 @@ private:
 
   const FrameTask& task_;
   Channel& channel_;
+  OnPicture on_picture_;
   const std::size_t capacity_;  // frames between push() and their sending
 
   std::mutex mutex_;

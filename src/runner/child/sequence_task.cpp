@@ -1,10 +1,14 @@
 #include "runner/child/sequence_task.hpp"
 
+#include <algorithm>
+#include <optional>
+#include <span>
 #include <stdexcept>
 
 #include "core/embedded.hpp"
 #include "core/json.hpp"
 #include "inference/onnx_session.hpp"
+#include "media/video_writer.hpp"
 #include "runner/child/drawing_task.hpp"
 #include "runner/child/stored_frames.hpp"
 
@@ -46,12 +50,22 @@ json::object run_sequence_task(const json::value& task, const PipelineCatalogue&
     throw std::runtime_error("the pipeline needs no frames in order");
   }
   const auto common = common_params(params);
+  const bool draws = common.wants_images || common.wants_video;
+  std::optional<media::VideoWriter> video;
+  if (common.wants_video) {
+    video.emplace(
+        task.at("fps").to_number<double>() / common.frame_step,
+        [&channel](std::span<const std::byte> bytes) {
+          for (; !bytes.empty(); bytes = bytes.subspan(std::min(bytes.size(), kVideoBytes))) {
+            channel.send(MessageType::video, {bytes.first(std::min(bytes.size(), kVideoBytes))});
+          }
+        });
+  }
   DrawingTask drawing{pipeline, params};
-  FrameDrawing drawn{drawing,
-                     common.wants_images
-                         ? std::optional{drawn_reader(task, common.frame_step, channel, open)}
-                         : std::nullopt,
-                     threads, channel};
+  FrameDrawing drawn{
+      drawing,
+      draws ? std::optional{drawn_reader(task, common.frame_step, channel, open)} : std::nullopt,
+      threads, channel, [&video](const AVFrame& picture) { video.value().write(picture); }};
   const auto hand_on = [&](std::vector<json::object> frames) {
     for (auto& frame : frames) {
       drawn.push(std::move(frame));
@@ -64,8 +78,11 @@ json::object run_sequence_task(const json::value& task, const PipelineCatalogue&
   }
   hand_on(sequence->finish());
   drawn.finish();
-  if (common.wants_images) {
+  if (draws) {
     open.container = drawn.release();
+  }
+  if (video) {
+    channel.send(MessageType::video_head, {video->finish()});
   }
   auto outcome = outcome_of(drawn.sent(), json::value_from(sequence->tally()));
   outcome.emplace("summary", sequence->summary());

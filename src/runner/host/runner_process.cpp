@@ -113,6 +113,7 @@ struct RunnerProcess::State : std::enable_shared_from_this<RunnerProcess::State>
   double cpu_before = 0;                                      // seconds
   std::int64_t read_bytes = 0;
   std::int64_t frames = 0;
+  std::int64_t video_bytes = 0;
   std::string exceeded;  // which limit it was killed for
 
   // By the pidfd, which never means another process.
@@ -194,6 +195,7 @@ struct RunnerProcess::State : std::enable_shared_from_this<RunnerProcess::State>
     cpu_before = cpu_seconds();
     read_bytes = 0;
     frames = 0;
+    video_bytes = 0;
     exceeded.clear();
     runners_turn();
     watch();
@@ -235,6 +237,9 @@ struct RunnerProcess::State : std::enable_shared_from_this<RunnerProcess::State>
                limits.jpeg_bytes;
       case MessageType::done:
         return limits.outcome_bytes;
+      case MessageType::video:
+      case MessageType::video_head:
+        return kVideoBytes;
       case MessageType::task:
       case MessageType::data:
         break;
@@ -340,6 +345,16 @@ struct RunnerProcess::State : std::enable_shared_from_this<RunnerProcess::State>
     co_return frame;
   }
 
+  asio::awaitable<std::vector<std::byte>> receive_video(const MessageHeader& header) {
+    video_bytes += header.size;
+    if (video_bytes > limits.video_bytes) {
+      violated(fmt::format("sent a video of more than {} bytes", limits.video_bytes));
+    }
+    std::vector<std::byte> bytes(header.size);
+    co_await read_into(asio::buffer(bytes));
+    co_return bytes;
+  }
+
   // By its first and last two bytes (ITU T.81, B.1.1.3: SOI and EOI).
   static bool is_jpeg(std::span<const std::byte> bytes) {
     const auto at = [&](std::size_t index) { return std::to_integer<unsigned>(bytes[index]); };
@@ -427,7 +442,8 @@ bool RunnerProcess::usable() const {
 }
 
 asio::awaitable<boost::json::object> RunnerProcess::run(boost::json::object task, TaskLimits limits,
-                                                        SourceReader read, FrameSink sink) {
+                                                        SourceReader read, FrameSink sink,
+                                                        VideoSink video) {
   const auto keep = state_;  // outlives *this when the whole program is being taken down
   State& state = *keep;
   struct StopWatching {
@@ -470,6 +486,17 @@ asio::awaitable<boost::json::object> RunnerProcess::run(boost::json::object task
         auto frame = co_await state.receive_frame(header);
         state.our_turn();
         co_await sink(std::move(frame));
+        break;
+      }
+      case MessageType::video:
+      case MessageType::video_head: {
+        auto bytes = co_await state.receive_video(header);
+        if (!video) {
+          state.violated("sent a video that nobody asked for");
+        }
+        state.our_turn();
+        const auto part = header.type == MessageType::video ? VideoPart::body : VideoPart::head;
+        co_await video(part, std::move(bytes));
         break;
       }
       case MessageType::error:

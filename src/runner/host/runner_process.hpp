@@ -60,6 +60,10 @@ struct RunnerFrame {
 // Gives up to `max_bytes` of a source (0: the task's video) from `offset` on; empty at its end.
 using SourceReader = std::function<asio::awaitable<std::vector<std::byte>>(
     std::uint32_t source, std::int64_t offset, std::size_t max_bytes)>;
+// Takes bytes of the annotated video: of the body in order, then of what comes before all of it.
+enum class VideoPart { body, head };
+using VideoSink =
+    std::function<asio::awaitable<void>(VideoPart part, std::vector<std::byte> bytes)>;
 using FrameSink = std::function<asio::awaitable<void>(RunnerFrame frame)>;
 
 // A runner: this binary, started again as a child that has a socket and nothing else.
@@ -78,10 +82,10 @@ public:
   RunnerProcess& operator=(const RunnerProcess&) = delete;
 
   // Runs one task to its end, within its limits, and returns the outcome. Throws RunnerNotStarted,
-  // RunnerCrashed, RunnerOverLimit or TaskFailed, and what `read` and `sink` throw; after anything
-  // but TaskFailed the runner is of no more use.
+  // RunnerCrashed, RunnerOverLimit or TaskFailed, and what `read` and the sinks throw; after
+  // anything but TaskFailed the runner is of no more use.
   asio::awaitable<boost::json::object> run(boost::json::object task, TaskLimits limits,
-                                           SourceReader read, FrameSink sink);
+                                           SourceReader read, FrameSink sink, VideoSink video = {});
   // Ends the child at once; a run() under way throws RunnerCrashed.
   void kill();
   // False once it has died, or something went wrong in a run().

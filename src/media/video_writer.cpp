@@ -1,0 +1,244 @@
+#include "media/video_writer.hpp"
+
+extern "C" {
+#include <libavutil/opt.h>
+}
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <exception>
+#include <stdexcept>
+#include <string>
+
+#include "media/video_head.hpp"
+
+namespace infernode::media {
+namespace {
+
+constexpr AVRational kTimeBase{1, 90000};
+constexpr std::size_t kBufferBytes = 256 * 1024;
+constexpr std::int64_t kHeadBytes = kVideoHeadBytes;
+// x264 makes the same bytes again with the same number of threads, so that does not follow the
+// machine.
+constexpr int kThreads = 2;
+constexpr double kKeyframeSeconds = 2;  // a seek lands on one
+constexpr const char* kQuality = "23";  // CRF
+
+void require(int code, const char* what) {
+  if (code < 0) {
+    char text[AV_ERROR_MAX_STRING_SIZE] = {};
+    av_strerror(code, text, sizeof text);
+    throw std::runtime_error(std::string{what} + ": " + text);
+  }
+}
+
+// As players assume where nothing is said, which is said all the same (ITU-T H.273).
+bool is_high_definition(int height) {
+  return height >= 720;
+}
+
+}  // namespace
+
+FramePtr VideoPictures::make(const Image& image, double seconds) {
+  const int width = std::max(2, image.width & ~1);
+  const int height = std::max(2, image.height & ~1);
+  if (!scaler_ || width != width_ || height != height_) {
+    scaler_.reset(sws_getContext(std::min(width, image.width), std::min(height, image.height),
+                                 AV_PIX_FMT_RGB24, width, height, AV_PIX_FMT_YUV420P, SWS_BILINEAR,
+                                 nullptr, nullptr, nullptr));
+    if (!scaler_) {
+      throw std::runtime_error("pictures cannot be converted for the video");
+    }
+    const int matrix = is_high_definition(height) ? SWS_CS_ITU709 : SWS_CS_ITU601;
+    sws_setColorspaceDetails(scaler_.get(), sws_getCoefficients(SWS_CS_DEFAULT), 1,
+                             sws_getCoefficients(matrix), 0, 0, 1 << 16, 1 << 16);
+    width_ = width;
+    height_ = height;
+  }
+  FramePtr picture{av_frame_alloc()};
+  if (!picture) {
+    throw std::bad_alloc{};
+  }
+  picture->format = AV_PIX_FMT_YUV420P;
+  picture->width = width;
+  picture->height = height;
+  picture->pts = std::llround(seconds * kTimeBase.den);
+  require(av_frame_get_buffer(picture.get(), 0), "a picture for the video");
+  const std::uint8_t* planes[] = {image.pixels.data()};
+  const int strides[] = {image.width * 3};
+  sws_scale(scaler_.get(), planes, strides, 0, std::min(height, image.height), picture->data,
+            picture->linesize);
+  return picture;
+}
+
+// FFmpeg calls back into it, so it has one place.
+struct VideoWriter::Parts {
+  explicit Parts(Sink given) : body{std::move(given)} {}
+  ~Parts() {
+    avformat_free_context(file);
+    if (io != nullptr) {
+      av_freep(&io->buffer);
+      avio_context_free(&io);
+    }
+  }
+  Parts(const Parts&) = delete;
+  Parts& operator=(const Parts&) = delete;
+
+  static int put(void* self, std::uint8_t* bytes, int count) {
+    auto& parts = *static_cast<Parts*>(self);
+    try {
+      parts.put({reinterpret_cast<const std::byte*>(bytes), static_cast<std::size_t>(count)});
+      return count;
+    } catch (...) {
+      parts.failure = std::current_exception();
+      return AVERROR(EIO);
+    }
+  }
+
+  static std::int64_t seek(void* self, std::int64_t offset, int whence) {
+    auto& parts = *static_cast<Parts*>(self);
+    if (whence == AVSEEK_SIZE) {
+      return parts.size;
+    }
+    if (whence != SEEK_SET || (offset >= kHeadBytes && offset != parts.size)) {
+      return AVERROR(EINVAL);
+    }
+    return parts.at = offset;
+  }
+
+  void put(std::span<const std::byte> bytes) {
+    const auto in_head = static_cast<std::size_t>(
+        std::clamp<std::int64_t>(kHeadBytes - at, 0, static_cast<std::int64_t>(bytes.size())));
+    std::copy_n(bytes.begin(), in_head, head.begin() + std::min(at, kHeadBytes));
+    at += static_cast<std::int64_t>(in_head);
+    const auto rest = bytes.subspan(in_head);
+    if (!rest.empty()) {
+      if (at < size) {
+        throw std::runtime_error("the video was to be written anew");
+      }
+      body(rest);
+      at += static_cast<std::int64_t>(rest.size());
+    }
+    size = std::max(size, at);
+  }
+
+  void check(int code, const char* what) {
+    if (failure) {
+      std::rethrow_exception(failure);
+    }
+    require(code, what);
+  }
+
+  // With the first picture.
+  void open(int width, int height) {
+    const auto* codec = avcodec_find_encoder_by_name("libx264");
+    if (codec == nullptr) {
+      throw std::runtime_error("FFmpeg was built without an H.264 encoder (libx264)");
+    }
+    encoder.reset(avcodec_alloc_context3(codec));
+    require(avformat_alloc_output_context2(&file, nullptr, "mp4", nullptr), "MP4");
+    if (!encoder || !packet) {
+      throw std::bad_alloc{};
+    }
+    encoder->width = width;
+    encoder->height = height;
+    encoder->pix_fmt = AV_PIX_FMT_YUV420P;
+    encoder->time_base = kTimeBase;
+    encoder->framerate = av_d2q(fps, 1'000'000);
+    encoder->gop_size = std::clamp(static_cast<int>(std::lround(fps * kKeyframeSeconds)), 1, 250);
+    encoder->thread_count = kThreads;
+    encoder->color_range = AVCOL_RANGE_MPEG;
+    const bool high = is_high_definition(height);
+    encoder->colorspace = high ? AVCOL_SPC_BT709 : AVCOL_SPC_SMPTE170M;
+    encoder->color_primaries = high ? AVCOL_PRI_BT709 : AVCOL_PRI_SMPTE170M;
+    encoder->color_trc = high ? AVCOL_TRC_BT709 : AVCOL_TRC_SMPTE170M;
+    encoder->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
+    av_opt_set(encoder->priv_data, "preset", "veryfast", 0);
+    av_opt_set(encoder->priv_data, "crf", kQuality, 0);
+    av_opt_set(encoder->priv_data, "rc-lookahead", "10", 0);
+    require(avcodec_open2(encoder.get(), codec, nullptr), "the video's encoder");
+
+    AVStream* stream = avformat_new_stream(file, nullptr);
+    auto* buffer = static_cast<unsigned char*>(av_malloc(kBufferBytes));
+    if (stream == nullptr || buffer == nullptr) {
+      av_free(buffer);
+      throw std::bad_alloc{};
+    }
+    io = avio_alloc_context(buffer, kBufferBytes, 1, this, nullptr, &Parts::put, &Parts::seek);
+    if (io == nullptr) {
+      av_free(buffer);
+      throw std::bad_alloc{};
+    }
+    require(avcodec_parameters_from_context(stream->codecpar, encoder.get()), "MP4");
+    stream->time_base = kTimeBase;
+    stream->avg_frame_rate = encoder->framerate;
+    file->pb = io;
+    file->flags |= AVFMT_FLAG_CUSTOM_IO | AVFMT_FLAG_BITEXACT;
+    check(avformat_write_header(file, nullptr), "MP4");
+  }
+
+  // What the encoder has ready.
+  void drain() {
+    for (;;) {
+      const int code = avcodec_receive_packet(encoder.get(), packet.get());
+      if (code == AVERROR(EAGAIN) || code == AVERROR_EOF) {
+        return;
+      }
+      check(code, "the video's encoder");
+      packet->stream_index = 0;
+      packet->duration = std::llround(kTimeBase.den / fps);  // the last picture's
+      av_packet_rescale_ts(packet.get(), encoder->time_base, file->streams[0]->time_base);
+      check(av_write_frame(file, packet.get()), "the video");
+      av_packet_unref(packet.get());
+    }
+  }
+
+  Sink body;
+  std::vector<std::byte> head = std::vector<std::byte>(kHeadBytes);
+  std::int64_t at = 0;
+  std::int64_t size = 0;
+  std::exception_ptr failure;
+  double fps = 25;
+  CodecPtr encoder;
+  PacketPtr packet{av_packet_alloc()};
+  AVFormatContext* file = nullptr;
+  AVIOContext* io = nullptr;
+};
+
+VideoWriter::VideoWriter(double fps, Sink body) : parts_{std::make_unique<Parts>(std::move(body))} {
+  if (fps > 0 && std::isfinite(fps)) {
+    parts_->fps = fps;
+  }
+}
+
+VideoWriter::~VideoWriter() = default;
+
+void VideoWriter::write(const AVFrame& picture) {
+  Parts& parts = *parts_;
+  if (!parts.encoder) {
+    parts.open(picture.width, picture.height);
+  }
+  if (picture.width != parts.encoder->width || picture.height != parts.encoder->height) {
+    throw std::runtime_error("pictures of a video are of one size");
+  }
+  parts.check(avcodec_send_frame(parts.encoder.get(), &picture), "the video's encoder");
+  parts.drain();
+}
+
+std::vector<std::byte> VideoWriter::finish() {
+  if (!parts_->encoder) {
+    return {};
+  }
+  parts_->check(avcodec_send_frame(parts_->encoder.get(), nullptr), "the video's encoder");
+  parts_->drain();
+  parts_->check(av_write_trailer(parts_->file), "the video's end");
+  avio_flush(parts_->io);
+  parts_->check(0, "the video's end");
+  auto head = std::move(parts_->head);
+  head.resize(static_cast<std::size_t>(std::min(parts_->size, kHeadBytes)));
+  return head;
+}
+
+}  // namespace infernode::media

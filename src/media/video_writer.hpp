@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "media/av_handles.hpp"
+#include "media/image.hpp"
+
+namespace infernode::media {
+
+// Makes pictures for a VideoWriter of RGB images of one size; a thread has its own.
+class VideoPictures {
+public:
+  // The image as the encoder wants it, shown at `seconds`. An odd row or column is left out. Throws
+  // std::runtime_error.
+  FramePtr make(const Image& image, double seconds);
+
+private:
+  ScalerPtr scaler_;
+  int width_ = 0;
+  int height_ = 0;
+};
+
+// An MP4 with H.264 of constant quality, made as pictures come: memory does not grow with them, but
+// for some bytes a picture in the index. All but the first bytes go out in order and are never
+// written again; the first ones are known in the end.
+class VideoWriter {
+public:
+  using Sink = std::function<void(std::span<const std::byte>)>;
+
+  // `fps`: about how many pictures a second; each has its own time. `body` gets what follows the
+  // first bytes.
+  VideoWriter(double fps, Sink body);
+  ~VideoWriter();
+  VideoWriter(const VideoWriter&) = delete;
+  VideoWriter& operator=(const VideoWriter&) = delete;
+
+  // Pictures of VideoPictures, at ascending times. Throws std::runtime_error, and what `body`
+  // throws.
+  void write(const AVFrame& picture);
+  // The end. Returns the first bytes, which belong before the body; none when there was no picture.
+  std::vector<std::byte> finish();
+
+private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace infernode::media
