@@ -5,7 +5,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
+#include "core/embedded.hpp"
 #include "energy/grid.hpp"
 #include "energy/meter.hpp"
 
@@ -13,10 +15,31 @@ namespace infernode::energy {
 namespace {
 
 TEST(Grid, TurnsJoulesIntoGrams) {
-  // One kilowatt-hour at 365.477 g/kWh.
-  EXPECT_DOUBLE_EQ(grams_of(3.6e6, *built_in_intensity("DEU")), 365.477);
+  // One kilowatt-hour.
+  EXPECT_DOUBLE_EQ(grams_of(3.6e6, *built_in_intensity("DEU")), 380.95);
   EXPECT_EQ(built_in_intensity("WORLD")->grams_per_kwh, 475);
   EXPECT_FALSE(built_in_intensity("XXX"));
+}
+
+TEST(Grid, KnowsEveryCountryOfItsTableWithItsYear) {
+  EXPECT_EQ(built_in_intensity("DEU")->source, "Our World in Data, 2023, DEU");
+  EXPECT_EQ(built_in_intensity("ZWE")->source, "Our World in Data, 2022, ZWE");
+  EXPECT_EQ(built_in_intensity("ZWE")->grams_per_kwh, 297.872);
+  for (const char* none : {"", "#", "DE", "deu", "country"}) {
+    EXPECT_FALSE(built_in_intensity(none)) << none;
+  }
+  std::istringstream table{std::string{embedded_file("src/energy/grid-intensity.tsv")}};
+  int countries = 0;
+  for (std::string line; std::getline(table, line);) {
+    if (!line.starts_with("#")) {
+      const auto known = built_in_intensity(line.substr(0, 3));
+      ASSERT_TRUE(known) << line;
+      EXPECT_GT(known->grams_per_kwh, 0) << line;
+      EXPECT_LT(known->grams_per_kwh, 1500) << line;
+      ++countries;
+    }
+  }
+  EXPECT_EQ(countries, 212);
 }
 
 TEST(Meter, EstimatesWithoutCountersAndSaysSo) {

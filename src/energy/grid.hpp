@@ -8,7 +8,7 @@ namespace infernode::energy {
 // How much CO2e a kilowatt-hour of a grid stands for, and where the figure is from.
 struct GridIntensity {
   double grams_per_kwh = 0;
-  std::string source;  // "Our World in Data, 2021, DEU"
+  std::string source;  // "Our World in Data, 2023, DEU"
 };
 
 // The built-in figure for a country (ISO 3166-1 alpha-3) or "WORLD"; nullopt when there is none.
