@@ -7,6 +7,7 @@
 #include <cmath>
 #include <opencv2/imgproc.hpp>
 
+#include "pipelines/pipeline.hpp"
 #include "pipelines/zones_step.hpp"
 
 namespace infernode {
@@ -102,6 +103,34 @@ cv::Point pixel(const tracking::Point& point) {
   return {bounded(point.x), bounded(point.y)};
 }
 
+// Blocks a side that are left of what is hidden: too few to know a face or a plate by.
+constexpr int kHiddenBlocks = 6;
+constexpr double kHiddenMarginShare = 0.1;  // of a side, at each end
+
+void hide(cv::Mat& pixels, const json::value& sides, DrawingStyle::Hiding hiding) {
+  const auto side = [&](std::size_t i) { return sides.at(i).to_number<double>(); };
+  const double around_x = side(2) * kHiddenMarginShare;
+  const double around_y = side(3) * kHiddenMarginShare;
+  const cv::Rect box{cv::Point{static_cast<int>(std::floor(side(0) - around_x)),
+                               static_cast<int>(std::floor(side(1) - around_y))},
+                     cv::Point{static_cast<int>(std::ceil(side(0) + side(2) + around_x)),
+                               static_cast<int>(std::ceil(side(1) + side(3) + around_y))}};
+  cv::Mat area = pixels(box & cv::Rect{0, 0, pixels.cols, pixels.rows});
+  if (area.empty()) {
+    return;
+  }
+  if (hiding == DrawingStyle::Hiding::fill) {
+    area.setTo(cv::Scalar{0, 0, 0});
+    return;
+  }
+  // Half of its pixels at most, however small it is.
+  const auto blocks = [](int length) { return std::clamp(length / 2, 1, kHiddenBlocks); };
+  cv::Mat few;
+  cv::resize(area, few, cv::Size{blocks(area.cols), blocks(area.rows)}, 0, 0, cv::INTER_AREA);
+  cv::resize(few, area, area.size(), 0, 0,
+             hiding == DrawingStyle::Hiding::blur ? cv::INTER_LINEAR : cv::INTER_NEAREST);
+}
+
 // "gate  3 forward, 1 backward", "court  2 inside".
 std::string zone_caption(const std::string& name, const json::object& frame) {
   std::string text = name;
@@ -122,6 +151,11 @@ std::string zone_caption(const std::string& name, const json::object& frame) {
 DrawingStyle drawing_style(const json::object& params) {
   DrawingStyle style;
   style.zones = zones_of(params);
+  const auto how = anonymizing(params);
+  style.hiding = how == "blur"       ? DrawingStyle::Hiding::blur
+                 : how == "pixelate" ? DrawingStyle::Hiding::pixelate
+                 : how == "fill"     ? DrawingStyle::Hiding::fill
+                                     : DrawingStyle::Hiding::none;
   if (const auto* colours = params.if_contains("colours")) {
     for (const auto& [label, value] : colours->as_object()) {
       const auto text = json::value_to<std::string>(value);  // "#rrggbb", as the schema says
@@ -149,6 +183,19 @@ void draw_boxes(media::Image& image, const json::array& boxes, const DrawingStyl
                                  static_cast<int>(std::lround(side(1) + side(3)))}};
     cv::rectangle(canvas.pixels, box, colour, canvas.thickness);
     canvas.put_text(caption(object), {box.x, box.y}, colour);
+  }
+}
+
+void hide_boxes(media::Image& image, const json::object& frame, const std::string& list,
+                DrawingStyle::Hiding hiding) {
+  cv::Mat pixels{image.height, image.width, CV_8UC3, image.pixels.data()};
+  for (const auto& found : frame.at(list).as_array()) {
+    hide(pixels, found.at("box"), hiding);
+  }
+  if (const auto* besides = frame.if_contains("hidden")) {
+    for (const auto& box : besides->as_array()) {
+      hide(pixels, box, hiding);
+    }
   }
 }
 

@@ -54,6 +54,30 @@ TEST(Drawing, StaysInsideTheImage) {
   }
 }
 
+TEST(Drawing, NothingIsLeftOfWhatIsHidden) {
+  for (const auto* how : {"blur", "pixelate", "fill"}) {
+    // Stripes a pixel wide, light and dark: what is hidden has none of them any more.
+    auto image = grey(120, 100);
+    for (std::size_t i = 0; i < image.pixels.size(); ++i) {
+      image.pixels[i] = i / 3 % 2 == 0 ? 20 : 220;
+    }
+    const auto before = image.pixels;
+    const auto hiding = drawing_style({{"anonymize", how}}).hiding;
+    hide_boxes(image,
+               {{"objects", {{{"box", {20.4, 30, 40, 20}}}, {{"box", {100, 90, 60, 60}}}}},
+                {"hidden", {{3, 3, 4, 5}, {-50, -50, 10, 10}}}},
+               "objects", hiding);
+    const auto at = [&](int x, int y) {
+      return image.pixels[static_cast<std::size_t>((y * 120 + x) * 3)];
+    };
+    for (const auto& [x, y] :
+         {std::pair{21, 31}, {40, 40}, {59, 49}, {4, 4}, {110, 95}, {119, 99}}) {
+      EXPECT_NEAR(at(x, y), at(x - 1, y), 60) << how << " " << x << " " << y;
+    }
+    EXPECT_EQ(at(80, 10), before[static_cast<std::size_t>((10 * 120 + 80) * 3)]);
+  }
+}
+
 TEST(Drawing, ColoursAreThoseThatWereAskedFor) {
   const auto style = drawing_style({{"colours", {{"car", "#ff8001"}}}});
   auto image = grey(160, 120);

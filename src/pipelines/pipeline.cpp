@@ -4,6 +4,7 @@
 
 #include "core/embedded.hpp"
 #include "core/yaml.hpp"
+#include "pipelines/anonymize_step.hpp"
 #include "pipelines/redraw_step.hpp"
 #include "pipelines/tracking_step.hpp"
 #include "pipelines/zones_step.hpp"
@@ -44,6 +45,17 @@ json::object with_defaults(const json::value& schema, const json::object& given,
   return params;
 }
 
+// What no schema can say of going through frames in order.
+Result<void> check_order(const json::object& params) {
+  if (anonymizing(params) != "none" && common_params(params).wants_video &&
+      common_params(params).frame_step != 1) {
+    return invalid_param("anonymize",
+                         "with \"video\" it needs \"frame_step\" 1: what moves between two frames "
+                         "would not be followed closely enough");
+  }
+  return check_zones(params);
+}
+
 Result<void> check_frames(const CommonParams& params, int frame_count) {
   const std::string count = fmt::format("the video has {} frames", frame_count);
   if (params.start_frame >= frame_count) {
@@ -79,14 +91,19 @@ CommonParams common_params(const json::object& params) {
   return common;
 }
 
+std::string anonymizing(const json::object& params) {
+  return value_or(params, "anonymize", std::string{"none"});
+}
+
 bool is_tracked(const json::object& params) {
-  return value_or(params, "track", false);
+  return value_or(params, "track", false) || anonymizing(params) != "none";
 }
 
 bool goes_in_order(const json::object& params) {
   const auto* zones = params.if_contains("zones");
   return (is_tracked(params) && !drawn_job(params)) ||
-         (zones != nullptr && !zones->as_array().empty()) || common_params(params).wants_video;
+         (zones != nullptr && !zones->as_array().empty()) || anonymizing(params) != "none" ||
+         common_params(params).wants_video;
 }
 
 // What a job that draws again says of the job that it draws: `job_id`, and `confidence` where more
@@ -139,9 +156,9 @@ Result<json::object> Pipeline::resolve(const json::object& given, const VideoFac
   if (!frames) {
     return frames.error();
   }
-  const auto zones = check_zones(params);
-  if (!zones) {
-    return zones.error();
+  const auto order = check_order(params);
+  if (!order) {
+    return order.error();
   }
   const auto own = check_resolved(params, model);
   if (!own) {
@@ -153,7 +170,11 @@ Result<json::object> Pipeline::resolve(const json::object& given, const VideoFac
 Result<json::object> Pipeline::resolve_again(JobId drawn, json::object before,
                                              const json::object& changes,
                                              const inference::ModelCatalogue& models) const {
+  const bool was_tracked = is_tracked(before);
   before.erase(kRedraw);
+  if (was_tracked) {
+    before.insert_or_assign("track", true);  // also where that was for hiding what is found
+  }
   json::object redraw{{"job_id", drawn.to_string()}};
   for (const auto& [key, value] : changes) {
     const auto* rules = params_schema().at("properties").as_object().if_contains(key);
@@ -182,9 +203,13 @@ Result<json::object> Pipeline::resolve_again(JobId drawn, json::object before,
   const auto* model = name == nullptr ? nullptr : models.find(json::value_to<std::string>(*name));
   // Keys that came with a later version than that job have their defaults.
   auto params = with_defaults(params_schema(), before, model, 0);
-  const auto zones = check_zones(params);
-  if (!zones) {
-    return zones.error();
+  const auto order = check_order(params);
+  if (!order) {
+    return order.error();
+  }
+  if (anonymizing(params) != "none" && !was_tracked) {
+    return invalid_param("anonymize",
+                         "needs a job that was tracked; run one with it, or with \"track\"");
   }
   const auto own = check_resolved(params, model);
   if (!own) {
@@ -209,6 +234,9 @@ std::optional<FrameSequence> Pipeline::sequence(const json::object& params) cons
   if (is_tracked(params) && !drawn_job(params)) {
     steps.push_back(make_tracking_step({list_, json::value_to<double>(params.at("confidence")),
                                         common_params(params).frame_step}));
+  }
+  if (anonymizing(params) != "none") {
+    steps.push_back(make_anonymize_step(list_));
   }
   if (auto zones = zones_of(params); !zones.empty()) {
     steps.push_back(make_zones_step(list_, std::move(zones)));

@@ -122,9 +122,11 @@ struct CommonParams {
 CommonParams common_params(const boost::json::object& params);
 
 // Whether frames must be gone through in order, once all of them are there: `track`, `zones`,
-// `video`.
+// `anonymize`, `video`.
 bool goes_in_order(const boost::json::object& params);
-// Whether boxes are followed from frame to frame.
+// How what was found is hidden in images and video: "none", "blur", "pixelate" or "fill".
+std::string anonymizing(const boost::json::object& params);
+// Whether boxes are followed from frame to frame: `track`, and to hide what they show.
 bool is_tracked(const boost::json::object& params);
 // The job whose frames are drawn again; nullopt where frames of a video are worked on.
 std::optional<JobId> drawn_job(const boost::json::object& params);

@@ -21,6 +21,7 @@ public:
     frame.at(rules_.list) = std::move(kept);
     frame.erase("events");
     frame.erase("zones");
+    frame.erase("hidden");
     std::vector<json::object> finished;
     finished.push_back(std::move(frame));
     return finished;

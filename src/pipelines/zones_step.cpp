@@ -158,8 +158,7 @@ Result<void> check_zones(const json::object& params) {
       }
     }
   }
-  const auto* track = params.if_contains("track");
-  if (track == nullptr || !track->as_bool()) {
+  if (!is_tracked(params)) {
     return invalid_param("zones", "needs \"track\": true, since what is counted is who goes where");
   }
   return {};

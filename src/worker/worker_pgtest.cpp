@@ -301,6 +301,49 @@ TEST_F(AtWork, ZonesAreCountedFromStoredTracks) {
   services_.expect_sound_money();
 }
 
+// What is to be hidden is hidden the same way with the job and afterwards; where it was not
+// followed it cannot be.
+TEST_F(AtWork, WhatIsFoundIsHidden) {
+  auto made = upload();
+  made.job = services_.make_job_of(
+      made.user, made.video,
+      {{"classes", {"person"}}, {"anonymize", "fill"}, {"video", true}, {"end_frame", 60}});
+  add_worker();
+  wait_for_end(made);
+  ASSERT_EQ(status(made), "COMPLETED");
+  EXPECT_GT(head(made).at_pointer("/summary/anonymized/frames_beside_hits").as_int64(), 0);
+  EXPECT_GE(head(made).at_pointer("/summary/anonymized/frames_between_hits").as_int64(), 0);
+  auto plain = made;
+  plain.job = services_.make_job_of(
+      made.user, made.video,
+      {{"classes", {"person"}}, {"track", true}, {"images", false}, {"end_frame", 60}});
+  workers_.front()->wake();
+  wait_for_end(plain);
+  auto drawn = plain;
+  drawn.job = services_.redraw(plain, {{"anonymize", "fill"}, {"images", true}, {"video", true}});
+  workers_.front()->wake();
+  wait_for_end(drawn);
+  ASSERT_EQ(status(drawn), "COMPLETED");
+  for (const char* column : {"frames", "image_zip", "video"}) {
+    EXPECT_EQ(bytes_hash(drawn, column), bytes_hash(made, column)) << column;
+  }
+  auto shown = made;  // and the other way round
+  shown.job = services_.redraw(made, {{"anonymize", "none"}, {"images", false}, {"video", false}});
+  workers_.front()->wake();
+  wait_for_end(shown);
+  EXPECT_EQ(bytes_hash(shown, "frames"), bytes_hash(plain, "frames"));
+  auto untracked = made;
+  untracked.job =
+      services_.make_job_of(made.user, made.video, {{"images", false}, {"end_frame", 10}});
+  workers_.front()->wake();
+  wait_for_end(untracked);
+  EXPECT_THROW(services_.redraw(untracked, {{"anonymize", "fill"}}), std::runtime_error);
+  stop_workers();
+  EXPECT_THROW(services_.make_job_of(made.user, made.video,
+                                     {{"anonymize", "fill"}, {"video", true}, {"frame_step", 2}}),
+               std::runtime_error);
+}
+
 // The annotated video shows each selected frame at its time, the same bytes whether it is made with
 // the job or drawn afterwards, and goes with its job.
 TEST_F(AtWork, AnnotatedVideosShowFramesAtTheirTimes) {

@@ -55,7 +55,11 @@ class Painter : public FramePainter {
 public:
   explicit Painter(const json::object& params) : style_{drawing_style(params)} {}
   void paint(media::Image& image, const json::object& frame) const override {
-    draw_boxes(image, frame.at("objects").as_array(), style_);
+    if (style_.hiding == DrawingStyle::Hiding::none) {
+      draw_boxes(image, frame.at("objects").as_array(), style_);
+    } else {
+      hide_boxes(image, frame, "objects", style_.hiding);
+    }
     draw_zones(image, frame, style_);
   }
 
