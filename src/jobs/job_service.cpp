@@ -65,7 +65,7 @@ std::int64_t images_of_others_ahead(const std::vector<turn_dao::Line>& everybody
 }  // namespace
 
 std::vector<std::string> needs_of(const Pipeline& pipeline, const boost::json::object& params) {
-  std::vector<std::string> needs{"pipeline:" + pipeline.name()};
+  std::vector<std::string> needs{offer_of(pipeline.name(), params_revision(params))};
   for (const auto& model : pipeline.models(params)) {
     needs.push_back("model:" + model);
   }

@@ -8,6 +8,7 @@
 
 #include "core/id.hpp"
 #include "core/tokens.hpp"
+#include "pipelines/pipeline.hpp"
 
 namespace infernode {
 
@@ -24,6 +25,11 @@ struct WorkerTotals {
 std::string totals_json(const WorkerTotals& totals);
 // What totals_json() wrote, or an older version's, which may have fewer members.
 WorkerTotals totals_from_json(std::string_view text);
+
+// A pipeline whose params are of a revision (see params_revision()), as workers offer it.
+inline std::string offer_of(const std::string& pipeline, int revision) {
+  return "pipeline:" + pipeline + (revision == 1 ? "" : "@" + std::to_string(revision));
+}
 
 // A worker, and what it can work on.
 struct WorkerInfo {
@@ -43,7 +49,9 @@ struct WorkerInfo {
       all.push_back("device:" + device);
     }
     for (const auto& pipeline : pipelines) {
-      all.push_back("pipeline:" + pipeline);
+      for (int revision = 1; revision <= kParamsRevision; ++revision) {
+        all.push_back(offer_of(pipeline, revision));
+      }
     }
     for (const auto& model : models) {
       all.push_back("model:" + model);

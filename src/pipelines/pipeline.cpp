@@ -106,6 +106,12 @@ bool goes_in_order(const json::object& params) {
          common_params(params).wants_video;
 }
 
+int params_revision(const json::object& params) {
+  const bool only_tracked = is_tracked(params) && anonymizing(params) == "none" &&
+                            zones_of(params).empty() && !common_params(params).wants_video;
+  return drawn_job(params) || (goes_in_order(params) && !only_tracked) ? kParamsRevision : 1;
+}
+
 // What a job that draws again says of the job that it draws: `job_id`, and `confidence` where more
 // is asked for than was then.
 constexpr const char* kRedraw = "redraw";

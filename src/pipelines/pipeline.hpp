@@ -128,6 +128,11 @@ bool goes_in_order(const boost::json::object& params);
 std::string anonymizing(const boost::json::object& params);
 // Whether boxes are followed from frame to frame: `track`, and to hide what they show.
 bool is_tracked(const boost::json::object& params);
+// What params may ask for grows with versions, and a worker of an older one, as there are during an
+// upgrade, would leave it out unseen: what a worker must know for them. 2: `zones`, `anonymize`,
+// `video`, and drawing again.
+constexpr int kParamsRevision = 2;
+int params_revision(const boost::json::object& params);
 // The job whose frames are drawn again; nullopt where frames of a video are worked on.
 std::optional<JobId> drawn_job(const boost::json::object& params);
 

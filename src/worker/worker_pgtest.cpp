@@ -393,6 +393,25 @@ TEST_F(AtWork, AnnotatedVideosShowFramesAtTheirTimes) {
   EXPECT_EQ(services_.database.value("SELECT count(*) FROM \"Blobs\""), "1");
 }
 
+// What came with this version is left to workers that know it, as long as others are at work.
+TEST_F(AtWork, OlderWorkersAreNotGivenWhatTheyWouldLeaveOut) {
+  auto made = upload();
+  made.job = services_.make_job_of(made.user, made.video, {{"end_frame", 4}});
+  const auto needs = [&] {
+    return services_.database.value(
+        "SELECT min(lane.needs[1]) || ' ' || max(lane.needs[1]) FROM \"Segments\" AS segment JOIN "
+        "\"Lanes\" "
+        "AS "
+        "lane ON lane.id = segment.lane WHERE job_id = '" +
+        made.job.to_string() + "'");
+  };
+  EXPECT_EQ(needs(), "pipeline:detect pipeline:detect");
+  made.job = services_.make_job_of(made.user, made.video, {{"end_frame", 4}, {"track", true}});
+  EXPECT_EQ(needs(), "pipeline:detect pipeline:detect");
+  made.job = services_.make_job_of(made.user, made.video, {{"end_frame", 4}, {"video", true}});
+  EXPECT_EQ(needs(), "pipeline:detect@2 pipeline:detect@2");
+}
+
 // Two workers on one video make the bytes that one makes; the result says what all of them used.
 TEST_F(AtWork, TwoWorkersMakeTheBytesThatOneMakes) {
   auto made = upload();
