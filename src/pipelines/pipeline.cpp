@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/embedded.hpp"
 #include "core/yaml.hpp"
 #include "pipelines/anonymize_step.hpp"
@@ -54,6 +56,28 @@ Result<void> check_order(const json::object& params) {
                          "would not be followed closely enough");
   }
   return check_zones(params);
+}
+
+// Whether all that is wanted was kept by a job with the params `before`.
+Result<void> check_kept(const json::object& before, const json::object& wanted) {
+  const double then = value_or(before, "confidence", 0.0);
+  if (value_or(wanted, "confidence", 0.0) < then) {
+    return invalid_param("confidence",
+                         fmt::format("the job kept what has at least {:g}; with less it takes "
+                                     "inference, that is a new job",
+                                     then));
+  }
+  const auto labels = value_or(before, "classes", std::vector<std::string>{});
+  const auto classes = value_or(wanted, "classes", std::vector<std::string>{});
+  const bool kept = std::all_of(classes.begin(), classes.end(), [&](const std::string& label) {
+    return std::find(labels.begin(), labels.end(), label) != labels.end();
+  });
+  if (!labels.empty() && (classes.empty() || !kept)) {
+    return invalid_param("classes", fmt::format("the job kept {} alone; with more it takes "
+                                                "inference, that is a new job",
+                                                fmt::join(labels, ", ")));
+  }
+  return {};
 }
 
 Result<void> check_frames(const CommonParams& params, int frame_count) {
@@ -182,28 +206,24 @@ Result<json::object> Pipeline::resolve_again(JobId drawn, json::object before,
     before.insert_or_assign("track", true);  // also where that was for hiding what is found
   }
   json::object redraw{{"job_id", drawn.to_string()}};
+  const json::object kept = before;
   for (const auto& [key, value] : changes) {
     const auto* rules = params_schema().at("properties").as_object().if_contains(key);
     if (rules == nullptr || !rules->as_object().contains("x-drawing")) {
       return invalid_param(key, "is not known here, or needs inference");
-    }
-    if (key == "confidence") {
-      const double then = before.at(key).to_number<double>();
-      const double now = value.to_number<double>();
-      if (now < then) {
-        return invalid_param(key, fmt::format("the job kept what has at least {:g}; with less it "
-                                              "takes inference, that is a new job",
-                                              then));
-      }
-      if (now > then) {
-        redraw.emplace(key, now);
-      }
     }
     before.insert_or_assign(key, value);
   }
   const auto fits = check(before);
   if (!fits) {
     return fits.error();
+  }
+  const auto less = check_kept(kept, before);
+  if (!less) {
+    return less.error();
+  }
+  if (value_or(before, "confidence", 0.0) > value_or(kept, "confidence", 0.0)) {
+    redraw.emplace("confidence", before.at("confidence"));
   }
   const auto* name = before.if_contains("model");
   const auto* model = name == nullptr ? nullptr : models.find(json::value_to<std::string>(*name));

@@ -4,8 +4,11 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/system/system_error.hpp>
+#include <cstring>
+#include <string_view>
 
 #include "core/log.hpp"
+#include "media/video_head.hpp"
 #include "results/result_recorder.hpp"
 
 namespace infernode {
@@ -17,6 +20,13 @@ constexpr std::chrono::seconds kDatabaseRetry{1};
 // What people are told of a fault that is not in their video.
 constexpr const char* kInternalFault = "An internal fault; the server's log names it.";
 constexpr int kInfrastructureDelaySeconds = 1;  // before a segment given back can be claimed
+
+// By its first box (ISO/IEC 14496-12, 4.3).
+bool is_mp4(const std::vector<std::byte>& head) {
+  constexpr std::string_view kFirstBox = "ftyp";
+  return head.size() >= media::kVideoHeadBytes &&
+         std::memcmp(head.data() + 4, kFirstBox.data(), kFirstBox.size()) == 0;
+}
 
 // A staged blob as a sink of the recorder.
 class BlobSink : public ByteSink {
@@ -370,20 +380,25 @@ asio::awaitable<SegmentOutcome> Worker::record(std::shared_ptr<runner::RunnerPro
   std::int64_t video_bytes = 0;
   std::vector<std::byte> video_head;
   ResultRecorder recorder{images, frames};
-  runner::VideoSink on_video = [&](runner::VideoPart part,
-                                   std::vector<std::byte> bytes) -> asio::awaitable<void> {
-    if (part == runner::VideoPart::head) {
-      video_head = std::move(bytes);
-    } else {
-      video_bytes += static_cast<std::int64_t>(bytes.size());
-      co_await video.write(std::move(bytes));
-    }
-  };
+  runner::VideoSink on_video;
+  if (work.op == RunnerOp::in_order && common_params(work.params).wants_video) {
+    on_video = [&](runner::VideoPart part, std::vector<std::byte> bytes) -> asio::awaitable<void> {
+      if (part == runner::VideoPart::head) {
+        video_head = std::move(bytes);
+      } else {
+        video_bytes += static_cast<std::int64_t>(bytes.size());
+        co_await video.write(std::move(bytes));
+      }
+    };
+  }
   auto outcome = co_await run_segment(*runner, std::move(work), std::move(read), recorder,
                                       settings_.energy, std::move(on_frame), std::move(on_video));
   outcome.video_head = std::move(video_head);
   outcome.video_bytes = video_bytes;
   outcome.video_blob = co_await video.finish();
+  if (outcome.video_blob && !is_mp4(outcome.video_head)) {
+    throw runner::RunnerCrashed("the runner sent a video that is none");
+  }
   outcome.images_blob = co_await images.finish();
   outcome.frames_blob = co_await frames.finish();
   co_return outcome;

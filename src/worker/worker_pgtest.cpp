@@ -248,6 +248,10 @@ TEST_F(AtWork, JobsAreDrawnAgain) {
   EXPECT_LT(head(sure).at_pointer("/summary/objects").as_int64(),
             head(made).at_pointer("/summary/objects").as_int64());
   EXPECT_THROW(services_.redraw(sure, {{"confidence", 0.4}}), std::runtime_error);
+  const auto cars = draw(made, {{"classes", {"car"}}, {"images", false}});
+  EXPECT_EQ(head(cars).at_pointer("/summary/labels").as_object().size(), 1U);
+  EXPECT_THROW(services_.redraw(cars, {{"classes", {"person"}}}), std::runtime_error);
+  EXPECT_THROW(services_.redraw(cars, {{"classes", json::array{}}}), std::runtime_error);
   EXPECT_THROW(services_.redraw(sure, {{"device", "cpu"}, {"frames", 1}}), std::runtime_error);
   stop_workers();
 

@@ -46,6 +46,9 @@ TEST(Redraw, CountsInZonesWithoutInferenceAndWithoutCharge) {
 
   const std::vector<std::pair<json::object, std::string>> wrong{
       {{{"confidence", 0.1}}, "/confidence"},
+      {{{"confidence", "much"}}, "/confidence"},
+      {{{"confidence", nullptr}}, "/confidence"},
+      {{{"anonymize", "hide"}}, "/anonymize"},
       {{{"classes", {"unicorn"}}}, "/classes/0"},
       {{{"colours", {{"person", "red"}}}}, "/colours/person"},
       {{{"model", "other"}}, "/model"},
