@@ -76,6 +76,11 @@ constexpr Statement kRemoveEnded{"jobs.remove_ended", R"sql(
                       WHERE again."user_id" = $1 AND again."status" IN ('PENDING', 'RUNNING')
                         AND again."params"->'redraw'->>'job_id' = $2::uuid::text)
 )sql"};
+constexpr Statement kIsBeingDrawn{"jobs.is_being_drawn", R"sql(
+  SELECT EXISTS (SELECT FROM "InferenceJobs" AS again
+                  WHERE again."user_id" = $1 AND again."status" IN ('PENDING', 'RUNNING')
+                    AND again."params"->'redraw'->>'job_id' = $2::uuid::text) AS drawn
+)sql"};
 constexpr Statement kListOpen{"jobs.list_open", R"sql(
   SELECT "id" FROM "InferenceJobs"
    WHERE "dataset_id" = $1 AND "status" IN ('PENDING', 'RUNNING') ORDER BY "id"
@@ -243,6 +248,11 @@ asio::awaitable<std::vector<Job>> list(db::Executor& executor, UserId user, JobF
 asio::awaitable<bool> remove_ended(db::Executor& executor, UserId user, JobId id) {
   const db::Rows rows = co_await executor.execute(kRemoveEnded, user, id);
   co_return rows.affected() == 1;
+}
+
+asio::awaitable<bool> is_being_drawn(db::Executor& executor, UserId user, JobId id) {
+  const db::Rows rows = co_await executor.execute(kIsBeingDrawn, user, id);
+  co_return rows.one().get<bool>("drawn");
 }
 
 asio::awaitable<std::vector<JobId>> lock_matching(db::Transaction& transaction, UserId user,

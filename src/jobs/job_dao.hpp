@@ -35,6 +35,8 @@ asio::awaitable<std::vector<Job>> list(db::Executor& executor, UserId user, JobF
 // Deletes a job that has ended, with its result, unless one that draws it again has not; whether it
 // did.
 asio::awaitable<bool> remove_ended(db::Executor& executor, UserId user, JobId id);
+// Whether a job of the user's that draws it again has not ended.
+asio::awaitable<bool> is_being_drawn(db::Executor& executor, UserId user, JobId id);
 // Ids of a user's jobs that have not ended and match, locked until the transaction ends.
 asio::awaitable<std::vector<JobId>> lock_matching(db::Transaction& transaction, UserId user,
                                                   JobFilter filter);

@@ -388,6 +388,12 @@ asio::awaitable<Result<void>> JobService::remove(UserId user, JobId id) {
     co_return Error{ErrorCode::conflict,
                     "The job has not ended; abort it or wait for its end, then delete it."};
   }
+  const Error being_drawn{ErrorCode::conflict,
+                          "A job that draws it again has not ended; abort it or wait for its end."};
+  const bool drawn = co_await job_dao::is_being_drawn(database_, user, id);
+  if (drawn) {
+    co_return being_drawn;
+  }
   co_await clear_(id);
   const bool removed = co_await job_dao::remove_ended(database_, user, id);
   if (removed) {
@@ -397,8 +403,7 @@ asio::awaitable<Result<void>> JobService::remove(UserId user, JobId id) {
   if (!left) {
     co_return not_found();
   }
-  co_return Error{ErrorCode::conflict,
-                  "A job that draws it again has not ended; abort it or wait for its end."};
+  co_return being_drawn;
 }
 
 asio::awaitable<JobService::AbortedJobs> JobService::abort_matching(UserId user, JobFilter filter) {

@@ -9,6 +9,7 @@ extern "C" {
 #include <cmath>
 #include <cstring>
 #include <exception>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -23,6 +24,11 @@ constexpr std::int64_t kHeadBytes = kVideoHeadBytes;
 // x264 makes the same bytes again with the same number of threads, so that does not follow the
 // machine.
 constexpr int kThreads = 2;
+// MP4 counts a picture's ticks in 31 bits.
+constexpr double kLeastFps = 1.0 / 3600;
+constexpr double kMostFps = 1000;
+constexpr std::int64_t kShortestTicks = 90;  // a millisecond
+constexpr std::int64_t kLongestTicks = std::int64_t{3 * 3600} * kTimeBase.den;
 constexpr double kKeyframeSeconds = 2;  // a seek lands on one
 constexpr const char* kQuality = "23";  // CRF
 
@@ -201,6 +207,8 @@ struct VideoWriter::Parts {
   std::int64_t size = 0;
   std::exception_ptr failure;
   double fps = 25;
+  std::optional<std::int64_t> first;  // time of the first picture, which is shown at 0
+  std::int64_t last = -90;            // when the last one is shown
   CodecPtr encoder;
   PacketPtr packet{av_packet_alloc()};
   AVFormatContext* file = nullptr;
@@ -209,7 +217,7 @@ struct VideoWriter::Parts {
 
 VideoWriter::VideoWriter(double fps, Sink body) : parts_{std::make_unique<Parts>(std::move(body))} {
   if (fps > 0 && std::isfinite(fps)) {
-    parts_->fps = fps;
+    parts_->fps = std::clamp(fps, kLeastFps, kMostFps);
   }
 }
 
@@ -223,7 +231,19 @@ void VideoWriter::write(const AVFrame& picture) {
   if (picture.width != parts.encoder->width || picture.height != parts.encoder->height) {
     throw std::runtime_error("pictures of a video are of one size");
   }
-  parts.check(avcodec_send_frame(parts.encoder.get(), &picture), "the video's encoder");
+  // Its pixels are shared, its time is not.
+  const FramePtr shown{av_frame_clone(&picture)};
+  if (!shown) {
+    throw std::bad_alloc{};
+  }
+  if (!parts.first) {
+    parts.first = picture.pts;
+  }
+  // Times that do not ascend, as damaged files have them, follow each other at once.
+  shown->pts = std::clamp(picture.pts - *parts.first, parts.last + kShortestTicks,
+                          parts.last + kLongestTicks);
+  parts.last = shown->pts;
+  parts.check(avcodec_send_frame(parts.encoder.get(), shown.get()), "the video's encoder");
   parts.drain();
 }
 

@@ -39,7 +39,8 @@ public:
   VideoWriter(const VideoWriter&) = delete;
   VideoWriter& operator=(const VideoWriter&) = delete;
 
-  // Pictures of VideoPictures, at ascending times. Throws std::runtime_error, and what `body`
+  // Pictures of VideoPictures, of one size; the first is shown at 0, the others after each other.
+  // Throws std::runtime_error, also where there is no encoder, and what `body`
   // throws.
   void write(const AVFrame& picture);
   // The end. Returns the first bytes, which belong before the body; none when there was no picture.

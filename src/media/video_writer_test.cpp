@@ -79,6 +79,26 @@ TEST(VideoWriter, OnePictureAndTheSmallestAreVideosToo) {
   }
 }
 
+// As damaged files and unusual params have them: late, equal, descending, far apart, at no rate.
+TEST(VideoWriter, TakesWhateverTimesThereAre) {
+  for (const double fps : {0.0, 25.0, 25.0 / 2147483647, 1e9}) {
+    std::vector<std::byte> bytes;
+    VideoWriter writer{fps, [&](std::span<const std::byte> some) {
+                         bytes.insert(bytes.end(), some.begin(), some.end());
+                       }};
+    VideoPictures pictures;
+    for (const double time : {400.0, 400.0, 399.0, 401.0, 90'000.0, 90'000.1}) {
+      writer.write(*pictures.make(grey(64, 48, 100), time));
+    }
+    const auto head = writer.finish();
+    bytes.insert(bytes.begin(), head.begin(), head.end());
+    test::MemorySource source{bytes};
+    const auto info = probe(source);
+    EXPECT_GE(info.frame_count, 3) << fps;  // players leave out what they cannot tell apart
+    EXPECT_LT(info.duration, 6 * 3600 + 3600 + 5) << fps;
+  }
+}
+
 TEST(VideoWriter, ThrowsWhatItsSinkThrows) {
   VideoWriter writer{10, [](std::span<const std::byte>) { throw std::logic_error{"full"}; }};
   VideoPictures pictures;

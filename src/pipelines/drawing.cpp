@@ -83,8 +83,8 @@ struct Canvas {
     const int pad = 2 * thickness;
     const int height = size.height + baseline + pad;
     const int left = std::clamp(anchor.x, 0, std::max(0, pixels.cols - size.width - 2 * pad));
-    const int top =
-        anchor.y >= height ? anchor.y - height : std::min(anchor.y, pixels.rows - height);
+    const int top = std::clamp(anchor.y >= height ? anchor.y - height : anchor.y, 0,
+                               std::max(0, pixels.rows - height));
     cv::rectangle(pixels, cv::Rect{left, top, size.width + 2 * pad, height}, colour, cv::FILLED);
     cv::putText(pixels, text, cv::Point{left + pad, top + size.height + pad},
                 cv::FONT_HERSHEY_SIMPLEX, scale, text_colour(colour), text_thickness, cv::LINE_AA);

@@ -133,11 +133,14 @@ bool goes_in_order(const json::object& params) {
 int params_revision(const json::object& params) {
   const bool only_tracked = is_tracked(params) && anonymizing(params) == "none" &&
                             zones_of(params).empty() && !common_params(params).wants_video;
-  return drawn_job(params) || (goes_in_order(params) && !only_tracked) ? kParamsRevision : 1;
+  const auto* colours = params.if_contains("colours");
+  const bool coloured = colours != nullptr && !colours->as_object().empty();
+  return drawn_job(params) || coloured || (goes_in_order(params) && !only_tracked) ? kParamsRevision
+                                                                                   : 1;
 }
 
 // What a job that draws again says of the job that it draws: `job_id`, and `confidence` where more
-// is asked for than was then.
+// was asked for than was then, by it or by a job that it draws.
 constexpr const char* kRedraw = "redraw";
 
 std::optional<JobId> drawn_job(const json::object& params) {
@@ -201,11 +204,16 @@ Result<json::object> Pipeline::resolve_again(JobId drawn, json::object before,
                                              const json::object& changes,
                                              const inference::ModelCatalogue& models) const {
   const bool was_tracked = is_tracked(before);
+  json::object redraw{{"job_id", drawn.to_string()}};
+  if (const auto* earlier = before.if_contains(kRedraw)) {
+    if (const auto* confidence = earlier->as_object().if_contains("confidence")) {
+      redraw.emplace("confidence", *confidence);
+    }
+  }
   before.erase(kRedraw);
   if (was_tracked) {
     before.insert_or_assign("track", true);  // also where that was for hiding what is found
   }
-  json::object redraw{{"job_id", drawn.to_string()}};
   const json::object kept = before;
   for (const auto& [key, value] : changes) {
     const auto* rules = params_schema().at("properties").as_object().if_contains(key);
@@ -223,7 +231,7 @@ Result<json::object> Pipeline::resolve_again(JobId drawn, json::object before,
     return less.error();
   }
   if (value_or(before, "confidence", 0.0) > value_or(kept, "confidence", 0.0)) {
-    redraw.emplace("confidence", before.at("confidence"));
+    redraw.insert_or_assign("confidence", before.at("confidence"));
   }
   const auto* name = before.if_contains("model");
   const auto* model = name == nullptr ? nullptr : models.find(json::value_to<std::string>(*name));
@@ -236,6 +244,12 @@ Result<json::object> Pipeline::resolve_again(JobId drawn, json::object before,
   if (anonymizing(params) != "none" && !was_tracked) {
     return invalid_param("anonymize",
                          "needs a job that was tracked; run one with it, or with \"track\"");
+  }
+  // Single boxes of a track are left out by that, and who was followed through them would show.
+  if (anonymizing(params) != "none" && redraw.contains("confidence")) {
+    return invalid_param("anonymize",
+                         "needs all that was found; draw the job as it was run, with "
+                         "the confidence that it had");
   }
   const auto own = check_resolved(params, model);
   if (!own) {

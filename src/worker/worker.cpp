@@ -381,7 +381,9 @@ asio::awaitable<SegmentOutcome> Worker::record(std::shared_ptr<runner::RunnerPro
   std::vector<std::byte> video_head;
   ResultRecorder recorder{images, frames};
   runner::VideoSink on_video;
-  if (work.op == RunnerOp::in_order && common_params(work.params).wants_video) {
+  const bool asked_for_video =
+      work.op == RunnerOp::in_order && common_params(work.params).wants_video;
+  if (asked_for_video) {
     on_video = [&](runner::VideoPart part, std::vector<std::byte> bytes) -> asio::awaitable<void> {
       if (part == runner::VideoPart::head) {
         video_head = std::move(bytes);
@@ -396,7 +398,7 @@ asio::awaitable<SegmentOutcome> Worker::record(std::shared_ptr<runner::RunnerPro
   outcome.video_head = std::move(video_head);
   outcome.video_bytes = video_bytes;
   outcome.video_blob = co_await video.finish();
-  if (outcome.video_blob && !is_mp4(outcome.video_head)) {
+  if (outcome.video_blob ? !is_mp4(outcome.video_head) : asked_for_video && outcome.processed > 0) {
     throw runner::RunnerCrashed("the runner sent a video that is none");
   }
   outcome.images_blob = co_await images.finish();
