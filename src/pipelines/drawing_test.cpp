@@ -68,13 +68,13 @@ TEST(Drawing, NothingIsLeftOfWhatIsHidden) {
                 {"hidden", {{3, 3, 4, 5}, {-50, -50, 10, 10}}}},
                "objects", hiding);
     const auto at = [&](int x, int y) {
-      return image.pixels[static_cast<std::size_t>((y * 120 + x) * 3)];
+      return image.pixels[(static_cast<std::size_t>(y) * 120 + static_cast<std::size_t>(x)) * 3];
     };
     for (const auto& [x, y] :
          {std::pair{21, 31}, {40, 40}, {59, 49}, {4, 4}, {110, 95}, {119, 99}}) {
       EXPECT_NEAR(at(x, y), at(x - 1, y), 60) << how << " " << x << " " << y;
     }
-    EXPECT_EQ(at(80, 10), before[static_cast<std::size_t>((10 * 120 + 80) * 3)]);
+    EXPECT_EQ(at(80, 10), before[(10UL * 120 + 80) * 3]);
   }
 }
 
