@@ -308,9 +308,6 @@ private:
       write_directory(zip, outcome);
       zip.keep();
     }
-    if (video) {
-      video->keep();
-    }
     auto summary = pipeline.summary(json::value_from(totals.tally).as_object());
     for (const auto& [key, value] : more) {
       summary.insert_or_assign(key, value);
@@ -334,10 +331,11 @@ private:
     ProgressBar bar{what, work.plan.image_count};
     std::function<void()> on_frame = [&] { bar.set(recorder.frames()); };
     auto read = reader(stored);
+    std::vector<std::byte> video_head;
     runner::VideoSink on_video = [&](runner::VideoPart part,
                                      std::vector<std::byte> bytes) -> asio::awaitable<void> {
       if (part == runner::VideoPart::head) {
-        video.value().put_at(0, bytes);
+        video_head = std::move(bytes);
       } else {
         video.value().put(bytes);
       }
@@ -346,6 +344,12 @@ private:
     auto outcome = co_await run_segment(runner, std::move(work), std::move(read), recorder, energy,
                                         std::move(on_frame), std::move(on_video));
     frames.keep();
+    if (video && video_head.empty()) {
+      video.reset();  // not one picture
+    } else if (video) {
+      video->put_at(0, video_head);
+      video->keep();
+    }
     co_return outcome;
   }
 

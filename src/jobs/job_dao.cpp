@@ -68,19 +68,19 @@ constexpr Statement kCountOpen{"jobs.count_open", R"sql(
     FROM "InferenceJobs"
    WHERE "user_id" = $1 AND "status" IN ('PENDING', 'RUNNING')
 )sql"};
-constexpr Statement kRemoveEnded{"jobs.remove_ended", R"sql(
+// Whether a job of the user $1 that draws the job $2 again has not ended.
+constexpr db::Text kIsDrawn{
+    R"sql(EXISTS (SELECT FROM "InferenceJobs" AS again
+              WHERE again."user_id" = $1 AND again."status" IN ('PENDING', 'RUNNING')
+                AND again."params"->'redraw'->>'job_id' = $2::uuid::text))sql"};
+constexpr Statement kRemoveEnded{"jobs.remove_ended", sql<R"sql(
   DELETE FROM "InferenceJobs" AS job USING "Datasets" AS dataset
    WHERE job."id" = $2 AND job."user_id" = $1 AND job."finished_at" IS NOT NULL
      AND dataset."id" = job."dataset_id" AND dataset."deleted_at" IS NULL
-     AND NOT EXISTS (SELECT FROM "InferenceJobs" AS again
-                      WHERE again."user_id" = $1 AND again."status" IN ('PENDING', 'RUNNING')
-                        AND again."params"->'redraw'->>'job_id' = $2::uuid::text)
-)sql"};
-constexpr Statement kIsBeingDrawn{"jobs.is_being_drawn", R"sql(
-  SELECT EXISTS (SELECT FROM "InferenceJobs" AS again
-                  WHERE again."user_id" = $1 AND again."status" IN ('PENDING', 'RUNNING')
-                    AND again."params"->'redraw'->>'job_id' = $2::uuid::text) AS drawn
-)sql"};
+     AND NOT )sql",
+                                                          kIsDrawn>};
+constexpr Statement kIsBeingDrawn{"jobs.is_being_drawn",
+                                  sql<R"sql(SELECT )sql", kIsDrawn, R"sql( AS drawn)sql">};
 constexpr Statement kListOpen{"jobs.list_open", R"sql(
   SELECT "id" FROM "InferenceJobs"
    WHERE "dataset_id" = $1 AND "status" IN ('PENDING', 'RUNNING') ORDER BY "id"

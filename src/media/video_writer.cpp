@@ -207,8 +207,8 @@ struct VideoWriter::Parts {
   std::int64_t size = 0;
   std::exception_ptr failure;
   double fps = 25;
-  std::optional<std::int64_t> first;  // time of the first picture, which is shown at 0
-  std::int64_t last = -90;            // when the last one is shown
+  std::optional<std::int64_t> first;    // time of the first picture, which is shown at 0
+  std::int64_t last = -kShortestTicks;  // when the last one is shown
   CodecPtr encoder;
   PacketPtr packet{av_packet_alloc()};
   AVFormatContext* file = nullptr;

@@ -123,20 +123,30 @@ bool is_tracked(const json::object& params) {
   return value_or(params, "track", false) || anonymizing(params) != "none";
 }
 
-bool goes_in_order(const json::object& params) {
-  const auto* zones = params.if_contains("zones");
-  return (is_tracked(params) && !drawn_job(params)) ||
-         (zones != nullptr && !zones->as_array().empty()) || anonymizing(params) != "none" ||
+namespace {
+
+// Zones, colours: whether there are any.
+template <class Container>
+bool has_any(const json::object& params, const char* key) {
+  return !value_or(params, key, Container{}).empty();
+}
+
+// Beyond tracking.
+bool needs_order(const json::object& params) {
+  return anonymizing(params) != "none" || has_any<json::array>(params, "zones") ||
          common_params(params).wants_video;
 }
 
+}  // namespace
+
+bool goes_in_order(const json::object& params) {
+  return needs_order(params) || (is_tracked(params) && !drawn_job(params));
+}
+
 int params_revision(const json::object& params) {
-  const bool only_tracked = is_tracked(params) && anonymizing(params) == "none" &&
-                            zones_of(params).empty() && !common_params(params).wants_video;
-  const auto* colours = params.if_contains("colours");
-  const bool coloured = colours != nullptr && !colours->as_object().empty();
-  return drawn_job(params) || coloured || (goes_in_order(params) && !only_tracked) ? kParamsRevision
-                                                                                   : 1;
+  const bool is_new =
+      drawn_job(params) || needs_order(params) || has_any<json::object>(params, "colours");
+  return is_new ? kParamsRevision : 1;
 }
 
 // What a job that draws again says of the job that it draws: `job_id`, and `confidence` where more

@@ -67,6 +67,16 @@ awaitable<Result<Response>> get_result(ResultService& results, Request& request)
   co_return http::content_response(request, std::move(content));
 }
 
+// A blob of a result as it is stored, by ranges.
+Response blob_response(ResultService& results, const Request& request, const StoredResult& result,
+                       BlobId blob, http::Content content) {
+  content.tag = http::entity_tag(result.head);
+  content.read = [&blobs = results.blobs(), blob](std::int64_t offset, std::size_t max_bytes) {
+    return blobs.read(blob, offset, max_bytes);
+  };
+  return http::content_response(request, std::move(content));
+}
+
 awaitable<Result<Response>> get_images(ResultService& results, Request& request) {
   const auto result = co_await results.find(request.user(), request.id<JobId>());
   if (!result) {
@@ -78,13 +88,8 @@ awaitable<Result<Response>> get_images(ResultService& results, Request& request)
   http::Content content;
   content.size = result->images_bytes;
   content.type = "application/zip";
-  content.tag = http::entity_tag(result->head);
   content.filename = "images.zip";
-  content.read = [&blobs = results.blobs(), blob = *result->images_blob](std::int64_t offset,
-                                                                         std::size_t max_bytes) {
-    return blobs.read(blob, offset, max_bytes);
-  };
-  co_return http::content_response(request, std::move(content));
+  co_return blob_response(results, request, *result, *result->images_blob, std::move(content));
 }
 
 awaitable<Result<Response>> get_result_video(ResultService& results, Request& request) {
@@ -98,12 +103,7 @@ awaitable<Result<Response>> get_result_video(ResultService& results, Request& re
   http::Content content;
   content.size = result->video_bytes;
   content.type = "video/mp4";
-  content.tag = http::entity_tag(result->head);
-  content.read = [&blobs = results.blobs(), blob = *result->video_blob](std::int64_t offset,
-                                                                        std::size_t max_bytes) {
-    return blobs.read(blob, offset, max_bytes);
-  };
-  co_return http::content_response(request, std::move(content));
+  co_return blob_response(results, request, *result, *result->video_blob, std::move(content));
 }
 
 awaitable<Result<Response>> get_image(ResultService& results, Request& request) {

@@ -87,7 +87,7 @@ TaskLimits segment_limits(const SegmentSize& size, std::int64_t video_bytes, int
   // No JPEG is larger than twice its pixels.
   limits.jpeg_bytes =
       static_cast<std::uint32_t>(std::min(pixels, kMaxPixels) * kPixelBytes) + kSmallJpegBytes;
-  limits.outcome_bytes = 1024 * 1024;
+  limits.outcome_bytes = 8 * 1024 * 1024;  // a summary of 50 zones by hundreds of labels
   // Of constant quality, so it is no larger than its pixels (4:2:0), by far.
   limits.video_bytes = size.images * (pixels * 3 / 2 + kFrameBytes) + kMiB;
   return limits;

@@ -39,6 +39,7 @@ public:
     co_await writer_.finish();
     co_return writer_.id();
   }
+  std::int64_t size() const { return writer_.size(); }
 
 private:
   BlobWriter writer_;
@@ -377,7 +378,6 @@ asio::awaitable<SegmentOutcome> Worker::record(std::shared_ptr<runner::RunnerPro
   BlobSink images{services_.blobs};
   BlobSink frames{services_.blobs};
   BlobSink video{services_.blobs};
-  std::int64_t video_bytes = 0;
   std::vector<std::byte> video_head;
   ResultRecorder recorder{images, frames};
   runner::VideoSink on_video;
@@ -388,7 +388,6 @@ asio::awaitable<SegmentOutcome> Worker::record(std::shared_ptr<runner::RunnerPro
       if (part == runner::VideoPart::head) {
         video_head = std::move(bytes);
       } else {
-        video_bytes += static_cast<std::int64_t>(bytes.size());
         co_await video.write(std::move(bytes));
       }
     };
@@ -396,8 +395,8 @@ asio::awaitable<SegmentOutcome> Worker::record(std::shared_ptr<runner::RunnerPro
   auto outcome = co_await run_segment(*runner, std::move(work), std::move(read), recorder,
                                       settings_.energy, std::move(on_frame), std::move(on_video));
   outcome.video_head = std::move(video_head);
-  outcome.video_bytes = video_bytes;
   outcome.video_blob = co_await video.finish();
+  outcome.video_bytes = video.size();
   if (outcome.video_blob ? !is_mp4(outcome.video_head) : asked_for_video && outcome.processed > 0) {
     throw runner::RunnerCrashed("the runner sent a video that is none");
   }

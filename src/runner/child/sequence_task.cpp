@@ -10,7 +10,7 @@
 #include "inference/onnx_session.hpp"
 #include "media/video_writer.hpp"
 #include "runner/child/drawing_task.hpp"
-#include "runner/child/stored_frames.hpp"
+#include "runner/child/stored_frame_reader.hpp"
 
 namespace infernode::runner {
 namespace {
@@ -72,7 +72,7 @@ json::object run_sequence_task(const json::value& task, const PipelineCatalogue&
     }
   };
   ChannelSource source{channel, 1, json::value_to<std::int64_t>(task.at("frames_bytes"))};
-  StoredFrames stored{source};
+  StoredFrameReader stored{source};
   while (auto frame = stored.next()) {
     hand_on(sequence->push(std::move(*frame)));
   }
@@ -105,7 +105,7 @@ json::object run_redraw_task(const json::value& task, const PipelineCatalogue& p
       draws ? std::optional{drawn_reader(task, common.frame_step, channel, open)} : std::nullopt,
       threads, channel};
   ChannelSource source{channel, 1, json::value_to<std::int64_t>(task.at("frames_bytes"))};
-  StoredFrames stored{source};
+  StoredFrameReader stored{source};
   stored.go_to(static_cast<int>(start));
   while (auto frame = stored.next()) {
     const auto index = frame->at("frame").to_number<std::int64_t>();

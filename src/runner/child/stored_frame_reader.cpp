@@ -1,4 +1,4 @@
-#include "runner/child/stored_frames.hpp"
+#include "runner/child/stored_frame_reader.hpp"
 
 #include <algorithm>
 #include <span>
@@ -14,7 +14,7 @@ constexpr std::int64_t kNearBytes = 512 * 1024;
 
 }  // namespace
 
-std::optional<json::object> StoredFrames::next() {
+std::optional<json::object> StoredFrameReader::next() {
   for (;;) {
     if (const auto text = splitter_.next()) {
       return json::parse(*text).as_object();
@@ -31,7 +31,7 @@ std::optional<json::object> StoredFrames::next() {
   }
 }
 
-void StoredFrames::go_to(int frame) {
+void StoredFrameReader::go_to(int frame) {
   std::int64_t before = 0;  // no wanted frame begins before it
   std::int64_t behind = source_.size();
   while (behind - before > kNearBytes) {
@@ -49,7 +49,7 @@ void StoredFrames::go_to(int frame) {
 }
 
 // Where the first line begins that does not begin before `offset`.
-std::int64_t StoredFrames::line_after(std::int64_t offset) {
+std::int64_t StoredFrameReader::line_after(std::int64_t offset) {
   for (;;) {
     const std::size_t count = source_.read_at(offset, std::as_writable_bytes(std::span{piece_}));
     const auto end = piece_.begin() + static_cast<std::ptrdiff_t>(count);
@@ -64,7 +64,7 @@ std::int64_t StoredFrames::line_after(std::int64_t offset) {
   }
 }
 
-void StoredFrames::restart(std::int64_t offset) {
+void StoredFrameReader::restart(std::int64_t offset) {
   offset_ = offset;
   splitter_ = JsonSplitter{};
 }

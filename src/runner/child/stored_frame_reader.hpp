@@ -11,10 +11,10 @@
 namespace infernode::runner {
 
 // Frames of a result as they were stored, a line each, one after the other.
-class StoredFrames {
+class StoredFrameReader {
 public:
   // `source` must outlive it.
-  explicit StoredFrames(media::ByteSource& source) : source_{source} {}
+  explicit StoredFrameReader(media::ByteSource& source) : source_{source} {}
 
   // Goes to `frame`, or somewhat before it: finds it by halves, since lines are as long as they
   // are. Throws as next() does.

@@ -1,6 +1,6 @@
 // Goal: stored frames are found by their number without reading all of them.
 // Method: a few megabytes of frames of very different length; reads are counted.
-#include "runner/child/stored_frames.hpp"
+#include "runner/child/stored_frame_reader.hpp"
 
 #include <gtest/gtest.h>
 
@@ -30,7 +30,7 @@ private:
   std::size_t read_ = 0;
 };
 
-TEST(StoredFrames, AreFoundByTheirNumber) {
+TEST(StoredFrameReader, AreFoundByTheirNumber) {
   std::mt19937 random{3};
   std::string text;
   for (int frame = 100; frame < 30'000; frame += 3) {
@@ -39,7 +39,7 @@ TEST(StoredFrames, AreFoundByTheirNumber) {
                        std::string(length, '}') + "\"}");
   }
   CountingSource source{text};
-  StoredFrames frames{source};
+  StoredFrameReader frames{source};
   for (const int wanted : {0, 100, 101, 5'000, 14'998, 29'999, 40'000, 7}) {
     source.take_read();
     frames.go_to(wanted);
@@ -57,9 +57,9 @@ TEST(StoredFrames, AreFoundByTheirNumber) {
   }
 }
 
-TEST(StoredFrames, OfNothingAreNone) {
+TEST(StoredFrameReader, OfNothingAreNone) {
   CountingSource source{""};
-  StoredFrames frames{source};
+  StoredFrameReader frames{source};
   frames.go_to(5);
   EXPECT_FALSE(frames.next());
 }
