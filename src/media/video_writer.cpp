@@ -21,9 +21,9 @@ namespace {
 constexpr AVRational kTimeBase{1, 90000};
 constexpr std::size_t kBufferBytes = 256 * 1024;
 constexpr std::int64_t kHeadBytes = kVideoHeadBytes;
-// x264 makes the same bytes again with the same number of threads, so that does not follow the
-// machine.
-constexpr int kThreads = 2;
+// The bytes are not to depend on the machine, and not on its threads' turns either: with two of
+// them a test once saw the same pictures become other bytes.
+constexpr int kThreads = 1;
 // MP4 counts a picture's ticks in 31 bits.
 constexpr double kLeastFps = 1.0 / 3600;
 constexpr double kMostFps = 1000;
@@ -45,6 +45,18 @@ bool is_high_definition(int height) {
   return height >= 720;
 }
 
+FramePtr picture_of(AVPixelFormat format, int width, int height) {
+  FramePtr picture{av_frame_alloc()};
+  if (!picture) {
+    throw std::bad_alloc{};
+  }
+  picture->format = format;
+  picture->width = width;
+  picture->height = height;
+  require(av_frame_get_buffer(picture.get(), 0), "a picture for the video");
+  return picture;
+}
+
 }  // namespace
 
 FramePtr VideoPictures::make(const Image& image, double seconds) {
@@ -60,21 +72,20 @@ FramePtr VideoPictures::make(const Image& image, double seconds) {
     const int matrix = is_high_definition(height) ? SWS_CS_ITU709 : SWS_CS_ITU601;
     sws_setColorspaceDetails(scaler_.get(), sws_getCoefficients(SWS_CS_DEFAULT), 1,
                              sws_getCoefficients(matrix), 0, 0, 1 << 16, 1 << 16);
+    padded_ = picture_of(AV_PIX_FMT_RGB24, width, height);
     width_ = width;
     height_ = height;
   }
-  FramePtr picture{av_frame_alloc()};
-  if (!picture) {
-    throw std::bad_alloc{};
+  // The scaler reads some bytes beyond a picture's end, where an image has none.
+  const int rows = std::min(height, image.height);
+  const auto row_bytes = static_cast<std::size_t>(std::min(width, image.width)) * 3;
+  for (int y = 0; y < rows; ++y) {
+    std::memcpy(padded_->data[0] + std::ptrdiff_t{y} * padded_->linesize[0],
+                image.pixels.data() + static_cast<std::size_t>(y) * image.width * 3, row_bytes);
   }
-  picture->format = AV_PIX_FMT_YUV420P;
-  picture->width = width;
-  picture->height = height;
+  auto picture = picture_of(AV_PIX_FMT_YUV420P, width, height);
   picture->pts = std::llround(seconds * kTimeBase.den);
-  require(av_frame_get_buffer(picture.get(), 0), "a picture for the video");
-  const std::uint8_t* planes[] = {image.pixels.data()};
-  const int strides[] = {image.width * 3};
-  sws_scale(scaler_.get(), planes, strides, 0, std::min(height, image.height), picture->data,
+  sws_scale(scaler_.get(), padded_->data, padded_->linesize, 0, rows, picture->data,
             picture->linesize);
   return picture;
 }

@@ -21,6 +21,7 @@ public:
 
 private:
   ScalerPtr scaler_;
+  FramePtr padded_;
   int width_ = 0;
   int height_ = 0;
 };
