@@ -206,7 +206,7 @@ Api::Api(App& app, const std::filesystem::path& keys_dir)
           app.blocking,
           {app.config.jwt_ttl_seconds, app.config.registration_open(), app.config.storage_quota}},
       administration{app.database, app.audit, app.credentials},
-      document{embedded_file("api/openapi.yaml")},
+      document{"api/openapi.yaml"},
       router{document,
              make_authenticator(accounts),
              {app.config.cors_origins, app.config.rate_limit_per_user,

@@ -4,8 +4,11 @@
 
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 #include <stdexcept>
 #include <string>
+
+#include "core/embedded.hpp"
 
 namespace infernode {
 namespace {
@@ -63,11 +66,46 @@ json::value to_json(const YAML::Node& node, int depth, int& nodes) {
   return node.IsScalar() ? scalar(node) : json::value{nullptr};
 }
 
+// A copy of part of the file `path` with references to other files replaced.
+json::value bundle(const json::value& value, const std::string& path) {
+  if (const auto* object = value.if_object()) {
+    if (const auto* ref = object->if_contains("$ref"); ref != nullptr && ref->is_string()) {
+      const auto target = json::value_to<std::string>(*ref);
+      const auto hash = target.find('#');
+      if (hash == 0) {
+        return value;
+      }
+      const auto file = (std::filesystem::path{path}.parent_path() / target.substr(0, hash))
+                            .lexically_normal()
+                            .string();
+      const auto whole = parse_embedded_yaml(file);
+      return hash == std::string::npos ? whole : whole.at_pointer(target.substr(hash + 1));
+    }
+    json::object copy;
+    for (const auto& [key, member] : *object) {
+      copy.emplace(key, bundle(member, path));
+    }
+    return copy;
+  }
+  if (const auto* array = value.if_array()) {
+    json::array copy;
+    for (const auto& element : *array) {
+      copy.push_back(bundle(element, path));
+    }
+    return copy;
+  }
+  return value;
+}
+
 }  // namespace
 
 json::value parse_yaml(std::string_view yaml) {
   int nodes = 0;
   return to_json(YAML::Load(std::string{yaml}), 0, nodes);
+}
+
+json::value parse_embedded_yaml(const std::string& path) {
+  return bundle(parse_yaml(embedded_file(path)), path);
 }
 
 }  // namespace infernode

@@ -136,7 +136,7 @@ TEST(Range, FollowsRfc9110) {
 
 class Document : public testing::Test {
 protected:
-  ApiDocument document_{embedded_file("api/openapi.yaml")};
+  ApiDocument document_{"api/openapi.yaml"};
 };
 
 TEST_F(Document, ChecksBodies) {

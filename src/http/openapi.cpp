@@ -5,7 +5,6 @@
 #include <charconv>
 #include <stdexcept>
 
-#include "core/embedded.hpp"
 #include "core/json.hpp"
 #include "core/json_schema.hpp"
 #include "core/yaml.hpp"
@@ -14,29 +13,6 @@ namespace infernode::http {
 namespace {
 
 namespace json = boost::json;
-
-// A copy in which every reference to another file of the folder api/ is replaced by that file.
-json::value bundle(const json::value& value) {
-  if (const auto* object = value.if_object()) {
-    if (const auto* ref = object->if_contains("$ref"); ref != nullptr && ref->is_string()) {
-      const auto file = json::value_to<std::string>(*ref);
-      return file.starts_with('#') ? value : bundle(parse_yaml(embedded_file("api/" + file)));
-    }
-    json::object copy;
-    for (const auto& [key, member] : *object) {
-      copy.emplace(key, bundle(member));
-    }
-    return copy;
-  }
-  if (const auto* array = value.if_array()) {
-    json::array copy;
-    for (const auto& element : *array) {
-      copy.push_back(bundle(element));
-    }
-    return copy;
-  }
-  return value;
-}
 
 // A copy of `value` in which every {"$ref": "#/..."} is replaced by what it points to.
 json::value resolve(const json::value& value, const json::value& document, int depth = 0) {
@@ -179,8 +155,8 @@ struct ApiDocument::Checks {
   std::unique_ptr<JsonSchema> query;
 };
 
-ApiDocument::ApiDocument(std::string_view yaml) {
-  const json::value document = bundle(parse_yaml(yaml));
+ApiDocument::ApiDocument(const std::string& path) {
+  const json::value document = parse_embedded_yaml(path);
   text_ = json_text(document);
   for (const auto& [path, item] : document.at("paths").as_object()) {
     for (const auto& [method, raw] : item.as_object()) {

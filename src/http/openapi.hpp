@@ -31,8 +31,8 @@ public:
     bool unlimited = false;                 // by the rates of users and addresses: its x-unlimited
   };
 
-  // Throws std::runtime_error for a document that is not sound.
-  explicit ApiDocument(std::string_view yaml);
+  // The embedded file `path`. Throws std::runtime_error for a document that is not sound.
+  explicit ApiDocument(const std::string& path);
   ~ApiDocument();
   ApiDocument(const ApiDocument&) = delete;
   ApiDocument& operator=(const ApiDocument&) = delete;

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "core/embedded.hpp"
 #include "core/json_schema.hpp"
 #include "core/yaml.hpp"
 
@@ -15,7 +14,7 @@ namespace json = boost::json;
 constexpr std::size_t kMaxManifestBytes = 1024 * 1024;
 
 const JsonSchema& schema() {
-  static const JsonSchema compiled{parse_yaml(embedded_file("api/model.yaml"))};
+  static const JsonSchema compiled{parse_embedded_yaml("api/model.yaml")};
   return compiled;
 }
 
@@ -62,6 +61,7 @@ ModelInput read_input(const json::object& object) {
 Scores usual_scores(DecoderKind kind) {
   switch (kind) {
     case DecoderKind::ssd_heads:
+    case DecoderKind::blazeface:
       return Scores::sigmoid;
     case DecoderKind::detr:
       return Scores::softmax;
@@ -81,6 +81,7 @@ Decoder read_decoder(const json::object& object) {
   read(object, "background", decoder.background);
   read(object, "strides", decoder.strides);
   read(object, "anchors", decoder.anchors);
+  read(object, "per_cell", decoder.per_cell);
   read(object, "reg_max", decoder.reg_max);
   read(object, "centre_offset", decoder.centre_offset);
   if (const auto* ssd = object.if_contains("ssd")) {
@@ -127,6 +128,8 @@ OutputCount outputs_of(const Decoder& decoder) {
     case DecoderKind::ssd_heads:
     case DecoderKind::detr:
       return {2, 2};
+    case DecoderKind::blazeface:
+      return {2, 2 * decoder.strides.size()};
     case DecoderKind::yolo_anchors:
       return decoder.anchors.empty() ? OutputCount{1, 1}
                                      : OutputCount{decoder.anchors.size(), decoder.anchors.size()};
@@ -139,7 +142,8 @@ Result<void> check_decoder(const Decoder& decoder) {
   const auto kind = to_text(decoder.kind);
   const bool needs_strides = decoder.kind == DecoderKind::yolox ||
                              decoder.kind == DecoderKind::nanodet ||
-                             decoder.kind == DecoderKind::ssd_heads || !decoder.anchors.empty();
+                             decoder.kind == DecoderKind::ssd_heads ||
+                             decoder.kind == DecoderKind::blazeface || !decoder.anchors.empty();
   if (needs_strides && decoder.strides.empty()) {
     return invalid("/decoder/strides", fmt::format("{} needs them", kind));
   }
@@ -148,6 +152,9 @@ Result<void> check_decoder(const Decoder& decoder) {
   }
   if (!decoder.anchors.empty() && decoder.anchors.size() != decoder.strides.size()) {
     return invalid("/decoder/anchors", "there must be a list for each of the strides");
+  }
+  if (decoder.kind == DecoderKind::blazeface && decoder.per_cell.size() != decoder.strides.size()) {
+    return invalid("/decoder/per_cell", "there must be a number for each of the strides");
   }
   for (const auto& level : decoder.anchors) {
     if (level.size() % 2 != 0) {
@@ -213,6 +220,7 @@ Result<Model> read_manifest(std::string_view text) {
   read(object, "outputs", model.outputs);
   read(object, "confidence", model.confidence);
   read(object, "labels", model.labels);
+  read(object, "keypoints", model.keypoints);
   model.input = read_input(object.at("input").as_object());
   model.decoder = read_decoder(object.at("decoder").as_object());
   const auto* suppression = object.if_contains("suppression");
@@ -227,6 +235,12 @@ Result<Model> read_manifest(std::string_view text) {
   if (model.outputs.size() < least || model.outputs.size() > most) {
     return invalid("/outputs", fmt::format("{} reads {}{} of them", to_text(model.decoder.kind),
                                            least, most > least ? fmt::format(" or {}", most) : ""));
+  }
+  if (model.decoder.kind == DecoderKind::blazeface && model.outputs.size() % 2 != 0) {
+    return invalid("/outputs", "blazeface reads as many of scores as of boxes");
+  }
+  if (!model.keypoints.empty() && model.decoder.kind != DecoderKind::blazeface) {
+    return invalid("/keypoints", fmt::format("{} finds none", to_text(model.decoder.kind)));
   }
   return model;
 }

@@ -49,6 +49,7 @@ enum class DecoderKind {
   ssd_heads,
   detr,
   nanodet,
+  blazeface,
 };
 
 enum class Scores { plain, sigmoid, softmax };
@@ -76,12 +77,13 @@ struct Decoder {
   std::vector<int> strides{};
   std::vector<std::vector<double>> anchors{};  // width, height, ... in pixels, a list a level
   SsdAnchors ssd{};
+  std::vector<int> per_cell{};  // anchors, a number a level
   int reg_max = 7;
   double centre_offset = 0;
 };
 
 // What is left of boxes that lie on each other; see suppression.hpp.
-enum class SuppressionKind { none, class_aware, class_agnostic, soft };
+enum class SuppressionKind { none, class_aware, class_agnostic, soft, blend };
 
 struct Suppression {
   SuppressionKind kind = SuppressionKind::none;
@@ -102,8 +104,9 @@ struct Model {
   std::vector<std::string> outputs;
   Decoder decoder;
   Suppression suppression;
-  std::optional<double> confidence;  // of jobs that name none
-  std::vector<std::string> labels;   // by class id
+  std::optional<double> confidence;    // of jobs that name none
+  std::vector<std::string> labels;     // by class id
+  std::vector<std::string> keypoints;  // their names, in the order of the outputs
   std::string sha256;  // of the ONNX file, lower-case hex; empty where nobody hashed it
   std::filesystem::path file;
 };
@@ -139,7 +142,8 @@ struct Words<inference::DecoderKind> {
       {inference::DecoderKind::yolox, "yolox"},
       {inference::DecoderKind::ssd_heads, "ssd_heads"},
       {inference::DecoderKind::detr, "detr"},
-      {inference::DecoderKind::nanodet, "nanodet"}};
+      {inference::DecoderKind::nanodet, "nanodet"},
+      {inference::DecoderKind::blazeface, "blazeface"}};
 };
 template <>
 struct Words<inference::Scores> {
@@ -161,7 +165,8 @@ struct Words<inference::SuppressionKind> {
       {inference::SuppressionKind::none, "none"},
       {inference::SuppressionKind::class_aware, "class_aware"},
       {inference::SuppressionKind::class_agnostic, "class_agnostic"},
-      {inference::SuppressionKind::soft, "soft"}};
+      {inference::SuppressionKind::soft, "soft"},
+      {inference::SuppressionKind::blend, "blend"}};
 };
 
 }  // namespace infernode

@@ -1,11 +1,13 @@
 // Names every pipeline: the one place that adding one has to touch outside of its own folder.
 #include "pipelines/detect/detect.hpp"
+#include "pipelines/faces/faces.hpp"
 #include "pipelines/pipeline.hpp"
 
 namespace infernode {
 
 PipelineCatalogue::PipelineCatalogue() {
   pipelines_.push_back(detect::make_pipeline());
+  pipelines_.push_back(faces::make_pipeline());
 }
 
 }  // namespace infernode

@@ -103,6 +103,50 @@ cv::Point pixel(const tracking::Point& point) {
   return {bounded(point.x), bounded(point.y)};
 }
 
+constexpr double kLeastKeypointConfidence = 0.3;
+
+// Which keypoints a line joins, by their names in COCO.
+constexpr std::array<std::array<const char*, 2>, 16> kBones{{
+    {"nose", "left eye"},
+    {"nose", "right eye"},
+    {"left eye", "left ear"},
+    {"right eye", "right ear"},
+    {"left shoulder", "right shoulder"},
+    {"left shoulder", "left elbow"},
+    {"left elbow", "left wrist"},
+    {"right shoulder", "right elbow"},
+    {"right elbow", "right wrist"},
+    {"left shoulder", "left hip"},
+    {"right shoulder", "right hip"},
+    {"left hip", "right hip"},
+    {"left hip", "left knee"},
+    {"left knee", "left ankle"},
+    {"right hip", "right knee"},
+    {"right knee", "right ankle"},
+}};
+
+// Those that the model is sure enough of.
+void draw_keypoints(Canvas& canvas, const json::object& keypoints, const cv::Scalar& colour) {
+  std::map<std::string, cv::Point, std::less<>> points;
+  for (const auto& [name, value] : keypoints) {
+    const auto& point = value.as_array();
+    if (point.size() < 3 || point.at(2).to_number<double>() >= kLeastKeypointConfidence) {
+      points.emplace(name,
+                     pixel({point.at(0).to_number<double>(), point.at(1).to_number<double>()}));
+    }
+  }
+  for (const auto& [from, to] : kBones) {
+    const auto start = points.find(from);
+    const auto end = points.find(to);
+    if (start != points.end() && end != points.end()) {
+      cv::line(canvas.pixels, start->second, end->second, colour, canvas.thickness, cv::LINE_AA);
+    }
+  }
+  for (const auto& [name, point] : points) {
+    cv::circle(canvas.pixels, point, 2 * canvas.thickness, colour, cv::FILLED, cv::LINE_AA);
+  }
+}
+
 // Blocks a side that are left of what is hidden: too few to know a face or a plate by.
 constexpr int kHiddenBlocks = 6;
 constexpr double kHiddenMarginShare = 0.1;  // of a side, at each end
@@ -182,6 +226,9 @@ void draw_boxes(media::Image& image, const json::array& boxes, const DrawingStyl
                        cv::Point{static_cast<int>(std::lround(side(0) + side(2))),
                                  static_cast<int>(std::lround(side(1) + side(3)))}};
     cv::rectangle(canvas.pixels, box, colour, canvas.thickness);
+    if (const auto* keypoints = object.if_contains("keypoints")) {
+      draw_keypoints(canvas, keypoints->as_object(), colour);
+    }
     canvas.put_text(caption(object), {box.x, box.y}, colour);
   }
 }

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "core/embedded.hpp"
 #include "core/yaml.hpp"
 #include "pipelines/anonymize_step.hpp"
 #include "pipelines/redraw_step.hpp"
@@ -163,7 +162,7 @@ Pipeline::Pipeline(std::string name, std::string description, std::string list)
     : name_{std::move(name)},
       description_{std::move(description)},
       list_{std::move(list)},
-      schema_{parse_yaml(embedded_file("api/pipelines/" + name_ + ".yaml"))} {}
+      schema_{parse_embedded_yaml("api/pipelines/" + name_ + ".yaml")} {}
 
 Result<void> Pipeline::check(const json::object& given) const {
   auto errors = schema_.check(given);
@@ -336,7 +335,8 @@ json::object PipelineCatalogue::to_json(const inference::ModelCatalogue& models)
         list.push_back(json::object{{"name", model.name},
                                     {"description", model.description},
                                     {"sha256", model.sha256},
-                                    {"labels", json::value_from(model.labels)}});
+                                    {"labels", json::value_from(model.labels)},
+                                    {"keypoints", json::value_from(model.keypoints)}});
       }
     }
     items.push_back(json::object{{"name", pipeline->name()},

@@ -112,7 +112,7 @@ TEST(Fuzz, Targets) {
 }
 
 TEST(Fuzz, HeadersAndQueries) {
-  const http::ApiDocument document{embedded_file("api/openapi.yaml")};
+  const http::ApiDocument document{"api/openapi.yaml"};
   mutate_corpus(
       {"bytes=0-9", "bytes=-5", "multipart/form-data; boundary=\"a\\\"b\"",
        "limit=3&tag=a%20b&deleted=true", "1769860800000000.5eed0000-0000-4000-8000-000000000001"},
@@ -129,7 +129,7 @@ TEST(Fuzz, HeadersAndQueries) {
 }
 
 TEST(Fuzz, Json) {
-  const http::ApiDocument document{embedded_file("api/openapi.yaml")};
+  const http::ApiDocument document{"api/openapi.yaml"};
   mutate_corpus(
       {R"({"video_ids":["5eed0000-0000-4000-8000-000000000001"],"params":{"pipeline":"detect","confidence":0.5,"classes":["a"]}})",
        R"({"dataset_id":"5eed0000-0000-4000-8000-000000000001","params":{"pipeline":"detect","end_frame":10}})"},
@@ -145,7 +145,7 @@ TEST(Fuzz, Json) {
 // Every operation with a body, every name that any schema knows, and values of every kind in its
 // place, also a level deeper: refused or not, but never a surprise to the validator.
 TEST(Fuzz, WrongTypesInBodies) {
-  const http::ApiDocument document{embedded_file("api/openapi.yaml")};
+  const http::ApiDocument document{"api/openapi.yaml"};
   std::set<std::string> names;
   const std::function<void(const boost::json::value&)> collect =
       [&](const boost::json::value& value) {

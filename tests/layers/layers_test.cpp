@@ -214,7 +214,7 @@ TEST(Layers, FeaturesKnowEachOtherOneWay) {
 
 // The way of a segment knows no pipeline: their names stand in pipelines/ alone.
 TEST(Layers, NoPipelineIsNamedOutsideOfItsRoom) {
-  const std::regex names{"\\b(detect|Detect|detector|pose|centernet)\\b"};
+  const std::regex names{"\\b(detect|Detect|detector|faces|pose|centernet|blazeface)\\b"};
   for (const char* room : {"worker", "jobs", "runner", "results", "cli", "app"}) {
     for (const auto& entry :
          fs::recursive_directory_iterator(fs::path{INFERNODE_SOURCE_DIR "/src"} / room)) {

@@ -96,9 +96,9 @@ set_up() {
   if [[ $DEBIAN == 12 && ! -e build/onnxruntime/complete ]]; then
     step 'install ONNX Runtime' tools/setup/onnxruntime
   fi
-  if [[ ! -e build/models/centernet.onnx || tools/models/tfjs-to-onnx.mjs -nt build/models/centernet.onnx ||
-        models/centernet.json -nt build/models/centernet.json ]]; then
-    step 'convert the model' tools/setup/models
+  if [[ ! -e build/models/complete ||
+        -n $(find tools/setup/models tools/models models -name node_modules -prune -o -newer build/models/complete -print) ]]; then
+    step 'make the models' tools/setup/models
   fi
 }
 

@@ -18,12 +18,14 @@ struct Detection {
   double y = 0;
   double width = 0;
   double height = 0;
+  std::vector<Keypoint> keypoints{};  // in pixels of the video, perhaps outside of it
 };
 
 // What a decoder knows beside a model's outputs.
 struct DecoderContext {
   const Decoder& options;
   std::size_t label_count;
+  std::size_t keypoint_count;
   int input_width;    // pixels
   int input_height;   // pixels
   double confidence;  // what scores less is left out
@@ -67,6 +69,13 @@ std::vector<Candidate> decode_detr(const std::vector<Tensor>& outputs,
 // the point, in cells; the distance is its mean (Li et al., "Generalized Focal Loss", 2020).
 std::vector<Candidate> decode_nanodet(const std::vector<Tensor>& outputs,
                                       const DecoderContext& context);
+
+// Scores [1, N, C] and boxes [1, N, 4 + 2 * K] of each level, all scores first, or of all levels in
+// one: a centre and a size in pixels of the input, the centre and then K keypoints as offsets to
+// the middle of a cell, in which `per_cell` anchors lie (Bazarevsky et al., "BlazeFace:
+// Sub-millisecond Neural Face Detection on Mobile GPUs", 2019, as MediaPipe publishes it).
+std::vector<Candidate> decode_blazeface(const std::vector<Tensor>& outputs,
+                                        const DecoderContext& context);
 
 // What a model found in a frame: decoded and suppressed as its manifest says, with at least
 // `confidence`, of `classes` (all if empty), in pixels of the frame and clipped to it, best first.

@@ -73,6 +73,50 @@ TEST(FindBoxes, UndoesTheLetterbox) {
              {0, 0.5, 20, 32, 20, 32});
 }
 
+// Two levels of an input of 32 pixels: 2 x 2 cells with two anchors each, one cell with three.
+TEST(BlazeFace, ReadsBoxesAndKeypointsOfAllLevels) {
+  auto model = model_of(DecoderKind::blazeface, 32);
+  model.labels = {"face"};
+  model.keypoints = {"eye", "nose"};
+  model.decoder.scores = Scores::sigmoid;
+  model.decoder.strides = {16, 32};
+  model.decoder.per_cell = {2, 3};
+  model.suppression.kind = SuppressionKind::blend;
+  model.suppression.iou = 0.5;
+  std::vector<Tensor> outputs{tensor({1, 8, 1}, -20), tensor({1, 3, 1}, -20), tensor({1, 8, 8}),
+                              tensor({1, 3, 8})};
+  // The cell right below, both anchors: its middle is 24, 24. Equal scores: the mean of both.
+  const auto put = [&](std::size_t output, std::size_t row, double score,
+                       const std::vector<float>& box) {
+    outputs[output].values[row] = logit(score);
+    std::copy(box.begin(), box.end(), outputs[output + 2].values.begin() + row * 8);
+  };
+  put(0, 6, 0.6, {-4, -2, 10, 12, 1, 2, -3, 4});
+  put(0, 7, 0.6, {-2, -2, 10, 12, 3, 2, -3, 6});
+  // The second of the coarse level's only cell, whose middle is 16, 16.
+  put(1, 1, 0.9, {-10, -11, 8, 6, 0, 0, 1, 1});
+  const auto found = found_in(model, outputs, 0.5);
+  ASSERT_EQ(found.size(), 2U);
+  expect_box(found[0], {0, 0.9, 2, 2, 8, 6});
+  EXPECT_EQ(found[0].keypoints.at(1).y, 17);
+  expect_box(found[1], {0, 0.6, 16, 16, 10, 12});
+  EXPECT_EQ(found[1].keypoints.at(0).x, 26);
+  EXPECT_EQ(found[1].keypoints.at(1).y, 29);
+  EXPECT_FALSE(found[1].keypoints.at(0).confidence);
+  // The same with all levels in one.
+  const auto joined = [](const Tensor& first, const Tensor& second) {
+    Tensor both{{1, first.shape[1] + second.shape[1], first.shape[2]}, first.values};
+    both.values.insert(both.values.end(), second.values.begin(), second.values.end());
+    return both;
+  };
+  const auto again =
+      found_in(model, {joined(outputs[0], outputs[1]), joined(outputs[2], outputs[3])}, 0.5);
+  ASSERT_EQ(again.size(), 2U);
+  EXPECT_EQ(again[1].x, found[1].x);
+  outputs[3] = tensor({1, 4, 8});
+  EXPECT_THROW(found_in(model, outputs), std::runtime_error);
+}
+
 TEST(LabelledBoxes, AreReadInAnyOrder) {
   auto model = model_of(DecoderKind::labelled_boxes);
   model.decoder.box = BoxOrder::yxyx;
@@ -256,6 +300,10 @@ std::vector<Family> families() {
   add(DecoderKind::ssd_heads, {{1, 48, 4}, {1, 48, 3}}).decoder.strides = {16};
   add(DecoderKind::detr, {{1, 9, 4}, {1, 9, 4}}).decoder.scores = Scores::softmax;
   add(DecoderKind::nanodet, {{1, 16, 35}}).decoder.strides = {16};
+  auto& faces = add(DecoderKind::blazeface, {{1, 32, 3}, {1, 32, 6}});
+  faces.keypoints = {"nose"};
+  faces.decoder.strides = {16};
+  faces.decoder.per_cell = {2};
   return all;
 }
 

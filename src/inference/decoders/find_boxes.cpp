@@ -28,6 +28,8 @@ std::vector<Candidate> decode(const std::vector<Tensor>& outputs, const DecoderC
       return decode_detr(outputs, context);
     case DecoderKind::nanodet:
       return decode_nanodet(outputs, context);
+    case DecoderKind::blazeface:
+      return decode_blazeface(outputs, context);
   }
   return {};
 }
@@ -37,7 +39,8 @@ std::vector<Candidate> decode(const std::vector<Tensor>& outputs, const DecoderC
 std::vector<Detection> find_boxes(const std::vector<Tensor>& outputs, const Model& model,
                                   const Placement& placement, double confidence,
                                   const std::vector<int>& classes) {
-  const DecoderContext context{model.decoder, model.labels.size(), placement.input_width,
+  const DecoderContext context{model.decoder,          model.labels.size(),
+                               model.keypoints.size(), placement.input_width,
                                placement.input_height, confidence};
   // The classes last: what is asked for is a part of what would be found without asking.
   const auto boxes = suppress(decode(outputs, context), model.suppression, confidence);
@@ -60,10 +63,16 @@ std::vector<Detection> find_boxes(const std::vector<Tensor>& outputs, const Mode
     if (!(right > left) || !(bottom > top)) {
       continue;
     }
+    std::vector<Keypoint> keypoints;
+    for (const auto& point : box.keypoints) {
+      keypoints.push_back(
+          {rounded(placement.frame_x(point.x), 100), rounded(placement.frame_y(point.y), 100),
+           point.confidence ? std::optional{rounded(*point.confidence, 1e4)} : std::nullopt});
+    }
     // Hundredths of a pixel and ten-thousandths of confidence: more digits would be noise.
-    detections.push_back(Detection{box.class_id, rounded(std::min(box.score, 1.0), 1e4),
-                                   rounded(left, 100), rounded(top, 100),
-                                   rounded(right - left, 100), rounded(bottom - top, 100)});
+    detections.push_back(Detection{
+        box.class_id, rounded(std::min(box.score, 1.0), 1e4), rounded(left, 100), rounded(top, 100),
+        rounded(right - left, 100), rounded(bottom - top, 100), std::move(keypoints)});
   }
   std::stable_sort(
       detections.begin(), detections.end(),

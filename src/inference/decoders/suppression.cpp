@@ -48,6 +48,49 @@ std::vector<Candidate> suppress_softly(std::vector<Candidate> left, const Suppre
   return kept;
 }
 
+Candidate blended(const std::vector<Candidate>& group) {
+  Candidate mean = group.front();
+  double sum = 0;
+  for (const auto& each : group) {
+    sum += each.score;
+  }
+  if (!(sum > 0)) {
+    return mean;
+  }
+  const auto blend = [&](auto&& value_of) {
+    double value = 0;
+    for (const auto& each : group) {
+      value += value_of(each) * (each.score / sum);
+    }
+    return value;
+  };
+  mean.left = blend([](const Candidate& each) { return each.left; });
+  mean.top = blend([](const Candidate& each) { return each.top; });
+  mean.right = blend([](const Candidate& each) { return each.right; });
+  mean.bottom = blend([](const Candidate& each) { return each.bottom; });
+  for (std::size_t i = 0; i < mean.keypoints.size(); ++i) {
+    mean.keypoints[i].x = blend([i](const Candidate& each) { return each.keypoints[i].x; });
+    mean.keypoints[i].y = blend([i](const Candidate& each) { return each.keypoints[i].y; });
+  }
+  return mean;
+}
+
+std::vector<Candidate> suppress_by_blending(std::vector<Candidate> left, const Suppression& rules) {
+  std::vector<Candidate> kept;
+  while (!left.empty() && kept.size() < static_cast<std::size_t>(rules.most)) {
+    const Candidate best = left.front();
+    const auto rest = std::stable_partition(left.begin(), left.end(), [&](const Candidate& other) {
+      return other.class_id == best.class_id &&
+             intersection_over_union(best.box(), other.box()) > rules.iou;
+    });
+    // With an iou of 1 not even the best overlaps itself by more.
+    const auto end = std::max(rest, left.begin() + 1);
+    kept.push_back(blended({left.begin(), end}));
+    left.erase(left.begin(), end);
+  }
+  return kept;
+}
+
 }  // namespace
 
 void add_candidate(std::vector<Candidate>& candidates, double confidence, const Candidate& added) {
@@ -70,6 +113,8 @@ std::vector<Candidate> suppress(std::vector<Candidate> candidates, const Suppres
       return candidates;
     case SuppressionKind::soft:
       return suppress_softly(std::move(candidates), rules, confidence);
+    case SuppressionKind::blend:
+      return suppress_by_blending(std::move(candidates), rules);
     default:
       return suppress_greedily(candidates, rules);
   }

@@ -4,11 +4,10 @@
 
 #include <algorithm>
 
-#include "core/embedded.hpp"
 #include "http/openapi.hpp"
 #include "media/frame_reader.hpp"
 #include "pipelines/detect/detect.hpp"
-#include "pipelines/detect/detector.hpp"
+#include "pipelines/detector.hpp"
 #include "testing/file_source.hpp"
 
 namespace infernode::detect {
@@ -55,7 +54,7 @@ TEST(DetectParams, NamesTheKeyThatIsWrong) {
 }
 
 TEST(DetectParams, TheDocumentShowsTheSchemaThatIsChecked) {
-  const http::ApiDocument document{embedded_file("api/openapi.yaml")};
+  const http::ApiDocument document{"api/openapi.yaml"};
   const auto shown = boost::json::parse(document.text());
   EXPECT_EQ(shown.at_pointer("/components/schemas/DetectParams"), make_pipeline()->params_schema());
 }

@@ -1,6 +1,6 @@
-#include "pipelines/detect/detector.hpp"
+#include "pipelines/detector.hpp"
 
-namespace infernode::detect {
+namespace infernode {
 
 Detector::Detector(const inference::LoadedModel& loaded, double confidence,
                    std::vector<int> classes)
@@ -15,4 +15,4 @@ std::vector<inference::Detection> Detector::detect(const media::DecodedFrame& fr
   return inference::find_boxes(outputs, loaded_.model, input.placement, confidence_, classes_);
 }
 
-}  // namespace infernode::detect
+}  // namespace infernode

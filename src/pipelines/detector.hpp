@@ -8,7 +8,7 @@
 #include "inference/runner_models.hpp"
 #include "media/frame_reader.hpp"
 
-namespace infernode::detect {
+namespace infernode {
 
 // Finds objects in frames, one at a time; several may use one loaded model at once.
 class Detector {
@@ -17,7 +17,7 @@ public:
   Detector(const inference::LoadedModel& loaded, double confidence, std::vector<int> classes);
 
   std::vector<inference::Detection> detect(const media::DecodedFrame& frame);
-  const std::vector<std::string>& labels() const { return loaded_.model.labels; }
+  const inference::Model& model() const { return loaded_.model; }
 
 private:
   const inference::LoadedModel& loaded_;
@@ -26,4 +26,4 @@ private:
   inference::Preprocessor preprocessor_;
 };
 
-}  // namespace infernode::detect
+}  // namespace infernode

@@ -1,0 +1,163 @@
+#include "pipelines/object_pipeline.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/json.hpp"
+#include "pipelines/detector.hpp"
+#include "pipelines/drawing.hpp"
+#include "pipelines/frame_images.hpp"
+#include "pipelines/frame_task.hpp"
+#include "pipelines/tracking_step.hpp"
+
+namespace infernode {
+namespace {
+
+namespace json = boost::json;
+
+std::vector<int> class_ids(const std::vector<std::string>& kept,
+                           const std::vector<std::string>& labels) {
+  std::vector<int> ids;
+  for (const auto& name : kept) {
+    const auto found = std::find(labels.begin(), labels.end(), name);
+    if (found != labels.end()) {
+      ids.push_back(static_cast<int>(found - labels.begin()));
+    }
+  }
+  return ids;
+}
+
+// What a frame by itself must bring: tracks also go on with what is less sure.
+double wanted_confidence(const json::object& params) {
+  const double confidence = json::value_to<double>(params.at("confidence"));
+  return is_tracked(params) ? std::min(confidence, kTrackingConfidence) : confidence;
+}
+
+// By name, each as x and y in pixels and, where the model tells it, a confidence.
+json::object keypoints_object(const std::vector<inference::Keypoint>& keypoints,
+                              const std::vector<std::string>& names) {
+  json::object object;
+  for (std::size_t i = 0; i < keypoints.size(); ++i) {
+    json::array point{keypoints[i].x, keypoints[i].y};
+    if (keypoints[i].confidence) {
+      point.push_back(*keypoints[i].confidence);
+    }
+    object.emplace(names.at(i), std::move(point));
+  }
+  return object;
+}
+
+json::object frame_object(const media::DecodedFrame& frame,
+                          const std::vector<inference::Detection>& detections,
+                          const inference::Model& model) {
+  json::array objects;
+  for (const auto& detection : detections) {
+    json::object object{
+        {"label", model.labels[static_cast<std::size_t>(detection.class_id)]},
+        {"class_id", detection.class_id},
+        {"confidence", detection.confidence},
+        {"box", json::array{detection.x, detection.y, detection.width, detection.height}}};
+    if (!detection.keypoints.empty()) {
+      object.emplace("keypoints", keypoints_object(detection.keypoints, model.keypoints));
+    }
+    objects.push_back(std::move(object));
+  }
+  return {{"frame", frame.index},
+          {"time", std::round(frame.time * 1e3) / 1e3},
+          {"objects", std::move(objects)}};
+}
+
+class ObjectPainter : public FramePainter {
+public:
+  explicit ObjectPainter(const json::object& params) : style_{drawing_style(params)} {}
+  void paint(media::Image& image, const json::object& frame) const override {
+    if (style_.hiding == DrawingStyle::Hiding::none) {
+      draw_boxes(image, frame.at("objects").as_array(), style_);
+    } else {
+      hide_boxes(image, frame, "objects", style_.hiding);
+    }
+    draw_zones(image, frame, style_);
+  }
+
+private:
+  DrawingStyle style_;
+};
+
+class ObjectWorker : public FrameWorker {
+public:
+  ObjectWorker(const inference::LoadedModel& model, const json::object& params,
+               const std::vector<std::string>& kept)
+      : detector_{model, wanted_confidence(params), class_ids(kept, model.model.labels)},
+        common_{common_params(params)},
+        in_order_{goes_in_order(params)},
+        painter_{params} {}
+
+  FrameResult work(const media::DecodedFrame& frame) override {
+    const auto detections = detector_.detect(frame);
+    const auto object = frame_object(frame, detections, detector_.model());
+    FrameResult result;
+    result.json = json_text(object);
+    if (in_order_) {
+      return result;  // counted and drawn once it is known what belongs together
+    }
+    for (const auto& detection : detections) {
+      ++result.tally[detector_.model().labels[static_cast<std::size_t>(detection.class_id)]];
+    }
+    if (common_.wants_images) {
+      result.jpeg = media::encode_jpeg(
+          images_.draw(frame, [&](media::Image& image) { painter_.paint(image, object); }),
+          common_.image_quality);
+    }
+    return result;
+  }
+
+private:
+  Detector detector_;
+  CommonParams common_;
+  bool in_order_;
+  ObjectPainter painter_;
+  FrameImages images_;
+};
+
+class ObjectTask : public FrameTask {
+public:
+  ObjectTask(const inference::LoadedModel& model, json::object params,
+             std::vector<std::string> kept)
+      : model_{model}, params_{std::move(params)}, kept_{std::move(kept)} {}
+  std::unique_ptr<FrameWorker> new_worker() const override {
+    return std::make_unique<ObjectWorker>(model_, params_, kept_);
+  }
+
+private:
+  const inference::LoadedModel& model_;
+  json::object params_;
+  std::vector<std::string> kept_;
+};
+
+}  // namespace
+
+ObjectPipeline::ObjectPipeline(std::string name, std::string description, double image_milliseconds)
+    : Pipeline{std::move(name), std::move(description), "objects"},
+      image_milliseconds_{image_milliseconds} {}
+
+std::unique_ptr<FrameTask> ObjectPipeline::open(const json::object& params,
+                                                const inference::RunnerModels& models) const {
+  return std::make_unique<ObjectTask>(models.at(json::value_to<std::string>(params.at("model"))),
+                                      params, kept_labels(params));
+}
+
+std::unique_ptr<FramePainter> ObjectPipeline::painter(const json::object& params) const {
+  return std::make_unique<ObjectPainter>(params);
+}
+
+json::object ObjectPipeline::summary(const json::object& tally) const {
+  std::int64_t objects = 0;
+  for (const auto& [label, count] : tally) {
+    objects += json::value_to<std::int64_t>(count);
+  }
+  return {{"objects", objects}, {"labels", tally}};
+}
+
+}  // namespace infernode
