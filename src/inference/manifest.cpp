@@ -100,8 +100,8 @@ Decoder read_decoder(const json::object& object) {
 
 // What does its own suppression, or has learnt to need none.
 bool is_suppressed(DecoderKind kind) {
-  return kind == DecoderKind::top_k_boxes || kind == DecoderKind::labelled_boxes ||
-         kind == DecoderKind::detr;
+  return kind == DecoderKind::keypoints || kind == DecoderKind::top_k_boxes ||
+         kind == DecoderKind::labelled_boxes || kind == DecoderKind::detr;
 }
 
 Suppression read_suppression(const json::object* object, DecoderKind decoder) {
@@ -239,8 +239,16 @@ Result<Model> read_manifest(std::string_view text) {
   if (model.decoder.kind == DecoderKind::blazeface && model.outputs.size() % 2 != 0) {
     return invalid("/outputs", "blazeface reads as many of scores as of boxes");
   }
-  if (!model.keypoints.empty() && model.decoder.kind != DecoderKind::blazeface) {
+  const bool finds_keypoints =
+      model.decoder.kind == DecoderKind::blazeface || model.decoder.kind == DecoderKind::keypoints;
+  if (!model.keypoints.empty() && !finds_keypoints) {
     return invalid("/keypoints", fmt::format("{} finds none", to_text(model.decoder.kind)));
+  }
+  if (model.decoder.kind == DecoderKind::keypoints && model.keypoints.empty()) {
+    return invalid("/keypoints", "keypoints needs their names");
+  }
+  if (model.decoder.kind == DecoderKind::keypoints && model.labels.size() != 1) {
+    return invalid("/labels", "keypoints finds one kind of thing");
   }
   return model;
 }

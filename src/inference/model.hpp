@@ -50,6 +50,7 @@ enum class DecoderKind {
   detr,
   nanodet,
   blazeface,
+  keypoints,
 };
 
 enum class Scores { plain, sigmoid, softmax };
@@ -143,7 +144,8 @@ struct Words<inference::DecoderKind> {
       {inference::DecoderKind::ssd_heads, "ssd_heads"},
       {inference::DecoderKind::detr, "detr"},
       {inference::DecoderKind::nanodet, "nanodet"},
-      {inference::DecoderKind::blazeface, "blazeface"}};
+      {inference::DecoderKind::blazeface, "blazeface"},
+      {inference::DecoderKind::keypoints, "keypoints"}};
 };
 template <>
 struct Words<inference::Scores> {

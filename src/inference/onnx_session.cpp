@@ -146,11 +146,12 @@ void check_ports(const Ort::Session& session, const SessionNames& names,
   input_type = picture.GetElementType();
   if (picture.GetShape().size() != 4 || (input_type != ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT &&
                                          input_type != ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16 &&
-                                         input_type != ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8)) {
-    throw std::runtime_error(
-        fmt::format("the model's input '{}' is {}; a picture has four dimensions of float, float16 "
-                    "or uint8",
-                    names.input, described(picture)));
+                                         input_type != ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8 &&
+                                         input_type != ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32)) {
+    throw std::runtime_error(fmt::format(
+        "the model's input '{}' is {}; a picture has four dimensions of float, float16, "
+        "uint8 or int32",
+        names.input, described(picture)));
   }
   if (!names.size.empty() && find_tensor(inputs, names.size, "input").GetElementType() !=
                                  ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64) {
@@ -216,6 +217,19 @@ Tensor tensor_of(const Ort::Value& value) {
   return tensor;
 }
 
+// The input as values of 0 to 255 in `stored`, which must outlive the tensor.
+template <class T>
+Ort::Value whole_numbers(std::span<const float> input, std::span<const std::int64_t> shape,
+                         std::vector<T>& stored) {
+  stored.reserve(input.size());
+  for (const float value : input) {
+    stored.push_back(static_cast<T>(std::clamp(value + 0.5F, 0.0F, 255.0F)));
+  }
+  return Ort::Value::CreateTensor<T>(
+      Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault), stored.data(),
+      stored.size(), shape.data(), shape.size());
+}
+
 }  // namespace
 
 std::vector<std::string> usable_devices() {
@@ -256,15 +270,14 @@ std::vector<Tensor> OnnxSession::run(std::span<float> input,
     std::vector<Ort::Value> given;
     std::vector<const char*> given_names{state_->names.input.c_str()};
     std::vector<std::uint8_t> bytes;
+    std::vector<std::int32_t> integers;
     std::vector<Ort::Float16_t> halves;
     switch (state_->input_type) {
       case ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8:
-        bytes.reserve(input.size());
-        for (const float value : input) {
-          bytes.push_back(static_cast<std::uint8_t>(std::clamp(value + 0.5F, 0.0F, 255.0F)));
-        }
-        given.push_back(Ort::Value::CreateTensor<std::uint8_t>(memory, bytes.data(), bytes.size(),
-                                                               shape.data(), shape.size()));
+        given.push_back(whole_numbers(input, shape, bytes));
+        break;
+      case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32:
+        given.push_back(whole_numbers(input, shape, integers));
         break;
       case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16:
         halves.reserve(input.size());

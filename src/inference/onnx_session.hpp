@@ -48,7 +48,7 @@ public:
 
   // The outputs in the order of their names, whatever numbers they are. `input` has as many values
   // as `shape` says; {1, height, width, 3} or {1, 3, height, width}. Values are rounded and cut to
-  // 0..255 for a model of bytes. Throws std::runtime_error.
+  // 0..255 for a model of bytes or integers. Throws std::runtime_error.
   std::vector<Tensor> run(std::span<float> input, std::span<const std::int64_t> shape) const;
   // What computes: "cpu" or "cuda".
   const std::string& provider() const;

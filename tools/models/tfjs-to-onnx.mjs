@@ -183,7 +183,7 @@ export function convertGraph(model, weights, outputs) {
       graphInputs.push({ name: node.name, type: ONNX_TYPE[node.attr.dtype.type], shape });
     },
     Mul: same('Mul'), Add: same('Add'), AddV2: same('Add'), Sub: same('Sub'), Equal: same('Equal'),
-    Sigmoid: same('Sigmoid'), Identity: same('Identity'),
+    Sigmoid: same('Sigmoid'), Identity: same('Identity'), Sqrt: same('Sqrt'), RealDiv: same('Div'),
     Relu: (node) => activate('Relu', ref(node.input[0]), node.name),
     Relu6: (node) => activate('Relu6', ref(node.input[0]), node.name),
     // On the non-negative integers of index arithmetic, floor and truncation agree.
@@ -198,9 +198,8 @@ export function convertGraph(model, weights, outputs) {
       graph.add('MaxPool', [nchw], graph.fresh(node.name),
         { ...spatial(node), kernel_shape: ints(node.attr.ksize).slice(1, 3) })),
     ResizeBilinear: (node) => {
-      if (node.attr.align_corners.b || node.attr.half_pixel_centers.b) {
-        throw new Error(`${node.name}: only asymmetric sampling is supported`);
-      }
+      if (node.attr.align_corners.b) throw new Error(`${node.name}: align_corners is not supported`);
+      const sampling = node.attr.half_pixel_centers.b ? 'half_pixel' : 'asymmetric';
       const [height, width] = constant(node.input[1]).data;
       graph.inNchw(ref(node.input[0]), node.name, (nchw) => {
         // Sizes are given whole, so batch and channels are read off the tensor itself.
@@ -210,12 +209,36 @@ export function convertGraph(model, weights, outputs) {
         const sizes = graph.add('Concat', [kept, graph.int64(node.name, [height, width])],
           graph.fresh(node.name), { axis: 0 });
         return graph.add('Resize', [nchw, '', '', sizes], graph.fresh(node.name),
-          { mode: 'linear', coordinate_transformation_mode: 'asymmetric' });
+          { mode: 'linear', coordinate_transformation_mode: sampling });
       });
     },
     Reshape: (node) => graph.add('Reshape', [ref(node.input[0]), asInt64(node.input[1])], node.name),
     ExpandDims: (node) => graph.add('Unsqueeze',
       [ref(node.input[0]), graph.int64(node.name, [scalar(node.input[1])])], node.name),
+    Squeeze: (node) => graph.add('Squeeze',
+      [ref(node.input[0]), graph.int64(node.name, ints(node.attr.squeeze_dims))], node.name),
+    Unpack: (node) => {
+      for (let i = 0; i < Number(node.attr.num.i); i++) {
+        graph.add('Gather', [ref(node.input[0]), graph.int64(node.name, [i], [])],
+          i === 0 ? node.name : `${node.name}:${i}`, { axis: Number(node.attr.axis.i) });
+      }
+    },
+    Pack: (node) => {
+      const axis = Number(node.attr.axis.i);
+      const parts = node.input.map((input) => graph.add('Unsqueeze',
+        [ref(input), graph.int64(node.name, [axis])], graph.fresh(node.name)));
+      return graph.add('Concat', parts, node.name, { axis });
+    },
+    GatherNd: (node) => graph.add('GatherND', [ref(node.input[0]), asInt64(node.input[1])], node.name),
+    ArgMax: (node) => {
+      const at = graph.add('ArgMax', [ref(node.input[0])], graph.fresh(node.name),
+        { axis: scalar(node.input[1]), keepdims: 0 });
+      return graph.add('Cast', [at], node.name, { to: ONNX_TYPE[node.attr.output_type.type] });
+    },
+    SquaredDifference: (node) => {
+      const difference = graph.add('Sub', node.input.map(ref), graph.fresh(node.name));
+      return graph.add('Mul', [difference, difference], node.name);
+    },
     Cast: (node) => graph.add('Cast', [ref(node.input[0])], node.name, { to: ONNX_TYPE[node.attr.DstT.type] }),
     TopKV2: (node) => {
       const indices = graph.fresh(node.name);
@@ -273,7 +296,7 @@ export function convertGraph(model, weights, outputs) {
       input: graphInputs.map(valueInfo),
       output: outputs.map((name) => {
         const { dtype, tensorShape } = signature[name];
-        return valueInfo({ name, type: ONNX_TYPE[dtype], shape: tensorShape.dim.map((dim) => Number(dim.size)) });
+        return valueInfo({ name: name.replace(/:0$/, ''), type: ONNX_TYPE[dtype], shape: tensorShape.dim.map((dim) => Number(dim.size)) });
       }),
     },
   };

@@ -77,6 +77,12 @@ std::vector<Candidate> decode_nanodet(const std::vector<Tensor>& outputs,
 std::vector<Candidate> decode_blazeface(const std::vector<Tensor>& outputs,
                                         const DecoderContext& context);
 
+// [1, N, K, 3] or [1, K, 3]: x, y, score of each keypoint (`box` yxyx: y, x, score). Each of the N
+// is of class 0, its score the mean of its keypoints', its box around those that score 0.3 or more.
+// MoveNet, which finds one (Google, "Next-Generation Pose Detection with MoveNet", 2021).
+std::vector<Candidate> decode_keypoints(const std::vector<Tensor>& outputs,
+                                        const DecoderContext& context);
+
 // What a model found in a frame: decoded and suppressed as its manifest says, with at least
 // `confidence`, of `classes` (all if empty), in pixels of the frame and clipped to it, best first.
 // Throws std::runtime_error.

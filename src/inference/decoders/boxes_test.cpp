@@ -117,6 +117,32 @@ TEST(BlazeFace, ReadsBoxesAndKeypointsOfAllLevels) {
   EXPECT_THROW(found_in(model, outputs), std::runtime_error);
 }
 
+// The third keypoint is not seen: it counts in the score, and not in the box.
+TEST(Keypoints, HaveABoxAroundWhatIsSeen) {
+  auto model = model_of(DecoderKind::keypoints);
+  model.keypoints = {"nose", "hip", "knee"};
+  model.decoder.box = BoxOrder::yxyx;
+  model.decoder.normalised = true;
+  const Tensor output{{1, 1, 3, 3}, {0.125F, 0.25F, 0.9F, 0.75F, 0.5F, 0.6F, 1.5F, -1, 0.15F}};
+  const auto found = found_in(model, {output});
+  ASSERT_EQ(found.size(), 1U);
+  expect_box(found[0], {0, 0.55, 16, 8, 16, 40});
+  EXPECT_EQ(found[0].keypoints.at(1).x, 32);
+  EXPECT_EQ(found[0].keypoints.at(1).y, 48);
+  EXPECT_EQ(found[0].keypoints.at(1).confidence, 0.6);
+  EXPECT_EQ(found[0].keypoints.at(2).x, -64);
+  EXPECT_TRUE(found_in(model, {output}, 0.56).empty());
+  // In pixels, x first, of two.
+  model.decoder = {};
+  model.decoder.kind = DecoderKind::keypoints;
+  const Tensor pixels{{1, 2, 3, 3},
+                      {5, 5, 1, 9, 9, 1, 7, 7, 1, 20, 30, 0.5F, 40, 50, 0.5F, 30, 60, 0.5F}};
+  const auto two = found_in(model, {pixels});
+  ASSERT_EQ(two.size(), 2U);
+  expect_box(two[0], {0, 1, 5, 5, 4, 4});
+  expect_box(two[1], {0, 0.5, 20, 30, 20, 30});
+}
+
 TEST(LabelledBoxes, AreReadInAnyOrder) {
   auto model = model_of(DecoderKind::labelled_boxes);
   model.decoder.box = BoxOrder::yxyx;
@@ -304,6 +330,7 @@ std::vector<Family> families() {
   faces.keypoints = {"nose"};
   faces.decoder.strides = {16};
   faces.decoder.per_cell = {2};
+  add(DecoderKind::keypoints, {{1, 2, 4, 3}}).keypoints = {"a", "b", "c", "d"};
   return all;
 }
 
@@ -352,7 +379,8 @@ TEST(Decoders, RefuseOtherShapes) {
       }
     }
     if (model.decoder.kind != DecoderKind::top_k_boxes &&
-        model.decoder.kind != DecoderKind::labelled_boxes) {
+        model.decoder.kind != DecoderKind::labelled_boxes &&
+        model.decoder.kind != DecoderKind::keypoints) {
       auto fewer = model;
       fewer.labels.pop_back();
       try {

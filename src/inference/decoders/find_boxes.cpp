@@ -30,6 +30,8 @@ std::vector<Candidate> decode(const std::vector<Tensor>& outputs, const DecoderC
       return decode_nanodet(outputs, context);
     case DecoderKind::blazeface:
       return decode_blazeface(outputs, context);
+    case DecoderKind::keypoints:
+      return decode_keypoints(outputs, context);
   }
   return {};
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "http/openapi.hpp"
+#include "inference/manifest.hpp"
 #include "media/frame_reader.hpp"
 #include "pipelines/detect/detect.hpp"
 #include "pipelines/detector.hpp"
@@ -56,18 +57,33 @@ TEST(DetectParams, NamesTheKeyThatIsWrong) {
 TEST(DetectParams, TheDocumentShowsTheSchemaThatIsChecked) {
   const http::ApiDocument document{"api/openapi.yaml"};
   const auto shown = boost::json::parse(document.text());
-  EXPECT_EQ(shown.at_pointer("/components/schemas/DetectParams"), make_pipeline()->params_schema());
+  const PipelineCatalogue pipelines;
+  for (const auto& pipeline : pipelines.all()) {
+    std::string name = pipeline->name() + "Params";
+    name[0] = static_cast<char>(name[0] - 'a' + 'A');
+    EXPECT_EQ(shown.at_pointer("/components/schemas/" + name), pipeline->params_schema());
+  }
 }
 
 TEST(Pipelines, AreChosenByName) {
   const PipelineCatalogue pipelines;
   ASSERT_TRUE(pipelines.of({{"pipeline", "detect"}}));
   for (const boost::json::object& params :
-       {boost::json::object{{"pipeline", "pose"}}, {{"pipeline", 1}}, {}}) {
+       {boost::json::object{{"pipeline", "nothing"}}, {{"pipeline", 1}}, {}}) {
     const auto found = pipelines.of(params);
     ASSERT_FALSE(found);
     EXPECT_EQ(found.error().fields.at(0).pointer, "/params/pipeline");
   }
+}
+
+TEST(Pipelines, AreThoseThatManifestsMayName) {
+  std::vector<std::string> names;
+  const PipelineCatalogue pipelines;
+  for (const auto& pipeline : pipelines.all()) {
+    names.push_back(pipeline->name());
+  }
+  EXPECT_EQ(boost::json::value_from(names),
+            inference::manifest_schema().at_pointer("/properties/pipeline/enum"));
 }
 
 TEST(Detect, SumsLabelsUp) {

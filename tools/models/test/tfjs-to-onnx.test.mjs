@@ -17,18 +17,18 @@ import { convertFile, convertGraph, unpackWeights } from '../tfjs-to-onnx.mjs';
 const here = path.dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
 const ort = require('onnxruntime-node');
-const modelPath = path.join(here, '../node_modules/@vladmandic/human/models/centernet.json');
-const SIZE = 512;
+const models = path.join(here, '../node_modules/@vladmandic/human/models');
+const modelPath = path.join(models, 'centernet.json');
 
-async function readImage() {
-  const { data, width, height } = jpeg.decode(await readFile(path.join(here, 'street-512.jpg')), { useTArray: true });
-  assert.deepEqual([width, height], [SIZE, SIZE]);
-  const rgb = new Float32Array(SIZE * SIZE * 3);
-  for (let i = 0; i < SIZE * SIZE; i++) for (let c = 0; c < 3; c++) rgb[i * 3 + c] = data[i * 4 + c];
+async function readImage(file, size) {
+  const { data, width, height } = jpeg.decode(await readFile(path.join(here, file)), { useTArray: true });
+  assert.deepEqual([width, height], [size, size]);
+  const rgb = new Float32Array(size * size * 3);
+  for (let i = 0; i < size * size; i++) for (let c = 0; c < 3; c++) rgb[i * 3 + c] = data[i * 4 + c];
   return rgb;
 }
 
-async function runTfjs(pixels, outputs) {
+async function runTfjs(modelPath, input, outputs) {
   await tf.setBackend('cpu');
   const json = JSON.parse(await readFile(modelPath, 'utf8'));
   const weights = await readFile(path.join(path.dirname(modelPath), json.weightsManifest[0].paths[0]));
@@ -39,7 +39,7 @@ async function runTfjs(pixels, outputs) {
       weightData: weights.buffer.slice(weights.byteOffset, weights.byteOffset + weights.byteLength),
     }),
   });
-  const results = model.execute(tf.tensor4d(pixels, [1, SIZE, SIZE, 3]), outputs);
+  const results = model.execute(tf.tensor4d(input.data, input.dims, input.type), outputs);
   return [results].flat().map((tensor) => tensor.dataSync());
 }
 
@@ -48,13 +48,12 @@ const largestDifference = (a, b) => {
   return a.reduce((max, value, i) => Math.max(max, Math.abs(value - b[i])), 0);
 };
 
-test('every output equals that of TensorFlow.js on a real image', async () => {
-  const pixels = await readImage();
+test('CenterNet: every output equals that of TensorFlow.js on a real image', async () => {
+  const input = new ort.Tensor('float32', await readImage('street-512.jpg', 512), [1, 512, 512, 3]);
   const outputs = ['tower_0/keypoints', 'tower_0/wh', 'tower_0/detections'];
-  const expected = await runTfjs(pixels, outputs);
+  const expected = await runTfjs(modelPath, input, outputs);
   const session = await ort.InferenceSession.create(await convertFile(modelPath, outputs));
-  const feeds = { 'tower_0/images': new ort.Tensor('float32', pixels, [1, SIZE, SIZE, 3]) };
-  const actual = await session.run(feeds);
+  const actual = await session.run({ 'tower_0/images': input });
 
   const differences = outputs.map((name, i) => largestDifference(expected[i], actual[name].data));
   console.log(outputs.map((name, i) => `${name}: largest difference ${differences[i].toExponential(2)}`).join('\n'));
@@ -68,6 +67,22 @@ test('every output equals that of TensorFlow.js on a real image', async () => {
   const top = largestDifference(expected[2].slice(0, sure * 6), actual[outputs[2]].data.slice(0, sure * 6));
   console.log(`the ${sure} detections above 0.2: largest difference ${top.toExponential(2)} (pixels, score, class)`);
   assert.ok(sure > 0 && top < 1e-2);
+});
+
+test('MoveNet: every output equals that of TensorFlow.js on a real image', async () => {
+  const file = path.join(models, 'movenet-lightning.json');
+  const pixels = Int32Array.from(await readImage('astronaut-192.jpg', 192));
+  const input = new ort.Tensor('int32', pixels, [1, 192, 192, 3]);
+  const [expected] = await runTfjs(file, input, ['Identity:0']);
+  const session = await ort.InferenceSession.create(await convertFile(file));
+  const { Identity: actual } = await session.run({ input });
+  assert.deepEqual(actual.dims, [1, 1, 17, 3]);
+  const difference = largestDifference(expected, actual.data);
+  console.log(`17 keypoints: largest difference ${difference.toExponential(2)} (shares of the input, score)`);
+  assert.ok(difference < 1e-3);
+  // Eyes, nose and shoulders are in the picture, and what is not is told apart from them.
+  for (const seen of [0, 1, 2, 5, 6]) assert.ok(actual.data[seen * 3 + 2] > 0.3, `keypoint ${seen}`);
+  assert.ok(actual.data[15 * 3 + 2] < 0.3 && actual.data[16 * 3 + 2] < 0.3, 'ankles');
 });
 
 test('the same input gives the same bytes, and unused heads are dropped', async () => {
