@@ -1,35 +1,16 @@
-// Converts a TensorFlow.js graph model (model.json + weights) to ONNX, opset 13.
+// Converts a TensorFlow.js graph model (model.json + weights) to ONNX.
 //
 //   node tfjs-to-onnx.mjs MODEL.json OUT.onnx [--output NAME]...
 //
-// Tensors keep TensorFlow's NHWC layout; every spatial operator is wrapped in a pair of Transpose
-// nodes, which ONNX Runtime's graph optimiser cancels against each other. Only what the requested
-// outputs need is written, so unused heads and initializers disappear. An operator or attribute
+// Only what the requested outputs need is written, so unused heads and initializers disappear. An operator or attribute
 // that is not known here stops the conversion: a silent approximation would be a wrong model.
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import protobuf from 'protobufjs';
+import {
+  BOOL, FLOAT, GraphBuilder, INT32, INT64, convertCommand, elementCount, encode, isCommand, transpose, unpackFloat16,
+} from './onnx-graph.mjs';
 
-const FLOAT = 1, INT32 = 6, INT64 = 7, BOOL = 9;
 const ONNX_TYPE = { DT_FLOAT: FLOAT, DT_INT32: INT32, DT_INT64: INT64, DT_BOOL: BOOL };
-const OPSET = 13;
-const IR_VERSION = 7;
-
-const elementCount = (shape) => shape.reduce((a, b) => a * b, 1);
-
-// IEEE 754 binary16 -> binary32.
-function unpackFloat16(bytes) {
-  const halves = new Uint16Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
-  return Float32Array.from(halves, (half) => {
-    const sign = half & 0x8000 ? -1 : 1;
-    const exponent = (half >> 10) & 0x1f;
-    const fraction = half & 0x3ff;
-    if (exponent === 0) return sign * fraction * 2 ** -24;
-    if (exponent === 31) return fraction ? NaN : sign * Infinity;
-    return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-  });
-}
 
 // Reads the weights of a model: name -> { shape, data: Float32Array | Int32Array }.
 export function unpackWeights(manifest, bytes) {
@@ -50,61 +31,6 @@ export function unpackWeights(manifest, bytes) {
   }
   if (offset !== bytes.length) throw new Error(`the weights file has ${bytes.length - offset} bytes too many`);
   return weights;
-}
-
-// Permutes the axes of a dense row-major tensor.
-function transpose({ shape, data }, order) {
-  const strides = shape.map((_, i) => elementCount(shape.slice(i + 1)));
-  const outShape = order.map((axis) => shape[axis]);
-  const outStrides = order.map((axis) => strides[axis]);
-  const out = new data.constructor(data.length);
-  const index = new Array(order.length).fill(0);
-  for (let i = 0; i < out.length; i++) {
-    out[i] = data[index.reduce((sum, at, axis) => sum + at * outStrides[axis], 0)];
-    for (let axis = order.length - 1; axis >= 0 && ++index[axis] === outShape[axis]; axis--) index[axis] = 0;
-  }
-  return { shape: outShape, data: out };
-}
-
-class GraphBuilder {
-  nodes = [];
-  initializers = new Map();
-  counter = 0;
-
-  fresh(hint) { return `${hint}/onnx_${this.counter++}`; }
-
-  add(opType, inputs, output, attributes = {}) {
-    const attribute = Object.entries(attributes).map(([name, value]) => {
-      if (typeof value === 'string') return { name, s: Buffer.from(value), type: 'STRING' };
-      if (Array.isArray(value)) return { name, ints: value, type: 'INTS' };
-      if (Number.isInteger(value)) return { name, i: value, type: 'INT' };
-      throw new Error(`attribute ${name} of ${opType} has an unexpected type`);
-    });
-    const outputs = Array.isArray(output) ? output : [output];
-    this.nodes.push({ opType, input: inputs, output: outputs, name: outputs[0], attribute });
-    return outputs[0];
-  }
-
-  initializer(name, shape, data) {
-    const types = new Map([[Float32Array, FLOAT], [Int32Array, INT32], [BigInt64Array, INT64]]);
-    const dataType = types.get(data.constructor);
-    if (!this.initializers.has(name)) {
-      this.initializers.set(name, {
-        name, dims: shape, dataType, rawData: Buffer.from(data.buffer, data.byteOffset, data.byteLength),
-      });
-    }
-    return name;
-  }
-
-  int64(hint, values, shape = [values.length]) {
-    return this.initializer(this.fresh(hint), shape, BigInt64Array.from(values, BigInt));
-  }
-
-  // Wraps `operator` (which maps an NCHW tensor name to an NCHW tensor name) for an NHWC tensor.
-  inNchw(input, output, operator) {
-    const nchw = this.add('Transpose', [input], this.fresh(output), { perm: [0, 3, 1, 2] });
-    return this.add('Transpose', [operator(nchw)], output, { perm: [0, 2, 3, 1] });
-  }
 }
 
 const text = (attr) => Buffer.from(attr.s, 'base64').toString();
@@ -150,26 +76,18 @@ export function convertGraph(model, weights, outputs) {
     const [input, filterName, biasName] = node.input;
     const filter = constant(filterName);
     const fused = (node.attr.fused_ops?.list.s ?? []).map((s) => Buffer.from(s, 'base64').toString());
+    const activation = fused.filter((op) => op !== 'BiasAdd');
+    if (activation.some((op) => op !== 'Relu' && op !== 'Relu6')) throw new Error(`${node.name}: fused ${activation}`);
     const [height, width, inChannels, last] = filter.shape;
     const weight = depthwise
       ? { shape: [inChannels * last, 1, height, width], data: transpose(filter, [2, 3, 0, 1]).data }
       : transpose(filter, [3, 2, 0, 1]);
-    const inputs = [graph.initializer(`${filterName}/nchw`, weight.shape, weight.data)];
-    if (fused[0] === 'BiasAdd') inputs.push(ref(biasName));
-    const activation = fused.filter((op) => op !== 'BiasAdd');
-    if (activation.some((op) => op !== 'Relu' && op !== 'Relu6')) throw new Error(`${node.name}: fused ${activation}`);
-    graph.inNchw(ref(input), node.name, (nchw) => {
-      const conv = graph.add('Conv', [nchw, ...inputs], graph.fresh(node.name), {
-        ...spatial(node), kernel_shape: [height, width], dilations: ints(node.attr.dilations).slice(1, 3),
-        group: depthwise ? inChannels : 1,
-      });
-      return activation.length ? activate(activation[0], conv, graph.fresh(node.name)) : conv;
+    graph.convolution({
+      input: ref(input), output: node.name, weight: { ...weight, name: `${filterName}/nchw` },
+      bias: fused[0] === 'BiasAdd' ? ref(biasName) : undefined,
+      spatial: spatial(node), dilations: ints(node.attr.dilations).slice(1, 3),
+      group: depthwise ? inChannels : 1, activation: activation[0],
     });
-  };
-  const activate = (op, input, output) => {
-    if (op === 'Relu') return graph.add('Relu', [input], output);
-    const bound = (value) => graph.initializer(`relu6/${value}`, [], Float32Array.of(value));
-    return graph.add('Clip', [input, bound(0), bound(6)], output);
   };
   const same = (opType) => (node) => graph.add(opType, node.input.map(ref), node.name);
 
@@ -184,8 +102,8 @@ export function convertGraph(model, weights, outputs) {
     },
     Mul: same('Mul'), Add: same('Add'), AddV2: same('Add'), Sub: same('Sub'), Equal: same('Equal'),
     Sigmoid: same('Sigmoid'), Identity: same('Identity'), Sqrt: same('Sqrt'), RealDiv: same('Div'),
-    Relu: (node) => activate('Relu', ref(node.input[0]), node.name),
-    Relu6: (node) => activate('Relu6', ref(node.input[0]), node.name),
+    Relu: (node) => graph.activate('Relu', ref(node.input[0]), node.name),
+    Relu6: (node) => graph.activate('Relu6', ref(node.input[0]), node.name),
     // On the non-negative integers of index arithmetic, floor and truncation agree.
     FloorDiv: (node) => { requireInt32(node); return same('Div')(node); },
     FloorMod: (node) => { requireInt32(node); return same('Mod')(node); },
@@ -280,26 +198,12 @@ export function convertGraph(model, weights, outputs) {
   };
   outputs.forEach(visit);
 
-  const valueInfo = ({ name, type, shape }) => ({
-    name, type: { tensorType: { elemType: type, shape: { dim: shape.map((dimValue) => ({ dimValue })) } } },
-  });
-  const signature = model.signature.outputs;
-  return {
-    irVersion: IR_VERSION,
-    producerName: 'infernode-tfjs-to-onnx',
-    producerVersion: '1',
-    opsetImport: [{ domain: '', version: OPSET }],
-    graph: {
-      name: 'graph_model',
-      node: graph.nodes,
-      initializer: [...graph.initializers.values()],
-      input: graphInputs.map(valueInfo),
-      output: outputs.map((name) => {
-        const { dtype, tensorShape } = signature[name];
-        return valueInfo({ name: name.replace(/:0$/, ''), type: ONNX_TYPE[dtype], shape: tensorShape.dim.map((dim) => Number(dim.size)) });
-      }),
-    },
-  };
+  return graph.model('infernode-tfjs-to-onnx', graphInputs, outputs.map((name) => {
+    const { dtype, tensorShape } = model.signature.outputs[name];
+    return {
+      name: name.replace(/:0$/, ''), type: ONNX_TYPE[dtype], shape: tensorShape.dim.map((dim) => Number(dim.size)),
+    };
+  }));
 }
 
 // Reads a graph model from disk and returns the ONNX file's bytes. Without `outputs`, all that the
@@ -315,34 +219,9 @@ export async function convertFile(modelPath, outputs) {
   for (const name of outputs ?? []) {
     if (!known.includes(name)) throw new Error(`the model has no output ${name}; it has: ${known.join(', ')}`);
   }
-  const onnx = convertGraph(model, unpackWeights(manifest, bytes), outputs?.length ? outputs : known);
-  const schema = await protobuf.load(path.join(path.dirname(fileURLToPath(import.meta.url)), 'onnx.proto'));
-  const ModelProto = schema.lookupType('onnx.ModelProto');
-  return Buffer.from(ModelProto.encode(ModelProto.fromObject(onnx)).finish());
+  return encode(convertGraph(model, unpackWeights(manifest, bytes), outputs?.length ? outputs : known));
 }
 
-async function main(args) {
-  const outputs = [];
-  const files = [];
-  for (let i = 0; i < args.length; i++) {
-    if (args[i] === '--output' && args[i + 1]) outputs.push(args[++i]);
-    else files.push(args[i]);
-  }
-  if (files.length !== 2 || files.some((file) => file.startsWith('-'))) {
-    console.error('usage: node tfjs-to-onnx.mjs MODEL.json OUT.onnx [--output NAME]...');
-    process.exitCode = 2;
-    return;
-  }
-  const bytes = await convertFile(files[0], outputs);
-  // Written aside and renamed, so that an interrupted run never leaves half a model.
-  await writeFile(`${files[1]}.part`, bytes);
-  await rename(`${files[1]}.part`, files[1]);
-  console.log(`${files[1]}: ${bytes.length} bytes`);
-}
-
-if (process.argv[1] && path.resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  main(process.argv.slice(2)).catch((error) => {
-    console.error(`tfjs-to-onnx: ${error.message}`);
-    process.exitCode = 1;
-  });
+if (isCommand(import.meta.url)) {
+  await convertCommand('tfjs-to-onnx', 'MODEL.json OUT.onnx [--output NAME]...', convertFile);
 }
