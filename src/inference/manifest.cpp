@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/json_schema.hpp"
 #include "core/yaml.hpp"
 
@@ -138,6 +140,21 @@ OutputCount outputs_of(const Decoder& decoder) {
   }
 }
 
+Golden read_golden(const json::object& object) {
+  Golden golden;
+  read(object, "picture", golden.picture);
+  read(object, "confidence", golden.confidence);
+  read(object, "confidence_tolerance", golden.confidence_tolerance);
+  read(object, "overlap", golden.overlap);
+  for (const auto& value : object.at("objects").as_array()) {
+    const auto side = [&](std::size_t i) { return value.at("box").at(i).to_number<double>(); };
+    golden.objects.push_back({json::value_to<std::string>(value.at("label")),
+                              value.at("confidence").to_number<double>(),
+                              {side(0), side(1), side(2), side(3)}});
+  }
+  return golden;
+}
+
 Result<void> check_decoder(const Decoder& decoder) {
   const auto kind = to_text(decoder.kind);
   const bool needs_strides = decoder.kind == DecoderKind::yolox ||
@@ -221,6 +238,9 @@ Result<Model> read_manifest(std::string_view text) {
   read(object, "confidence", model.confidence);
   read(object, "labels", model.labels);
   read(object, "keypoints", model.keypoints);
+  if (const auto* golden = object.if_contains("golden")) {
+    model.golden = read_golden(golden->as_object());
+  }
   model.input = read_input(object.at("input").as_object());
   model.decoder = read_decoder(object.at("decoder").as_object());
   const auto* suppression = object.if_contains("suppression");
@@ -249,6 +269,16 @@ Result<Model> read_manifest(std::string_view text) {
   }
   if (model.decoder.kind == DecoderKind::keypoints && model.labels.size() != 1) {
     return invalid("/labels", "keypoints finds one kind of thing");
+  }
+  if (model.golden) {
+    const auto unknown = std::find_if(model.golden->objects.begin(), model.golden->objects.end(),
+                                      [&](const GoldenObject& expected) {
+                                        return std::find(model.labels.begin(), model.labels.end(),
+                                                         expected.label) == model.labels.end();
+                                      });
+    if (unknown != model.golden->objects.end()) {
+      return invalid("/golden/objects", fmt::format("there is no label {}", unknown->label));
+    }
   }
   return model;
 }

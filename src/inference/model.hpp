@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/box.hpp"
 #include "core/words.hpp"
 
 // What is known of a model: its manifest (api/model.yaml says what each key means) and its file.
@@ -93,6 +94,20 @@ struct Suppression {
   int most = 300;  // boxes a frame
 };
 
+// What a model finds in a picture that comes with it, by which it is known to be sound.
+struct GoldenObject {
+  std::string label;
+  double confidence = 0;
+  Box box;  // pixels of the picture
+};
+struct Golden {
+  std::string picture;      // a JPEG or PNG, in the manifest's folder
+  double confidence = 0.3;  // what is found with less is left out
+  std::vector<GoldenObject> objects;
+  double confidence_tolerance = 0.02;  // more than processors differ by
+  double overlap = 0.9;                // least intersection over union
+};
+
 // One model on disk: NAME.onnx and its manifest NAME.json or NAME.yaml.
 struct Model {
   std::string name;
@@ -108,6 +123,7 @@ struct Model {
   std::optional<double> confidence;    // of jobs that name none
   std::vector<std::string> labels;     // by class id
   std::vector<std::string> keypoints;  // their names, in the order of the outputs
+  std::optional<Golden> golden;
   std::string sha256;  // of the ONNX file, lower-case hex; empty where nobody hashed it
   std::filesystem::path file;
 };

@@ -6,9 +6,27 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <regex>
 #include <stdexcept>
 
 namespace infernode::inference {
+
+namespace {
+
+// What fails comes back as an exception; the log would only repeat it.
+Ort::Env new_environment() {
+  return Ort::Env{ORT_LOGGING_LEVEL_FATAL, "infernode"};
+}
+
+}  // namespace
+
+// All of a process are one.
+struct PreparedRuntime::Environment {
+  Ort::Env environment = new_environment();
+};
+
+PreparedRuntime::PreparedRuntime() : environment_{std::make_unique<Environment>()} {}
+PreparedRuntime::~PreparedRuntime() = default;
 
 Device parse_device(std::string_view name) {
   const auto device = from_text<Device>(name);
@@ -18,16 +36,15 @@ Device parse_device(std::string_view name) {
   return *device;
 }
 
-struct OnnxSession::State {
-  // What fails comes back as an exception; the log would only repeat it.
-  Ort::Env environment{ORT_LOGGING_LEVEL_FATAL, "infernode"};
-  Ort::Session session{nullptr};
-  SessionNames names;
-  ONNXTensorElementDataType input_type = ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
-  std::string provider = "cpu";
-};
-
 namespace {
+
+// What an error says to whoever brought the model: the runtime's also tell a place in its source
+// ("/onnxruntime_src/.../graph.cc:46 void onnxruntime::...(...) The opset ...").
+std::string words_of(const Ort::Exception& error) {
+  static const std::regex place{
+      "(?:/onnxruntime_src/)?[A-Za-z0-9_/]+\\.(?:cc|h):[0-9]+ .*[):] (?=[A-Z])"};
+  return std::regex_replace(error.what(), place, "");
+}
 
 Ort::SessionOptions session_options(int threads) {
   Ort::SessionOptions options;
@@ -232,6 +249,22 @@ Ort::Value whole_numbers(std::span<const float> input, std::span<const std::int6
 
 }  // namespace
 
+struct OnnxSession::State {
+  Ort::Env environment = new_environment();
+  Ort::Session session{nullptr};
+  SessionNames names;
+  ONNXTensorElementDataType input_type = ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
+  std::string provider = "cpu";
+
+  explicit State(SessionNames given) : names{std::move(given)} {}
+
+  Ort::SessionOptions choose_device(int threads, Device device) {
+    auto cuda = cuda_options(threads, device);
+    provider = cuda ? "cuda" : "cpu";
+    return cuda ? std::move(*cuda) : session_options(threads);
+  }
+};
+
 std::vector<std::string> usable_devices() {
   std::vector<std::string> devices{"cpu"};
   const auto providers = Ort::GetAvailableProviders();
@@ -245,19 +278,26 @@ std::vector<std::string> usable_devices() {
 
 OnnxSession::OnnxSession(const std::filesystem::path& model, SessionNames names, int threads,
                          Device device)
-    : state_{std::make_unique<State>()} {
-  state_->names = std::move(names);
+    : state_{std::make_unique<State>(std::move(names))} {
   try {
-    auto options = cuda_options(threads, device);
-    state_->provider = options ? "cuda" : "cpu";
-    if (!options) {
-      options = session_options(threads);
-    }
-    state_->session = Ort::Session{state_->environment, model.c_str(), *options};
+    const auto options = state_->choose_device(threads, device);
+    state_->session = Ort::Session{state_->environment, model.c_str(), options};
     check_ports(state_->session, state_->names, state_->input_type);
   } catch (const Ort::Exception& error) {
     throw std::runtime_error(
-        fmt::format("the model {} cannot be loaded: {}", model.string(), error.what()));
+        fmt::format("the model {} cannot be loaded: {}", model.string(), words_of(error)));
+  }
+}
+
+OnnxSession::OnnxSession(std::span<const std::byte> model, SessionNames names, int threads,
+                         Device device)
+    : state_{std::make_unique<State>(std::move(names))} {
+  try {
+    const auto options = state_->choose_device(threads, device);
+    state_->session = Ort::Session{state_->environment, model.data(), model.size(), options};
+    check_ports(state_->session, state_->names, state_->input_type);
+  } catch (const Ort::Exception& error) {
+    throw std::runtime_error(fmt::format("the model cannot be loaded: {}", words_of(error)));
   }
 }
 
@@ -313,7 +353,7 @@ std::vector<Tensor> OnnxSession::run(std::span<float> input,
     }
     return outputs;
   } catch (const Ort::Exception& error) {
-    throw std::runtime_error(fmt::format("inference failed: {}", error.what()));
+    throw std::runtime_error(fmt::format("inference failed: {}", words_of(error)));
   }
 }
 

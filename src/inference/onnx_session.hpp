@@ -35,6 +35,20 @@ struct SessionNames {
   std::vector<std::string> outputs;
 };
 
+// Sets the runtime up, which looks for files and more; without it the first session does. For a
+// process that gives up its rights before it loads a model.
+class PreparedRuntime {
+public:
+  PreparedRuntime();
+  ~PreparedRuntime();
+  PreparedRuntime(const PreparedRuntime&) = delete;
+  PreparedRuntime& operator=(const PreparedRuntime&) = delete;
+
+private:
+  struct Environment;
+  std::unique_ptr<Environment> environment_;
+};
+
 // One loaded model. run() may be called by several threads at once; each call uses `threads`
 // threads. With one thread the same input gives the same bits, whatever else runs.
 class OnnxSession {
@@ -42,6 +56,8 @@ public:
   // Throws std::runtime_error, in a sentence for whoever brought the model, when it cannot be
   // loaded, has no such input or output or one of another type, or the device is missing.
   OnnxSession(const std::filesystem::path& model, SessionNames names, int threads, Device device);
+  // The same of an ONNX file's bytes, which must hold all of the model.
+  OnnxSession(std::span<const std::byte> model, SessionNames names, int threads, Device device);
   ~OnnxSession();
   OnnxSession(const OnnxSession&) = delete;
   OnnxSession& operator=(const OnnxSession&) = delete;

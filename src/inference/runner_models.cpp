@@ -32,6 +32,13 @@ RunnerModels::RunnerModels(const std::filesystem::path& folder,
   }
 }
 
+RunnerModels::RunnerModels(Model model, std::span<const std::byte> file) {
+  LoadedModel loaded{std::move(model), nullptr};
+  loaded.session = std::make_unique<OnnxSession>(file, session_names(loaded.model), 1, Device::cpu);
+  const std::string name = loaded.model.name;
+  models_.emplace(name, std::move(loaded));
+}
+
 const LoadedModel& RunnerModels::at(const std::string& name) const {
   const auto found = models_.find(name);
   if (found == models_.end()) {

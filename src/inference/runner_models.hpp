@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,9 @@ public:
   // Loads those of `names` out of `folder`. Throws std::runtime_error.
   RunnerModels(const std::filesystem::path& folder, const std::vector<std::string>& names,
                Device device);
+
+  // One model out of the bytes of its file, on the CPU. Throws std::runtime_error.
+  RunnerModels(Model model, std::span<const std::byte> file);
 
   // Throws std::runtime_error when it was not loaded.
   const LoadedModel& at(const std::string& name) const;

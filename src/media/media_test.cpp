@@ -102,7 +102,7 @@ TEST(Probe, RefusesAVideoThatIsCutOff) {
 TEST(Probe, RefusesWhatIsNoVideo) {
   EXPECT_EQ(fault_of(std::vector<std::byte>(10'000, std::byte{'x'})), MediaFault::not_a_video);
   EXPECT_EQ(fault_of({}), MediaFault::not_a_video);
-  EXPECT_EQ(fault_of(read_file(INFERNODE_SOURCE_DIR "/tools/models/test/street-512.jpg")),
+  EXPECT_EQ(fault_of(read_file(INFERNODE_SOURCE_DIR "/models/street.jpg")),
             MediaFault::not_a_video);
   // A playlist must not make the demuxer open what it names.
   const std::string playlist = "#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n";

@@ -26,6 +26,11 @@ constexpr std::int64_t kImageSeconds = 20;
 constexpr std::int64_t kReadings = 4;
 constexpr std::int64_t kReadBytes = 64 * kMiB;
 
+// A large model takes some seconds to load and to run once.
+constexpr std::int64_t kModelSeconds = 60;
+constexpr std::int64_t kModelBytesPerSecond = 8 * kMiB;
+constexpr std::int64_t kModelCopies = 4;
+
 constexpr std::int64_t kBaseBytes = 2048 * kMiB;   // models, an index of hours, libraries
 constexpr std::int64_t kThreadBytes = 256 * kMiB;  // what inference holds for a frame
 constexpr std::int64_t kLeastPixels = 1920 * 1088;
@@ -71,6 +76,17 @@ TaskLimits probe_limits(std::int64_t video_bytes) {
   limits.json_bytes = 0;
   limits.jpeg_bytes = kSmallJpegBytes;
   limits.outcome_bytes = 32 * 1024 * 1024;  // keyframes of a day
+  return limits;
+}
+
+TaskLimits model_limits(std::int64_t model_bytes, std::int64_t picture_bytes) {
+  TaskLimits limits;
+  limits.turns = std::chrono::seconds{kModelSeconds + model_bytes / kModelBytesPerSecond};
+  limits.cpu_seconds = static_cast<double>(limits.turns.count());
+  limits.read_bytes = read_limit(model_bytes + picture_bytes);
+  // The file, what is made of it, and what is optimised of that.
+  limits.memory_bytes = kBaseBytes + kModelCopies * model_bytes + kMaxPixels * kPixelBytes;
+  limits.outcome_bytes = kFrameJsonBytes;
   return limits;
 }
 

@@ -27,6 +27,8 @@ struct SegmentSize {
 };
 
 TaskLimits probe_limits(std::int64_t video_bytes);
+// Loading a model and running it on one picture.
+TaskLimits model_limits(std::int64_t model_bytes, std::int64_t picture_bytes);
 // With so many threads; 0: one per core.
 TaskLimits segment_limits(const SegmentSize& size, std::int64_t video_bytes, int threads);
 

@@ -12,6 +12,7 @@ struct RunnerOptions {
   std::vector<std::string> models;  // to load before it gives up its rights; none for probing
   std::string device = "auto";      // "auto", "cpu" or "cuda"
   int threads = 0;                  // 0: one per core
+  bool tries_models = false;        // whether one that nobody trusts may come with a task
 
   // As the one argument of `infernode runner`, and back. from_argument() throws std::exception.
   std::string to_argument() const;

@@ -106,8 +106,7 @@ TEST_F(BadInput, FilesThatAreNoWholeVideo) {
   zip.insert(zip.end(), directory.begin(), directory.end());
   zip.insert(zip.end(), end.begin(), end.end());
   expect_refused(415, "zip.mp4", zip);
-  expect_refused(415, "picture.mp4",
-                 read_file(INFERNODE_SOURCE_DIR "/tools/models/test/street-512.jpg"));
+  expect_refused(415, "picture.mp4", read_file(INFERNODE_SOURCE_DIR "/models/street.jpg"));
   expect_refused(413, "large.mp4", std::vector<std::byte>(6'000'000, std::byte{0}));
 }
 

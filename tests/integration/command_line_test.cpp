@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 #include "core/json.hpp"
@@ -38,6 +39,47 @@ TEST(CommandLine, RunsAVideoWithoutServer) {
   EXPECT_NE(wrong.output.find("not a video"), std::string::npos) << wrong.output;
 }
 
+TEST(CommandLine, TriesModels) {
+  const auto command = [](std::vector<std::string> words) {
+    words.insert(words.begin(), {"env", "INFERNODE_MODEL_DIR=" INFERNODE_MODELS, INFERNODE_BINARY});
+    return run_process(words);
+  };
+  // All that ship find what their manifests say.
+  const auto all = command({"models:test", "--json"});
+  EXPECT_EQ(all.status, 0) << all.output;
+  std::istringstream lines{all.output};
+  int models = 0;
+  for (std::string line; std::getline(lines, line); ++models) {
+    EXPECT_TRUE(json::parse(line).at("compared").as_bool()) << line;
+  }
+  EXPECT_GE(models, 5);
+  // What is recorded is what a manifest takes.
+  const auto recorded = command({"models:test", "centernet", "--picture",
+                                 INFERNODE_SOURCE_DIR "/models/walker.jpg", "--record"});
+  EXPECT_EQ(recorded.status, 0);
+  const auto golden = recorded.output.find("\"golden\": {");
+  ASSERT_NE(golden, std::string::npos) << recorded.output;
+  TemporaryFolder folder;
+  const std::string model = INFERNODE_MODELS "/centernet";
+  std::ifstream in{model + ".json"};
+  auto manifest = json::parse(std::string{std::istreambuf_iterator<char>{in}, {}}).as_object();
+  manifest["golden"] = json::parse("{" + recorded.output.substr(golden) + "}").at("golden");
+  const auto file = (folder.path() / "m.json").string();
+  const auto write = [&] { std::ofstream{file} << json::serialize(manifest); };
+  write();
+  std::filesystem::copy_file(INFERNODE_SOURCE_DIR "/models/walker.jpg",
+                             folder.path() / "walker.jpg");
+  const std::vector<std::string> words{"models:test", "--file", model + ".onnx", "--manifest",
+                                       file};
+  EXPECT_EQ(command(words).status, 0);
+  manifest["golden"].as_object()["objects"].as_array().clear();
+  write();
+  const auto differs = command(words);
+  EXPECT_EQ(differs.status, 1);
+  EXPECT_NE(differs.output.find("is found, and not expected"), std::string::npos) << differs.output;
+  EXPECT_EQ(command({"models:test", "nothing"}).status, 1);
+}
+
 TEST(CommandLine, StopsAtWrongSettings) {
   const auto serve = [](const std::string& setting) {
     return run_process({"env", "-C", "/tmp", setting, INFERNODE_BINARY, "serve"});
@@ -51,7 +93,7 @@ TEST(CommandLine, StopsAtWrongSettings) {
   for (const char* command :
        {"serve", "worker", "run", "db:migrate", "db:migrate:undo", "db:migrate:status",
         "db:migration:generate", "db:seed", "db:seed:undo", "db:seed:generate", "keys:generate",
-        "db:url", "models:list", "doctor", "demo", "completion"}) {
+        "db:url", "models:list", "models:test", "doctor", "demo", "completion"}) {
     const ProcessResult help = run_process({INFERNODE_BINARY, command, "--help"});
     EXPECT_EQ(help.status, 0) << command;
     EXPECT_NE(help.output.find("Usage"), std::string::npos) << command;

@@ -9,6 +9,7 @@
 #include <ctime>
 #include <fstream>
 #include <new>
+#include <optional>
 #include <stdexcept>
 
 #include "core/clock.hpp"
@@ -20,6 +21,7 @@
 #include "pipelines/pipeline.hpp"
 #include "runner/box.hpp"
 #include "runner/child/channel.hpp"
+#include "runner/child/model_task.hpp"
 #include "runner/child/segment_task.hpp"
 #include "runner/child/sequence_task.hpp"
 #include "runner/fault.hpp"
@@ -158,6 +160,10 @@ int live(const RunnerOptions& options, const TaskRunner& run) {
     const int threads = threads_of(options.threads);
     const PipelineCatalogue pipelines;
     const inference::RunnerModels models{options.model_folder, options.models, device};
+    std::optional<inference::PreparedRuntime> runtime;
+    if (options.tries_models) {
+      runtime.emplace();
+    }
     const std::string processor = processor_name();
     close_box(reach_of(models), static_cast<std::size_t>(memory_for(media::kMaxPixels, threads)),
               parent);
@@ -190,6 +196,9 @@ json::object run_task(const json::value& task, const RunnerParts& parts) {
   }
   if (op == "redraw") {
     return run_redraw_task(task, parts.pipelines, parts.threads, parts.channel, parts.open);
+  }
+  if (op == "model") {
+    return run_model_task(task, parts.pipelines, parts.channel);
   }
   throw std::runtime_error("no such task");
 }

@@ -26,7 +26,7 @@ struct RunnerParts {
 using TaskRunner =
     std::function<boost::json::object(const boost::json::value& task, const RunnerParts& parts)>;
 
-// Probes a video or works off a segment.
+// Probes a video, works off a segment, or tries a model.
 boost::json::object run_task(const boost::json::value& task, const RunnerParts& parts);
 
 // The runner's whole life: loads its models, closes its box, then does the tasks that come over

@@ -21,7 +21,7 @@ const models = path.join(here, '../node_modules/@vladmandic/human/models');
 const modelPath = path.join(models, 'centernet.json');
 
 async function readImage(file, size) {
-  const { data, width, height } = jpeg.decode(await readFile(path.join(here, file)), { useTArray: true });
+  const { data, width, height } = jpeg.decode(await readFile(path.join(here, '../../../models', file)), { useTArray: true });
   assert.deepEqual([width, height], [size, size]);
   const rgb = new Float32Array(size * size * 3);
   for (let i = 0; i < size * size; i++) for (let c = 0; c < 3; c++) rgb[i * 3 + c] = data[i * 4 + c];
@@ -49,7 +49,7 @@ const largestDifference = (a, b) => {
 };
 
 test('CenterNet: every output equals that of TensorFlow.js on a real image', async () => {
-  const input = new ort.Tensor('float32', await readImage('street-512.jpg', 512), [1, 512, 512, 3]);
+  const input = new ort.Tensor('float32', await readImage('street.jpg', 512), [1, 512, 512, 3]);
   const outputs = ['tower_0/keypoints', 'tower_0/wh', 'tower_0/detections'];
   const expected = await runTfjs(modelPath, input, outputs);
   const session = await ort.InferenceSession.create(await convertFile(modelPath, outputs));
@@ -71,7 +71,7 @@ test('CenterNet: every output equals that of TensorFlow.js on a real image', asy
 
 test('MoveNet: every output equals that of TensorFlow.js on a real image', async () => {
   const file = path.join(models, 'movenet-lightning.json');
-  const pixels = Int32Array.from(await readImage('astronaut-192.jpg', 192));
+  const pixels = Int32Array.from(await readImage('astronaut.jpg', 192));
   const input = new ort.Tensor('int32', pixels, [1, 192, 192, 3]);
   const [expected] = await runTfjs(file, input, ['Identity:0']);
   const session = await ort.InferenceSession.create(await convertFile(file));

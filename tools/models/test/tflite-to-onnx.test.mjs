@@ -23,7 +23,7 @@ const SIZE = 300;
 
 // The street, -1 to 1; every pixel of the small picture is one of the large.
 async function readStreet() {
-  const { data, width } = jpeg.decode(await readFile(path.join(here, 'street-512.jpg')), { useTArray: true });
+  const { data, width } = jpeg.decode(await readFile(path.join(here, '../../../models/street.jpg')), { useTArray: true });
   const pixels = new Float32Array(SIZE * SIZE * 3);
   for (let i = 0; i < pixels.length; i++) {
     const [y, x, c] = [Math.floor(i / 3 / SIZE), Math.floor(i / 3) % SIZE, i % 3];
