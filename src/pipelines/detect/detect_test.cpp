@@ -144,9 +144,10 @@ std::vector<std::array<float, 4>> ssd_anchors() {
     }
     const int side = sides.at(static_cast<std::size_t>(layer));
     for (int cell = 0; cell < side * side; ++cell) {
+      const int row = cell / side;
       for (const auto& [size, ratio] : shapes) {
         anchors.push_back({(static_cast<float>(cell % side) + 0.5F) / static_cast<float>(side),
-                           (static_cast<float>(cell / side) + 0.5F) / static_cast<float>(side),
+                           (static_cast<float>(row) + 0.5F) / static_cast<float>(side),
                            size * std::sqrt(ratio), size / std::sqrt(ratio)});
       }
     }
