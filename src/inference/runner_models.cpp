@@ -1,20 +1,39 @@
 #include "inference/runner_models.hpp"
 
+#include <fmt/format.h>
+
+#include <fstream>
 #include <stdexcept>
 
 #include "core/digest.hpp"
 #include "inference/model_catalogue.hpp"
 
 namespace infernode::inference {
+namespace {
+
+std::vector<std::byte> read_file(const std::filesystem::path& path) {
+  std::ifstream in{path, std::ios::binary};
+  std::error_code error;
+  const auto size = std::filesystem::file_size(path, error);
+  std::vector<std::byte> bytes(error ? 0 : size);
+  in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  if (error || !in) {
+    throw std::runtime_error(fmt::format("the model {} cannot be read", path.string()));
+  }
+  return bytes;
+}
+
+}  // namespace
 
 SessionNames session_names(const Model& model) {
   return {model.input.name, model.input.size_name, model.outputs};
 }
 
-RunnerModels::RunnerModels(const std::filesystem::path& folder,
-                           const std::vector<std::string>& names, Device device) {
+std::vector<ModelFile> read_models(const std::filesystem::path& folder,
+                                   const std::vector<std::string>& names) {
+  std::vector<ModelFile> files;
   if (names.empty()) {
-    return;
+    return files;
   }
   const auto catalogue = load_catalogue(folder, Hashes::no);
   for (const auto& name : names) {
@@ -22,21 +41,25 @@ RunnerModels::RunnerModels(const std::filesystem::path& folder,
     if (found == nullptr) {
       throw std::runtime_error("there is no model " + name);
     }
-    LoadedModel loaded{*found, nullptr};
-    loaded.model.sha256 = sha256_of_file(loaded.model.file);
+    files.push_back({*found, read_file(found->file)});
+  }
+  return files;
+}
+
+RunnerModels::RunnerModels(std::vector<ModelFile> files, Device device) {
+  for (auto& file : files) {
+    Sha256 sha;
+    sha.update(file.bytes);
+    LoadedModel loaded{std::move(file.model), nullptr};
+    loaded.model.sha256 = hex(sha.finish());
     // One thread a frame, and several frames at once: faster than several threads on one frame, and
     // the same input gives the same bits whatever the number of threads.
     loaded.session =
-        std::make_unique<OnnxSession>(loaded.model.file, session_names(loaded.model), 1, device);
+        std::make_unique<OnnxSession>(file.bytes, session_names(loaded.model), 1, device);
+    file.bytes = {};
+    const std::string name = loaded.model.name;
     models_.emplace(name, std::move(loaded));
   }
-}
-
-RunnerModels::RunnerModels(Model model, std::span<const std::byte> file) {
-  LoadedModel loaded{std::move(model), nullptr};
-  loaded.session = std::make_unique<OnnxSession>(file, session_names(loaded.model), 1, Device::cpu);
-  const std::string name = loaded.model.name;
-  models_.emplace(name, std::move(loaded));
 }
 
 const LoadedModel& RunnerModels::at(const std::string& name) const {

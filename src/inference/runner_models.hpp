@@ -1,9 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -21,16 +21,22 @@ struct LoadedModel {
 // What its manifest says is fed and read.
 SessionNames session_names(const Model& model);
 
-// What a runner has loaded. It loads everything before it gives up its rights: afterwards it can
-// read no file any more.
+// A model whose file was read, and that nobody has looked into yet.
+struct ModelFile {
+  Model model;
+  std::vector<std::byte> bytes;
+};
+
+// Those of `names` out of `folder`. Throws std::runtime_error.
+std::vector<ModelFile> read_models(const std::filesystem::path& folder,
+                                   const std::vector<std::string>& names);
+
+// What a runner has loaded.
 class RunnerModels {
 public:
-  // Loads those of `names` out of `folder`. Throws std::runtime_error.
-  RunnerModels(const std::filesystem::path& folder, const std::vector<std::string>& names,
-               Device device);
-
-  // One model out of the bytes of its file, on the CPU. Throws std::runtime_error.
-  RunnerModels(Model model, std::span<const std::byte> file);
+  RunnerModels() = default;
+  // Throws std::runtime_error.
+  RunnerModels(std::vector<ModelFile> files, Device device);
 
   // Throws std::runtime_error when it was not loaded.
   const LoadedModel& at(const std::string& name) const;

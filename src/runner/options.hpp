@@ -9,7 +9,7 @@ namespace infernode::runner {
 // What a runner is started with.
 struct RunnerOptions {
   std::string model_folder;
-  std::vector<std::string> models;  // to load before it gives up its rights; none for probing
+  std::vector<std::string> models;  // to read before it gives up its rights; none for probing
   std::string device = "auto";      // "auto", "cpu" or "cuda"
   int threads = 0;                  // 0: one per core
   bool tries_models = false;        // whether one that nobody trusts may come with a task

@@ -15,8 +15,8 @@ FrameResult result_of_frame(const Pipeline& pipeline, const boost::json::object&
   if (!resolved) {
     throw std::runtime_error(resolved.error().detail);
   }
-  const inference::RunnerModels models{INFERNODE_MODELS, pipeline.models(*resolved),
-                                       inference::Device::cpu};
+  const inference::RunnerModels models{
+      inference::read_models(INFERNODE_MODELS, pipeline.models(*resolved)), inference::Device::cpu};
   MemorySource source{read_file(INFERNODE_SOURCE_DIR "/" + clip)};
   media::FrameReader reader{source, std::nullopt};
   auto frame = reader.next();

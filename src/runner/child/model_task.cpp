@@ -48,10 +48,12 @@ json::object run_model_task(const json::value& task, const PipelineCatalogue& pi
   if (!params) {
     throw std::runtime_error(params.error().detail);
   }
-  const auto file = read_all(channel, 0, json::value_to<std::int64_t>(task.at("model_bytes")));
+  auto file = read_all(channel, 0, json::value_to<std::int64_t>(task.at("model_bytes")));
   const auto picture = read_all(channel, 1, json::value_to<std::int64_t>(task.at("picture_bytes")));
   const auto loading = std::chrono::steady_clock::now();
-  const inference::RunnerModels models{std::move(*model), file};
+  std::vector<inference::ModelFile> files;
+  files.push_back({std::move(*model), std::move(file)});
+  const inference::RunnerModels models{std::move(files), inference::Device::cpu};
   const double load_seconds = seconds_since(loading);
   const auto frame = media::decode_picture(picture);
   const auto work = pipeline->open(*params, models);

@@ -153,20 +153,32 @@ int live(const RunnerOptions& options, const TaskRunner& run) {
   Channel channel{kRunnerDescriptor};
   try {
     const auto device = inference::parse_device(options.device);
-    if (device == inference::Device::cpu || options.models.empty() ||
-        inference::usable_devices().size() == 1) {
+    const bool may_use_gpu = device != inference::Device::cpu && !options.models.empty() &&
+                             inference::usable_devices().size() > 1;
+    if (device == inference::Device::cuda && !options.models.empty() && !may_use_gpu) {
+      throw std::runtime_error("this worker's ONNX Runtime has no CUDA; use device auto or cpu");
+    }
+    if (!may_use_gpu) {
       leave_namespaces();  // CUDA's driver would not come along
     }
     const int threads = threads_of(options.threads);
     const PipelineCatalogue pipelines;
-    const inference::RunnerModels models{options.model_folder, options.models, device};
+    auto files = inference::read_models(options.model_folder, options.models);
     std::optional<inference::PreparedRuntime> runtime;
-    if (options.tries_models) {
+    if (options.tries_models || !files.empty()) {
       runtime.emplace();
+    }
+    inference::RunnerModels models;
+    if (may_use_gpu) {
+      models = {std::move(files), device};
     }
     const std::string processor = processor_name();
     close_box(reach_of(models), static_cast<std::size_t>(memory_for(media::kMaxPixels, threads)),
               parent);
+    // A model is as little trusted as a video, where it needs no driver.
+    if (!may_use_gpu) {
+      models = {std::move(files), inference::Device::cpu};
+    }
     channel.send_text(MessageType::ready, "{}");
     OpenVideo open;
     work_off_tasks({pipelines, models, threads, processor, channel, open}, run);
