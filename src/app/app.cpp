@@ -15,9 +15,12 @@
 #include "datasets/dataset_controller.hpp"
 #include "db/listener.hpp"
 #include "idempotency/once_routes.hpp"
+#include "inference/manifest.hpp"
 #include "inference/onnx_session.hpp"
 #include "jobs/job_controller.hpp"
+#include "models/model_controller.hpp"
 #include "results/result_controller.hpp"
+#include "runner/host/model_tester.hpp"
 #include "videos/uploads/upload_controller.hpp"
 #include "videos/video_controller.hpp"
 
@@ -46,6 +49,23 @@ Prober make_prober(runner::VideoProber& prober, BlobStore& blobs) {
   };
 }
 
+std::vector<std::string> names_of(const inference::ModelCatalogue& models) {
+  std::vector<std::string> names;
+  for (const auto& model : models.models()) {
+    names.push_back(model.name);
+  }
+  return names;
+}
+
+// What tells whether models are still the same.
+std::vector<std::string> hashes_of(const inference::ModelCatalogue& models) {
+  std::vector<std::string> all;
+  for (const auto& model : models.models()) {
+    all.push_back(model.name + " " + model.sha256 + " " + model.file.string());
+  }
+  return all;
+}
+
 // Of all connections of a process.
 int bulk_connections(int all) {
   return std::max(1, all / 3);
@@ -62,6 +82,37 @@ ThrottleSettings throttle_settings(const Config& config) {
 }
 
 }  // namespace
+
+TryModel make_model_trial(asio::any_io_executor executor, BlobStore& blobs) {
+  return [executor, &blobs](StoredTrial trial) -> asio::awaitable<Result<boost::json::array>> {
+    const auto picture = std::make_shared<const std::vector<std::byte>>(std::move(trial.picture));
+    const auto kept_at = std::make_shared<std::chrono::steady_clock::time_point>();
+    runner::SourceReader read = [&blobs, picture, kept_at, file = trial.file](
+                                    std::uint32_t source, std::int64_t offset,
+                                    std::size_t most) -> asio::awaitable<std::vector<std::byte>> {
+      if (source == 1) {
+        const auto from = std::min(static_cast<std::size_t>(offset), picture->size());
+        const auto to = std::min(from + most, picture->size());
+        co_return std::vector<std::byte>(picture->begin() + static_cast<std::ptrdiff_t>(from),
+                                         picture->begin() + static_cast<std::ptrdiff_t>(to));
+      }
+      const auto now = std::chrono::steady_clock::now();
+      if (now - *kept_at > kKeepInterval) {
+        *kept_at = now;
+        co_await blobs.keep(file);
+      }
+      co_return co_await blobs.read(file, offset, most);
+    };
+    runner::ModelTrial task{std::move(trial.manifest), trial.file_bytes,
+                            static_cast<std::int64_t>(picture->size()), trial.confidence};
+    const auto limits = runner::trial_limits(task);
+    auto found = co_await runner::try_model(executor, std::move(task), limits, std::move(read));
+    if (!found) {
+      co_return found.error();
+    }
+    co_return std::move(found->objects);
+  };
+}
 
 JobLimits job_limits(const Config& config) {
   JobLimits limits{.open_jobs = config.max_open_jobs};
@@ -94,7 +145,9 @@ App::App(const Config& settings, const std::string& database_conninfo,
       database{context.get_executor(), conninfo,
                settings.db_pool_size - bulk_connections(settings.db_pool_size)},
       bulk{context.get_executor(), conninfo, bulk_connections(settings.db_pool_size)},
-      models{inference::load_catalogue(inference::model_folder(settings.model_dir))},
+      shipped{inference::load_catalogue(inference::model_folder(settings.model_dir),
+                                        inference::Hashes::yes, settings.default_models)},
+      models{shipped},
       grid{grid_intensity(settings)},
       chunks{bulk},
       blobs{database, chunks},
@@ -125,7 +178,12 @@ App::App(const Config& settings, const std::string& database_conninfo,
       clearing{database, blobs, settings.segment_keep_seconds},
       segments{database, credits, blobs, settings.lease_seconds},
       results{database, jobs, blobs},
-      assembler{segments, results, blobs, pipelines} {
+      assembler{segments, results, blobs, pipelines},
+      refreshing{context.get_executor(), 1, 1},
+      next_refresh{context},
+      model_service{database, blobs, audit, shipped,
+                    make_model_trial(context.get_executor(), blobs)},
+      model_cache{blobs, blocking, settings.data_dir / "models"} {
   database.on_wait([this](double seconds) { metrics.add_pool_wait(seconds); });
   if (models.empty()) {
     log::warn("there is no model in {}, so no job can be accepted; './run' installs one",
@@ -149,13 +207,10 @@ void App::add_workers(int count) {
   worker.info.host = host;
   worker.info.version = std::string{build_version()};
   worker.info.devices = inference::usable_devices();
-  for (const auto& model : models.models()) {
-    worker.info.models.push_back(model.name);
-  }
+  worker.info.models = names_of(models);
   for (const auto& pipeline : pipelines.all()) {
     worker.info.pipelines.push_back(pipeline->name());
   }
-  worker.model_folder = inference::model_folder(config.model_dir).string();
   worker.threads = config.worker_threads;
   worker.energy = EnergySettings{config.watts_per_core, grid};
   worker_offers = worker.info.offers();
@@ -186,6 +241,41 @@ void App::wake_workers() {
   for (auto& worker : workers) {
     worker->wake();
   }
+}
+
+asio::awaitable<void> App::refresh_models() {
+  auto never = std::make_shared<Cancellation>();
+  const auto turn = co_await refreshing.acquire("", std::move(never));
+  const auto added = co_await model_service.list();
+  auto all = shipped.models();
+  std::vector<StoredModel> kept;
+  for (const auto& each : added) {
+    auto model = inference::read_manifest(each.manifest);
+    if (!model || shipped.find(model->name) != nullptr) {
+      log::warn("the model {} that was added cannot be used here: {}", each.name,
+                model ? "one of its name is in the models' folder" : model.error().detail);
+      continue;
+    }
+    model->is_default = false;  // what is usual is for whoever runs the installation to say
+    model->sha256 = each.sha256;
+    if (!workers.empty()) {
+      model->file = co_await model_cache.file_of(each);
+    }
+    kept.push_back(each);
+    all.push_back(std::move(*model));
+  }
+  inference::ModelCatalogue current{std::move(all), config.default_models};
+  if (hashes_of(current) == hashes_of(models)) {
+    co_return;
+  }
+  models = std::move(current);
+  if (!workers.empty()) {
+    co_await model_cache.keep_only(std::move(kept));
+  }
+  for (auto& worker : workers) {
+    worker->set_models(names_of(models));
+  }
+  wake_workers();
 }
 
 void App::stop_workers() {
@@ -221,7 +311,9 @@ Api::Api(App& app, const std::filesystem::path& keys_dir)
       once, app.videos, app.uploads,
       {app.config.upload_max_bytes, std::chrono::seconds{app.config.upload_wait_seconds}});
   add_upload_routes(router, app.uploads);
-  add_job_routes(once, app.jobs, app.pipelines.to_json(app.models));
+  add_job_routes(once, app.jobs, [&app] { return app.pipelines.to_json(app.models); });
+  add_model_routes(router, app.model_service, app.blobs, app.models,
+                   [&app] { return app.refresh_models(); });
   add_result_routes(router, app.results);
   add_pages(router, app, document);
 }

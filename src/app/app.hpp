@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <memory>
 #include <string>
@@ -15,6 +16,7 @@
 #include "blobs/blob_store.hpp"
 #include "blobs/postgres_chunks.hpp"
 #include "core/config.hpp"
+#include "core/fair_slots.hpp"
 #include "credits/credit_service.hpp"
 #include "datasets/dataset_service.hpp"
 #include "db/migrations.hpp"
@@ -27,6 +29,8 @@
 #include "jobs/job_clearing.hpp"
 #include "jobs/job_service.hpp"
 #include "jobs/segment_service.hpp"
+#include "models/model_cache.hpp"
+#include "models/model_service.hpp"
 #include "pipelines/pipeline.hpp"
 #include "results/assembler.hpp"
 #include "results/result_service.hpp"
@@ -52,6 +56,8 @@ struct App {
   void add_workers(int count);
   void wake_workers();
   void stop_workers();
+  // Reads which models were added or removed, and has their files brought for workers.
+  asio::awaitable<void> refresh_models();
 
   Config config;
   std::vector<db::Migration> migrations;
@@ -62,7 +68,8 @@ struct App {
   db::Pool database;
   db::Pool bulk;  // moves contents, so that nobody else waits behind them
   PipelineCatalogue pipelines;
-  inference::ModelCatalogue models;
+  const inference::ModelCatalogue shipped;  // models of the folder
+  inference::ModelCatalogue models;         // and those that were added; see refresh_models()
   energy::GridIntensity grid;
   PostgresChunks chunks;
   BlobStore blobs;
@@ -82,6 +89,10 @@ struct App {
   SegmentService segments;
   ResultService results;
   Assembler assembler;
+  FairSlots refreshing;             // one refresh_models() at a time
+  asio::steady_timer next_refresh;  // cancelled when models change
+  ModelService model_service;
+  ModelCache model_cache;
   std::vector<std::unique_ptr<Worker>> workers;
   int running_workers = 0;
   std::vector<std::string> worker_offers;  // of each
@@ -109,6 +120,9 @@ void start_server_services(App& app, Api& api);
 // Pages outside of the API document's paths, and the state of the server. `document` must outlive
 // the router.
 void add_pages(http::Router& router, App& app, const http::ApiDocument& document);
+
+// Tries models out of their blobs.
+TryModel make_model_trial(asio::any_io_executor executor, BlobStore& blobs);
 
 JobLimits job_limits(const Config& config);
 

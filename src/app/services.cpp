@@ -1,4 +1,5 @@
 // What goes on behind the requests, each under its name (see Supervisor).
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -6,6 +7,7 @@
 #include "core/blocking.hpp"
 #include "core/disk.hpp"
 #include "core/log.hpp"
+#include "db/listener.hpp"
 #include "db/pulse.hpp"
 
 namespace infernode::app {
@@ -13,6 +15,7 @@ namespace {
 
 constexpr std::chrono::seconds kRoomInterval{5};
 constexpr std::chrono::seconds kResumeInterval{2};
+constexpr std::chrono::seconds kModelsInterval{30};
 
 asio::awaitable<void> sweep_blobs(App& app) {
   const std::int64_t blobs = co_await app.blobs.sweep();
@@ -111,6 +114,16 @@ asio::awaitable<void> reload_keys(App& app, Api& api) {
   api.signer.replace_keys(std::move(ring));
 }
 
+// Models are added and removed by any process; should a notice be lost, it is noticed all the same.
+asio::awaitable<void> follow_models(App& app) {
+  for (;;) {
+    co_await app.refresh_models();
+    app.next_refresh.expires_after(kModelsInterval);
+    boost::system::error_code changed;
+    co_await app.next_refresh.async_wait(asio::redirect_error(asio::use_awaitable, changed));
+  }
+}
+
 }  // namespace
 
 void start_services(App& app) {
@@ -119,6 +132,11 @@ void start_services(App& app) {
   supervisor.keep("the database's pulse", [&app] {
     std::vector<db::Pool*> pools{&app.database, &app.bulk};
     return db::watch_pulse(app.conninfo, std::move(pools));
+  });
+  supervisor.keep("models", [&app] { return follow_models(app); });
+  supervisor.keep("listening for models", [&app] {
+    return db::listen(app.conninfo, {"infernode_models"},
+                      [&app](const db::Notification&) { app.next_refresh.cancel(); });
   });
   supervisor.keep("the queue", [&app] { return tend_queue(app); });
   supervisor.repeat("freeing what ended jobs stored", std::chrono::seconds{1},

@@ -45,6 +45,7 @@ constexpr Statement kMarkExpired{"blobs.mark_expired", R"sql(
        AND NOT EXISTS (SELECT FROM "Results" WHERE "frames" = blob."id")
        AND NOT EXISTS (SELECT FROM "Results" WHERE "image_index" = blob."id")
        AND NOT EXISTS (SELECT FROM "Results" WHERE "video" = blob."id")
+       AND NOT EXISTS (SELECT FROM "Models" WHERE "file" = blob."id")
        AND NOT EXISTS (SELECT FROM "Segments" WHERE "images_blob" = blob."id")
        AND NOT EXISTS (SELECT FROM "Segments" WHERE "frames_blob" = blob."id")
        AND NOT EXISTS (SELECT FROM "Assemblies"

@@ -7,13 +7,17 @@
 #include <fstream>
 #include <stdexcept>
 
+#include "app/app.hpp"
+#include "blobs/postgres_chunks.hpp"
 #include "cli/commands.hpp"
 #include "cli/database.hpp"
+#include "core/digest.hpp"
 #include "core/json.hpp"
 #include "inference/golden.hpp"
 #include "inference/manifest.hpp"
 #include "inference/model_catalogue.hpp"
 #include "inference/onnx_session.hpp"
+#include "models/model_service.hpp"
 #include "runner/host/model_tester.hpp"
 
 namespace infernode::cli {
@@ -242,10 +246,124 @@ int test_models(const TestOptions& options) {
   return status;
 }
 
+struct AddOptions {
+  std::string file;
+  std::string manifest;
+  std::string picture;
+};
+
+// Runs `work` with the database of the settings.
+void with_models(const std::function<asio::awaitable<void>(ModelService&, BlobStore&)>& work) {
+  const Config config = load_settings();
+  const Database database{config};
+  asio::io_context context{1};
+  db::Pool pool{context.get_executor(), database.conninfo(), 2};
+  PostgresChunks chunks{pool};
+  BlobStore blobs{pool, chunks};
+  AuditService audit{pool};
+  const auto shipped =
+      inference::load_catalogue(inference::model_folder(config.model_dir), inference::Hashes::no);
+  ModelService models{pool, blobs, audit, shipped,
+                      app::make_model_trial(context.get_executor(), blobs)};
+  std::exception_ptr failure;
+  asio::co_spawn(context, work(models, blobs), [&](const std::exception_ptr& error) {
+    failure = error;
+    pool.close();
+  });
+  context.run();
+  if (failure) {
+    std::rethrow_exception(failure);
+  }
+}
+
+// With every place that is wrong.
+[[noreturn]] void refuse(const Error& error) {
+  std::string text = error.detail;
+  for (const auto& field : error.fields) {
+    if (field.detail != error.detail) {
+      text += fmt::format("\n  {}: {}", field.pointer, field.detail);
+    }
+  }
+  throw std::runtime_error(text);
+}
+
+asio::awaitable<void> add_model(ModelService& models, BlobStore& blobs, AddOptions options) {
+  NewModel model;
+  model.manifest = text_of(options.manifest);
+  const auto checked = models.check(model.manifest);
+  if (!checked) {
+    refuse(checked.error());
+  }
+  const fs::path picture = options.picture.empty() ? fs::path{options.manifest}.parent_path() /
+                                                         checked->golden.value().picture
+                                                   : fs::path{options.picture};
+  GivenFile shown{picture};
+  model.picture = shown.read(0, static_cast<std::size_t>(shown.size()));
+  GivenFile file{options.file};
+  BlobWriter writer{blobs};
+  Sha256 sha;
+  for (std::int64_t at = 0; at < file.size();) {
+    auto bytes = file.read(at, BlobStore::kChunkBytes);
+    at += static_cast<std::int64_t>(bytes.size());
+    sha.update(bytes);
+    co_await writer.write(std::move(bytes));
+  }
+  co_await writer.finish();
+  if (!writer.id()) {
+    throw std::runtime_error(options.file + " is empty");
+  }
+  model.file = *writer.id();
+  model.file_bytes = writer.size();
+  model.sha256 = hex(sha.finish());
+  const auto added = co_await models.add(std::nullopt, std::move(model));
+  if (!added) {
+    co_await blobs.discard(*writer.id());
+    refuse(added.error());
+  }
+  fmt::print("{} was tried and added; every worker has it in a moment\n", added->name);
+}
+
+asio::awaitable<void> remove_model(ModelService& models, std::string name) {
+  const auto removed = co_await models.remove(std::nullopt, name);
+  if (!removed) {
+    refuse(removed.error());
+  }
+  fmt::print("{} was removed\n", name);
+}
+
+void add_add_command(CLI::App& app, int& status) {
+  auto* command = add_command(app, "models:add",
+                              "Try a model and add it to the installation, for all of its workers");
+  auto options = std::make_shared<AddOptions>();
+  command->add_option("FILE", options->file, "The ONNX file")->required()->check(CLI::ExistingFile);
+  command->add_option("--manifest", options->manifest, "Its manifest")
+      ->required()
+      ->check(CLI::ExistingFile);
+  command
+      ->add_option("--picture", options->picture,
+                   "What it is tried on; the manifest's 'golden' names one beside it")
+      ->check(CLI::ExistingFile);
+  command->callback([&status, options] {
+    with_models(
+        [&](ModelService& models, BlobStore& blobs) { return add_model(models, blobs, *options); });
+    status = 0;
+  });
+}
+
+void add_remove_command(CLI::App& app, int& status) {
+  auto* command = add_command(app, "models:remove", "Remove a model that was added");
+  auto name = std::make_shared<std::string>();
+  command->add_option("NAME", *name, "Its name")->required();
+  command->callback([&status, name] {
+    with_models([&](ModelService& models, BlobStore&) { return remove_model(models, *name); });
+    status = 0;
+  });
+}
+
 }  // namespace
 
 void add_models_command(CLI::App& app, int& status) {
-  auto* list = add_command(app, "models:list", "List the models that jobs can use");
+  auto* list = add_command(app, "models:list", "List the models in the folder of models");
   auto as_json = std::make_shared<bool>(false);
   list->add_flag("--json", *as_json, "For programs");
   list->callback([&status, as_json] {
@@ -267,6 +385,8 @@ void add_models_command(CLI::App& app, int& status) {
   test->add_flag("--record", options->record, "Print what is found as a manifest's 'golden'");
   test->add_flag("--json", options->as_json, "For programs, a line a model");
   test->callback([&status, options] { status = test_models(*options); });
+  add_add_command(app, status);
+  add_remove_command(app, status);
 }
 
 }  // namespace infernode::cli

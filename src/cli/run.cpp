@@ -180,7 +180,8 @@ public:
   LocalRun(const RunOptions& options, const Config& config)
       : options_{options},
         config_{config},
-        models_{inference::load_catalogue(inference::model_folder(config.model_dir))},
+        models_{inference::load_catalogue(inference::model_folder(config.model_dir),
+                                          inference::Hashes::yes, config.default_models)},
         input_{options.video} {}
 
   void run() {

@@ -116,6 +116,21 @@ std::optional<std::string> set_grid_intensity(Config& config, const std::string&
   return std::nullopt;
 }
 
+std::optional<std::string> set_default_models(Config& config, const std::string& value) {
+  config.default_models.clear();
+  for (std::size_t at = 0; at < value.size();) {
+    const auto end = std::min(value.find(',', at), value.size());
+    const std::string entry = value.substr(at, end - at);
+    const auto equals = entry.find('=');
+    if (equals == 0 || equals == std::string::npos || equals + 1 == entry.size()) {
+      return "PIPELINE=MODEL, with commas between";
+    }
+    config.default_models.insert_or_assign(entry.substr(0, equals), entry.substr(equals + 1));
+    at = end + 1;
+  }
+  return std::nullopt;
+}
+
 std::optional<std::string> set_grid_country(Config& config, const std::string& value) {
   const bool letters = value.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") == std::string::npos;
   if (!letters || (value.size() != 3 && value != "WORLD")) {
@@ -154,6 +169,7 @@ const std::vector<Setting>& settings() {
       {"INFERNODE_DATA_DIR", text(&Config::data_dir)},
       {"INFERNODE_KEYS_DIR", text(&Config::keys_dir)},
       {"INFERNODE_MODEL_DIR", text(&Config::model_dir)},
+      {"INFERNODE_DEFAULT_MODELS", set_default_models},
       {"INFERNODE_BCRYPT_COST", number<int>(&Config::bcrypt_cost, 4, 20)},
       {"INFERNODE_HASH_QUEUE", number<int>(&Config::hash_queue, 1, 10'000)},
       {"INFERNODE_JWT_TTL_SECONDS", number<std::int64_t>(&Config::jwt_ttl_seconds, 1, 31'536'000)},

@@ -41,6 +41,7 @@ struct Config {
   std::filesystem::path data_dir = "./data";
   std::filesystem::path keys_dir;   // empty: data_dir/keys
   std::filesystem::path model_dir;  // empty: beside the binary, ../share/infernode/models
+  std::map<std::string, std::string> default_models;  // by pipeline
 
   int bcrypt_cost = 12;
   int hash_queue = 32;  // passwords that wait to be hashed

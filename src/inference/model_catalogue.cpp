@@ -38,7 +38,9 @@ Model read_model(const fs::path& manifest, Hashes hashes) {
 
 }  // namespace
 
-ModelCatalogue::ModelCatalogue(std::vector<Model> models) : models_{std::move(models)} {
+ModelCatalogue::ModelCatalogue(std::vector<Model> models,
+                               std::map<std::string, std::string> defaults)
+    : models_{std::move(models)}, defaults_{std::move(defaults)} {
   std::sort(models_.begin(), models_.end(),
             [](const Model& a, const Model& b) { return a.name < b.name; });
   for (const auto& model : models_) {
@@ -61,6 +63,10 @@ const Model* ModelCatalogue::find(std::string_view name) const {
 }
 
 const Model* ModelCatalogue::default_of(std::string_view pipeline) const {
+  if (const auto chosen = defaults_.find(std::string{pipeline}); chosen != defaults_.end()) {
+    const auto* model = find(chosen->second);
+    return model != nullptr && model->pipeline == pipeline ? model : nullptr;
+  }
   const Model* only = nullptr;
   int candidates = 0;
   for (const auto& model : models_) {
@@ -76,7 +82,8 @@ const Model* ModelCatalogue::default_of(std::string_view pipeline) const {
   return candidates == 1 ? only : nullptr;
 }
 
-ModelCatalogue load_catalogue(const fs::path& folder, Hashes hashes) {
+ModelCatalogue load_catalogue(const fs::path& folder, Hashes hashes,
+                              std::map<std::string, std::string> defaults) {
   std::vector<Model> models;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
@@ -91,7 +98,7 @@ ModelCatalogue load_catalogue(const fs::path& folder, Hashes hashes) {
                                            entry.path().string(), cause.what()));
     }
   }
-  return ModelCatalogue{std::move(models)};
+  return ModelCatalogue{std::move(models), std::move(defaults)};
 }
 
 fs::path model_folder(const fs::path& configured) {

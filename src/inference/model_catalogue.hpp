@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,25 +14,30 @@ namespace infernode::inference {
 class ModelCatalogue {
 public:
   ModelCatalogue() = default;
-  // Throws std::runtime_error when two of them would be the default of one pipeline.
-  explicit ModelCatalogue(std::vector<Model> models);
+  // `defaults`: models by pipeline, instead of what manifests say. Throws std::runtime_error when
+  // two manifests would be the default of one pipeline.
+  explicit ModelCatalogue(std::vector<Model> models,
+                          std::map<std::string, std::string> defaults = {});
 
   bool empty() const { return models_.empty(); }
   const std::vector<Model>& models() const { return models_; }
   // nullptr when there is none of that name.
   const Model* find(std::string_view name) const;
-  // The one that the pipeline takes when no model is named: the one whose manifest says so, or the
-  // only one. nullptr when there is none, or none can be told from the others.
+  // The one that the pipeline takes when no model is named: the one that was chosen, else the one
+  // whose manifest says so, or the only one. nullptr when there is none, or none can be told from
+  // the others.
   const Model* default_of(std::string_view pipeline) const;
 
 private:
   std::vector<Model> models_;
+  std::map<std::string, std::string> defaults_;
 };
 
 // The models of a folder. With `hashes` each ONNX file is read once to hash it. Throws
 // std::runtime_error that names the file at fault.
 enum class Hashes { no, yes };
-ModelCatalogue load_catalogue(const std::filesystem::path& folder, Hashes hashes = Hashes::yes);
+ModelCatalogue load_catalogue(const std::filesystem::path& folder, Hashes hashes = Hashes::yes,
+                              std::map<std::string, std::string> defaults = {});
 
 // `configured` if not empty, else share/infernode/models beside the folder of the running binary.
 std::filesystem::path model_folder(const std::filesystem::path& configured);

@@ -38,6 +38,10 @@ Model named(const std::string& name, bool is_default) {
 TEST(Catalogue, TakesTheDefaultThatTheManifestNames) {
   EXPECT_EQ(ModelCatalogue({named("b", true), named("a", false)}).default_of("detect")->name, "b");
   EXPECT_EQ(ModelCatalogue({named("only", false)}).default_of("detect")->name, "only");
+  const ModelCatalogue chosen{{named("b", true), named("a", false)}, {{"detect", "a"}}};
+  EXPECT_EQ(chosen.default_of("detect")->name, "a");
+  const ModelCatalogue gone{{named("b", true)}, {{"detect", "a"}}};
+  EXPECT_EQ(gone.default_of("detect"), nullptr);  // no other one instead, silently
   EXPECT_EQ(ModelCatalogue({named("a", false), named("b", false)}).default_of("detect"), nullptr);
   EXPECT_EQ(ModelCatalogue({named("a", true)}).default_of("pose"), nullptr);
   EXPECT_THROW(ModelCatalogue({named("a", true), named("b", true)}), std::runtime_error);

@@ -218,14 +218,14 @@ awaitable<Result<Response>> abort_job(JobService& jobs, Request& request) {
 
 }  // namespace
 
-void add_job_routes(OnceRoutes& routes, JobService& jobs, json::value pipelines) {
+void add_job_routes(OnceRoutes& routes, JobService& jobs, std::function<json::value()> pipelines) {
   const auto on = [&](const char* operation, auto function) {
     routes.router().on(operation,
                        [&jobs, function](Request& request) { return function(jobs, request); });
   };
   routes.router().on("listPipelines",
                      [answer = std::move(pipelines)](Request&) -> awaitable<Result<Response>> {
-                       co_return http::json_response(200, answer);
+                       co_return http::json_response(200, answer());
                      });
   on("quoteJobs", quote_jobs);
   routes.on("createJobs", [&jobs](db::Transaction& transaction, Request& request) {

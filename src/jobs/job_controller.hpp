@@ -7,7 +7,9 @@
 
 namespace infernode {
 
-// /pipelines and /jobs. `jobs` must outlive the router. `pipelines`: what GET /pipelines answers.
-void add_job_routes(OnceRoutes& routes, JobService& jobs, boost::json::value pipelines);
+// /pipelines and /jobs. `jobs` must outlive the router. `pipelines` gives what GET /pipelines
+// answers.
+void add_job_routes(OnceRoutes& routes, JobService& jobs,
+                    std::function<boost::json::value()> pipelines);
 
 }  // namespace infernode

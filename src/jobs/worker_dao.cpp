@@ -10,7 +10,8 @@ constexpr Statement kUpsert{"workers.upsert", R"sql(
                          "segment_id", "paused", "totals")
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
   ON CONFLICT ("id") DO UPDATE
-     SET "heartbeat_at" = "clock"(), "segment_id" = excluded."segment_id",
+     SET "heartbeat_at" = "clock"(), "models" = excluded."models",
+         "offers" = excluded."offers", "segment_id" = excluded."segment_id",
          "paused" = excluded."paused", "totals" = excluded."totals"
 )sql"};
 constexpr Statement kRemove{"workers.remove", R"sql(

@@ -34,7 +34,6 @@ protected:
     WorkerSettings settings;
     settings.info = services_.worker;
     settings.info.id = WorkerId::random();
-    settings.model_folder = INFERNODE_MODELS;
     settings.threads = 2;
     settings.energy.grid = {475, "test"};
     const WorkerServices parts{services_.segments, services_.assembler, services_.blobs,

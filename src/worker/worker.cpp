@@ -137,9 +137,10 @@ runner::RunnerOptions Worker::usual_options() const {
     return *last_options_;
   }
   // Nobody has asked for anything yet: the first default model that there is.
-  runner::RunnerOptions options{settings_.model_folder, {}, "auto", settings_.threads};
+  runner::RunnerOptions options{"", {}, "auto", settings_.threads};
   for (const auto& pipeline : services_.pipelines.all()) {
     if (const auto* model = services_.models.default_of(pipeline->name())) {
+      options.model_folder = model->file.parent_path().string();
       options.models.push_back(model->name);
       break;
     }
@@ -362,8 +363,15 @@ asio::awaitable<SegmentOutcome> Worker::record_frames(ClaimedSegment segment,
     work.frames_bytes = segment.drawn->frames_bytes;
     runner = take_any_runner(segment);
   } else {
-    runner::RunnerOptions options{settings_.model_folder, (*pipeline)->models(segment.params),
+    runner::RunnerOptions options{"", (*pipeline)->models(segment.params),
                                   common_params(segment.params).device, settings_.threads};
+    for (const auto& name : options.models) {
+      const auto* model = services_.models.find(name);
+      if (model == nullptr) {
+        throw runner::RunnerNotStarted("this worker has the model " + name + " no more");
+      }
+      options.model_folder = model->file.parent_path().string();
+    }
     runner = take_runner(segment.user, std::move(options));
   }
   lease->runner = runner;

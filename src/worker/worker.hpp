@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "blobs/blob_store.hpp"
 #include "inference/model_catalogue.hpp"
@@ -19,7 +20,6 @@ namespace infernode {
 
 struct WorkerSettings {
   WorkerInfo info;
-  std::string model_folder;
   int threads = 0;  // inference threads; 0: one per core
   EnergySettings energy;
 };
@@ -47,6 +47,8 @@ public:
   // Works until stop(). Looks for work when woken, and every 5 s in case a wake-up was lost.
   asio::awaitable<void> run();
   void wake();
+  // What it can do from now on.
+  void set_models(std::vector<std::string> names) { settings_.info.models = std::move(names); }
   WorkerId id() const { return settings_.info.id; }
   // Gives back the segment under way and makes run() return.
   void stop();

@@ -259,7 +259,6 @@ TEST_F(AtWork, AFullDiskPausesTheQueue) {
   BlobStore blobs{services_.pool, chunks};
   WorkerSettings settings;
   settings.info = services_.worker;
-  settings.model_folder = INFERNODE_MODELS;
   settings.energy.grid = {475, "test"};
   const WorkerServices parts{services_.segments, services_.assembler, blobs, services_.pipelines,
                              models_};

@@ -230,7 +230,7 @@ TEST_F(BadInput, ParamsThatContradictThemselves) {
       {R"({"pipeline":"detect","classes":["unicorn"]})", "/params/classes/0"},
       {R"({"pipeline":"detect","image_quality":101})", "/params/image_quality"},
       {R"({"pipeline":"detect","model":"none"})", "/params/model"},
-      {R"({"pipeline":"pose"})", "/params/pipeline"},
+      {R"({"pipeline":"magic"})", "/params/pipeline"},
       {R"({"pipeline":"detect","start_frame":99999999999})", "/params/start_frame"}};
   for (const auto& [params, pointer] : cases) {
     const auto answer = user_->send(

@@ -15,8 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::set<std::string> kFeatures{"accounts",    "audit",  "credits", "datasets",
-                                      "idempotency", "videos", "jobs",    "results"};
+const std::set<std::string> kFeatures{"accounts", "audit", "credits", "datasets", "idempotency",
+                                      "videos",   "jobs",  "results", "models"};
 
 // What a room that is no feature may include, besides itself. A room inside a room is named with
 // its path; it may include what lies directly in the room around it.
@@ -44,7 +44,8 @@ const std::map<std::string, std::set<std::string>> kFeatureKnows{
     {"datasets", {"audit", "idempotency"}},
     {"videos", {"credits", "datasets", "idempotency"}},
     {"jobs", {"credits", "videos", "idempotency"}},
-    {"results", {"jobs"}}};
+    {"results", {"jobs"}},
+    {"models", {"audit", "idempotency"}}};
 
 // What a feature may include that is none.
 const std::set<std::string> kBelowFeatures{"core",   "db",        "blobs",    "media",

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "core/json.hpp"
 #include "core/log.hpp"
 #include "runner/limits.hpp"
 

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "http/router.hpp"
+#include "models/model_service.hpp"
+
+namespace infernode {
+
+// GET /models, POST /admin/models, its test and DELETE. `catalogue` has all models, also those that
+// were not added, as `refresh` has it read anew; all must outlive the router.
+void add_model_routes(http::Router& router, ModelService& models, BlobStore& blobs,
+                      const inference::ModelCatalogue& catalogue,
+                      std::function<asio::awaitable<void>()> refresh);
+
+}  // namespace infernode
