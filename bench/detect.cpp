@@ -11,7 +11,10 @@
 // finished_at, by this machine's clock. Rounds alternate, so that a noisy machine is noisy for all;
 // medians are compared.
 //
-// Usage: bench_detect [ROUNDS]
+// With images the job also draws and encodes each frame and writes the ZIP; without it does what
+// the bare loop does, and the rest of it.
+//
+// Usage: bench_detect [ROUNDS] [MODEL]
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -24,10 +27,10 @@
 #include "core/json.hpp"
 #include "core/process.hpp"
 #include "inference/model_catalogue.hpp"
+#include "inference/preprocessing.hpp"
 #include "inference/runner_models.hpp"
 #include "measure.hpp"
 #include "media/frame_reader.hpp"
-#include "media/image.hpp"
 #include "testing/file_source.hpp"
 #include "testing/test_server.hpp"
 
@@ -59,9 +62,7 @@ public:
     int frames = 0;
     const auto start = Clock::now();
     const auto lane = [&] {
-      media::FrameConverter converter{model_.input.width, model_.input.height};
-      media::Image image;
-      std::vector<float> input;
+      inference::Preprocessor preprocessor{model_.input};
       for (;;) {
         std::optional<media::DecodedFrame> frame;
         {
@@ -72,9 +73,8 @@ public:
         if (!frame) {
           return;
         }
-        converter.convert(*frame->picture, frame->rotation, image);
-        input.assign(image.pixels.begin(), image.pixels.end());
-        session_.run(input, std::array<std::int64_t, 4>{1, image.height, image.width, 3});
+        auto& input = preprocessor.prepare(*frame);
+        session_.run(input.values, input.shape);
       }
     };
     std::vector<std::thread> threads;
@@ -114,9 +114,9 @@ Timestamp parse_rfc3339(std::string text) {
   return parse_postgres_time(text);
 }
 
-double run_job(test::TestUser& user, const std::string& video, Hashes& hashes) {
-  const json::object request{{"video_ids", json::array{video}},
-                             {"params", json::object{{"pipeline", "detect"}}}};
+double run_job(test::TestUser& user, const std::string& video, const json::object& params,
+               Hashes& hashes) {
+  const json::object request{{"video_ids", json::array{video}}, {"params", params}};
   const auto start = std::chrono::system_clock::now();
   const auto accepted = user.send("POST", "/jobs", json_text(request));
   const std::string id = test::text(json::parse(accepted.body).at("jobs").at(0), "id");
@@ -133,16 +133,18 @@ double run_job(test::TestUser& user, const std::string& video, Hashes& hashes) {
   const double rate = 120 / std::chrono::duration<double>(finished - start).count();
   const auto result = json::parse(user.send("GET", "/jobs/" + id + "/result").body);
   hashes.frames = hash_of(json_text(result.at("frames")));
-  hashes.images = hash_of(user.send("GET", "/jobs/" + id + "/images").body);
+  if (params.at("images").as_bool()) {
+    hashes.images = hash_of(user.send("GET", "/jobs/" + id + "/images").body);
+  }
   return rate;
 }
 
-int measure(int rounds) {
+int measure(int rounds, const std::string& name) {
   const int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   const auto models = inference::load_catalogue(INFERNODE_MODELS);
-  const auto* model = models.default_of("detect");
+  const auto* model = name.empty() ? models.default_of("detect") : models.find(name);
   if (model == nullptr) {
-    throw std::runtime_error("there is no model; ./run makes it");
+    throw std::runtime_error("there is no such model; ./run makes those that ship");
   }
   test::TestServer server{{{"INFERNODE_LEASE_SECONDS", "15"}, {"INFERNODE_LOG_LEVEL", "warn"}}};
   test::TestUser user{server};
@@ -150,20 +152,26 @@ int measure(int rounds) {
   BareLoop one_frame{*model, 1, threads};
   BareLoop many_frames{*model, threads, 1};
   Hashes hashes;
-  run_job(user, footage.video, hashes);  // warm: caches, prepared statements, the runner
+  json::object with_images{{"pipeline", model->pipeline}, {"model", model->name}, {"images", true}};
+  json::object without = with_images;
+  without["images"] = false;
+  run_job(user, footage.video, with_images,
+          hashes);  // warm: caches, prepared statements, the runner
   one_frame.run();
   many_frames.run();
   std::vector<double> job;
+  std::vector<double> job_without;
   std::vector<double> bare_one;
   std::vector<double> bare_many;
   for (int round = 0; round < rounds; ++round) {
-    job.push_back(run_job(user, footage.video, hashes));
+    job.push_back(run_job(user, footage.video, with_images, hashes));
+    job_without.push_back(run_job(user, footage.video, without, hashes));
     bare_one.push_back(one_frame.run());
     bare_many.push_back(many_frames.run());
     fmt::print(
-        "round {}: job {:.1f}, bare loop {:.1f} (all threads on a frame), {:.1f} (a frame a "
-        "thread) frames/s\n",
-        round + 1, job.back(), bare_one.back(), bare_many.back());
+        "round {}: job {:.1f}, without images {:.1f}, bare loop {:.1f} (all threads on a frame), "
+        "{:.1f} (a frame a thread) frames/s\n",
+        round + 1, job.back(), job_without.back(), bare_one.back(), bare_many.back());
   }
   fmt::print("input: examples/street.mp4, 120 frames of 768x576; model {}; {} threads;{}",
              model->name, threads, bench::processor());
@@ -171,8 +179,9 @@ int measure(int rounds) {
   fmt::print("SHA-256 of the ZIP:           {}\n", hashes.images);
   fmt::print("ratio to all threads on a frame: {:.2f}\n",
              bench::median(job) / bench::median(bare_one));
-  fmt::print("ratio={:.2f}\n",
-             bench::median(job) / std::max(bench::median(bare_one), bench::median(bare_many)));
+  const double bare = std::max(bench::median(bare_one), bench::median(bare_many));
+  fmt::print("without images: {:.2f}\n", bench::median(job_without) / bare);
+  fmt::print("ratio={:.2f}\n", bench::median(job) / bare);
   return 0;
 }
 
@@ -180,7 +189,7 @@ int measure(int rounds) {
 
 int main(int argc, char** argv) {
   try {
-    return measure(argc > 1 ? std::max(1, std::atoi(argv[1])) : 5);
+    return measure(argc > 1 ? std::max(1, std::atoi(argv[1])) : 5, argc > 2 ? argv[2] : "");
   } catch (const std::exception& error) {
     fmt::print(stderr, "bench_detect: {}\n", error.what());
     return 1;

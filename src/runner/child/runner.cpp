@@ -169,15 +169,18 @@ int live(const RunnerOptions& options, const TaskRunner& run) {
       runtime.emplace();
     }
     inference::RunnerModels models;
+    const auto load = [&] {
+      models = {std::move(files), may_use_gpu ? device : inference::Device::cpu};
+    };
     if (may_use_gpu) {
-      models = {std::move(files), device};
+      load();
     }
     const std::string processor = processor_name();
     close_box(reach_of(models), static_cast<std::size_t>(memory_for(media::kMaxPixels, threads)),
               parent);
     // A model is as little trusted as a video, where it needs no driver.
     if (!may_use_gpu) {
-      models = {std::move(files), inference::Device::cpu};
+      load();
     }
     channel.send_text(MessageType::ready, "{}");
     OpenVideo open;
