@@ -84,7 +84,12 @@ ThrottleSettings throttle_settings(const Config& config) {
 }  // namespace
 
 TryModel make_model_trial(asio::any_io_executor executor, BlobStore& blobs) {
-  return [executor, &blobs](StoredTrial trial) -> asio::awaitable<Result<boost::json::array>> {
+  // One at a time: a trial may take gigabytes.
+  const auto slots = std::make_shared<FairSlots>(executor, 1, 1);
+  return [executor, slots,
+          &blobs](StoredTrial trial) -> asio::awaitable<Result<boost::json::array>> {
+    auto never = std::make_shared<Cancellation>();
+    const auto slot = co_await slots->acquire("", std::move(never));
     const auto picture = std::make_shared<const std::vector<std::byte>>(std::move(trial.picture));
     const auto kept_at = std::make_shared<std::chrono::steady_clock::time_point>();
     runner::SourceReader read = [&blobs, picture, kept_at, file = trial.file](
@@ -259,7 +264,12 @@ asio::awaitable<void> App::refresh_models() {
     model->is_default = false;  // what is usual is for whoever runs the installation to say
     model->sha256 = each.sha256;
     if (!workers.empty()) {
-      model->file = co_await model_cache.file_of(each);
+      try {
+        model->file = co_await model_cache.file_of(each);
+      } catch (const ModelNotCached& error) {
+        log::warn("the model {} cannot be used here: {}", each.name, error.what());
+        continue;
+      }
     }
     kept.push_back(each);
     all.push_back(std::move(*model));

@@ -5,7 +5,6 @@
 
 #include <fstream>
 #include <set>
-#include <stdexcept>
 
 #include "core/blocking.hpp"
 #include "core/digest.hpp"
@@ -28,7 +27,7 @@ void write(const fs::path& file, std::span<const std::byte> bytes, std::ios::ope
             static_cast<std::streamsize>(bytes.size()));
   out.close();
   if (!out) {
-    throw std::runtime_error(fmt::format("{} cannot be written", file.string()));
+    throw ModelNotCached(fmt::format("{} cannot be written", file.string()));
   }
 }
 
@@ -61,7 +60,8 @@ asio::awaitable<fs::path> ModelCache::file_of(StoredModel model) {
   const UnfinishedFolder part{folder_ / fmt::format("{}.{}", key_of(model), getpid())};
   const fs::path copy = part.path() / (model.name + ".onnx");
   auto begin = [path = part.path(), name = model.name, manifest = model.manifest] {
-    fs::create_directories(path);
+    std::error_code error;
+    fs::create_directories(path, error);
     write(path / (name + ".yaml"), std::as_bytes(std::span{manifest}), std::ios::trunc);
   };
   co_await run_blocking(blocking_, std::move(begin));
@@ -69,7 +69,7 @@ asio::awaitable<fs::path> ModelCache::file_of(StoredModel model) {
   for (std::int64_t at = 0; at < model.file_bytes;) {
     auto bytes = co_await blobs_.read(model.file, at, BlobStore::kChunkBytes);
     if (bytes.empty()) {
-      throw std::runtime_error(fmt::format("the file of the model {} is gone", model.name));
+      throw ModelNotCached(fmt::format("the file of the model {} is gone", model.name));
     }
     at += static_cast<std::int64_t>(bytes.size());
     sha.update(bytes);
@@ -77,7 +77,7 @@ asio::awaitable<fs::path> ModelCache::file_of(StoredModel model) {
     co_await run_blocking(blocking_, std::move(append));
   }
   if (hex(sha.finish()) != model.sha256) {
-    throw std::runtime_error(
+    throw ModelNotCached(
         fmt::format("the file of the model {} has not the hash that it had", model.name));
   }
   // Another process of this machine may have been quicker, with the same bytes.
@@ -85,7 +85,7 @@ asio::awaitable<fs::path> ModelCache::file_of(StoredModel model) {
     std::error_code error;
     fs::rename(path, kept, error);
     if (error && !fs::exists(file)) {
-      throw fs::filesystem_error("a model's files", kept, error);
+      throw ModelNotCached(fmt::format("{}: {}", kept.string(), error.message()));
     }
   };
   co_await run_blocking(blocking_, std::move(end));

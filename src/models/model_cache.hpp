@@ -3,12 +3,20 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <filesystem>
+#include <stdexcept>
 #include <vector>
 
 #include "blobs/blob_store.hpp"
 #include "models/stored_model.hpp"
 
 namespace infernode {
+
+// A model's files cannot be had on this machine: its bytes are not what they were, its disk is
+// full.
+class ModelNotCached : public std::runtime_error {
+public:
+  using std::runtime_error::runtime_error;
+};
 
 // Files of the installation's models on this machine, for runners to read. All of it must outlive
 // it.
@@ -20,7 +28,7 @@ public:
 
   // The model's ONNX file, with its manifest beside it: alone in a folder that is named by the hash
   // of both, so what is there is never changed. Fetched when it is not there. Throws
-  // std::runtime_error when its bytes are not those of the hash.
+  // ModelNotCached, and what the database throws.
   asio::awaitable<std::filesystem::path> file_of(StoredModel model);
   // Deletes the folders of others.
   asio::awaitable<void> keep_only(std::vector<StoredModel> models);
