@@ -21,6 +21,12 @@ Error not_found(const std::string& name) {
   return {ErrorCode::not_found, fmt::format("No model {} was added here.", name)};
 }
 
+// What manifests call models. Anything else may come in a path.
+bool is_model_name(const std::string& name) {
+  return !name.empty() && name.size() <= 63 &&
+         name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789._-") == std::string::npos;
+}
+
 // As errors have it, at the manifest or the model.
 Error at_form(Error error, const std::string& part) {
   for (auto& field : error.fields) {
@@ -113,6 +119,9 @@ asio::awaitable<Result<StoredModel>> ModelService::add(std::optional<UserId> adm
 }
 
 asio::awaitable<Result<void>> ModelService::remove(std::optional<UserId> admin, std::string name) {
+  if (!is_model_name(name)) {
+    co_return not_found("of this name");
+  }
   if (shipped_.find(name) != nullptr) {
     co_return Error{ErrorCode::conflict,
                     fmt::format("The model {} comes with the installation; take its files out of "
@@ -131,6 +140,9 @@ asio::awaitable<Result<void>> ModelService::remove(std::optional<UserId> admin, 
 }
 
 asio::awaitable<Result<std::vector<std::string>>> ModelService::test(std::string name) {
+  if (!is_model_name(name)) {
+    co_return not_found("of this name");
+  }
   const auto stored = co_await model_dao::find(database_, name);
   if (!stored) {
     co_return not_found(name);

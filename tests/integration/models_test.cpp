@@ -126,6 +126,10 @@ TEST_F(Models, AreAddedUsedTestedAndRemoved) {
   EXPECT_EQ(admin_.send("DELETE", "/admin/models/mine").status, 404);
   EXPECT_EQ(admin_.send("POST", "/admin/models/mine/test").status, 404);
   EXPECT_EQ(admin_.send("DELETE", "/admin/models/centernet").status, 409);
+  for (const char* name : {"%00", "%ff", "a%00b", "%2e%2e%2fx", "A"}) {
+    EXPECT_EQ(admin_.send("DELETE", std::string{"/admin/models/"} + name).status, 404) << name;
+    EXPECT_EQ(admin_.send("POST", std::string{"/admin/models/"} + name + "/test").status, 404);
+  }
   EXPECT_EQ(server_.value(R"(SELECT count(*) FROM "Blobs" WHERE "expires_at" <= now())"), "1");
 }
 
