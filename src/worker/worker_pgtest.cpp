@@ -208,9 +208,16 @@ TEST_F(AtWork, ARunnerThatDiesCostsOneAttempt) {
                "SELECT coalesce(max(progress), 0) > 0 FROM \"Segments\" WHERE state = 'LEASED'") ==
            "t";
   });
-  for (const pid_t pid : runners()) {
+  const auto killed = runners();
+  for (const pid_t pid : killed) {
     kill(pid, SIGKILL);
   }
+  // Also the one that waits, which would be taken next: its end takes a while on a busy machine.
+  wait_until([&] {
+    const auto left = runners();
+    return std::none_of(killed.begin(), killed.end(),
+                        [&](pid_t pid) { return left.contains(pid); });
+  });
   wait_until([&] {
     return services_.database.value("SELECT count(*) FROM \"Segments\" WHERE error IS NOT NULL") !=
            "0";
