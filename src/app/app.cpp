@@ -15,7 +15,6 @@
 #include "datasets/dataset_controller.hpp"
 #include "db/listener.hpp"
 #include "idempotency/once_routes.hpp"
-#include "inference/manifest.hpp"
 #include "inference/onnx_session.hpp"
 #include "jobs/job_controller.hpp"
 #include "models/model_controller.hpp"
@@ -28,6 +27,8 @@ namespace infernode::app {
 namespace {
 
 constexpr std::chrono::minutes kKeepInterval{2};
+// Of models, that run or wait.
+constexpr int kMaxTrials = 4;
 
 // Probing a large file takes a while, and the upload must not expire meanwhile.
 Prober make_prober(runner::VideoProber& prober, BlobStore& blobs) {
@@ -49,23 +50,6 @@ Prober make_prober(runner::VideoProber& prober, BlobStore& blobs) {
   };
 }
 
-std::vector<std::string> names_of(const inference::ModelCatalogue& models) {
-  std::vector<std::string> names;
-  for (const auto& model : models.models()) {
-    names.push_back(model.name);
-  }
-  return names;
-}
-
-// What tells whether models are still the same.
-std::vector<std::string> hashes_of(const inference::ModelCatalogue& models) {
-  std::vector<std::string> all;
-  for (const auto& model : models.models()) {
-    all.push_back(model.name + " " + model.sha256 + " " + model.file.string());
-  }
-  return all;
-}
-
 // Of all connections of a process.
 int bulk_connections(int all) {
   return std::max(1, all / 3);
@@ -84,10 +68,18 @@ ThrottleSettings throttle_settings(const Config& config) {
 }  // namespace
 
 TryModel make_model_trial(asio::any_io_executor executor, BlobStore& blobs) {
-  // One at a time: a trial may take gigabytes.
+  // One at a time: a trial may take gigabytes. The last in the line has its turn before its file,
+  // which nobody keeps until then, expires.
   const auto slots = std::make_shared<FairSlots>(executor, 1, 1);
-  return [executor, slots,
+  const auto line = std::make_shared<int>(0);
+  return [executor, slots, line,
           &blobs](StoredTrial trial) -> asio::awaitable<Result<boost::json::array>> {
+    if (*line == kMaxTrials) {
+      throw Unavailable("other models are being tried; try again in a few minutes");
+    }
+    ++*line;
+    const auto leave = [](int* place) { --*place; };
+    const std::unique_ptr<int, decltype(leave)> place{line.get(), leave};
     auto never = std::make_shared<Cancellation>();
     const auto slot = co_await slots->acquire("", std::move(never));
     const auto picture = std::make_shared<const std::vector<std::byte>>(std::move(trial.picture));
@@ -106,7 +98,11 @@ TryModel make_model_trial(asio::any_io_executor executor, BlobStore& blobs) {
         *kept_at = now;
         co_await blobs.keep(file);
       }
-      co_return co_await blobs.read(file, offset, most);
+      auto bytes = co_await blobs.read(file, offset, most);
+      if (bytes.empty()) {
+        throw BlobExpired("the model's file is gone");  // a runner asks for what there should be
+      }
+      co_return bytes;
     };
     runner::ModelTrial task{std::move(trial.manifest), trial.file_bytes,
                             static_cast<std::int64_t>(picture->size()), trial.confidence};
@@ -184,11 +180,12 @@ App::App(const Config& settings, const std::string& database_conninfo,
       segments{database, credits, blobs, settings.lease_seconds},
       results{database, jobs, blobs},
       assembler{segments, results, blobs, pipelines},
-      refreshing{context.get_executor(), 1, 1},
       next_refresh{context},
       model_service{database, blobs, audit, shipped,
                     make_model_trial(context.get_executor(), blobs)},
-      model_cache{blobs, blocking, settings.data_dir / "models"} {
+      model_cache{blobs, blocking, settings.data_dir / "models", settings.disk_floor},
+      installed{model_service,           model_cache, shipped,
+                settings.default_models, models,      [this] { wake_workers(); }} {
   database.on_wait([this](double seconds) { metrics.add_pool_wait(seconds); });
   if (models.empty()) {
     log::warn("there is no model in {}, so no job can be accepted; './run' installs one",
@@ -212,13 +209,11 @@ void App::add_workers(int count) {
   worker.info.host = host;
   worker.info.version = std::string{build_version()};
   worker.info.devices = inference::usable_devices();
-  worker.info.models = names_of(models);
   for (const auto& pipeline : pipelines.all()) {
     worker.info.pipelines.push_back(pipeline->name());
   }
   worker.threads = config.worker_threads;
   worker.energy = EnergySettings{config.watts_per_core, grid};
-  worker_offers = worker.info.offers();
   for (int i = 0; i < count; ++i) {
     worker.info.id = WorkerId::random();
     worker.info.name = fmt::format("{}:{}:{}", host, getpid(), i + 1);
@@ -248,44 +243,18 @@ void App::wake_workers() {
   }
 }
 
-asio::awaitable<void> App::refresh_models() {
-  auto never = std::make_shared<Cancellation>();
-  const auto turn = co_await refreshing.acquire("", std::move(never));
-  const auto added = co_await model_service.list();
-  auto all = shipped.models();
-  std::vector<StoredModel> kept;
-  for (const auto& each : added) {
-    auto model = inference::read_manifest(each.manifest);
-    if (!model || shipped.find(model->name) != nullptr) {
-      log::warn("the model {} that was added cannot be used here: {}", each.name,
-                model ? "one of its name is in the models' folder" : model.error().detail);
-      continue;
-    }
-    model->is_default = false;  // what is usual is for whoever runs the installation to say
-    model->sha256 = each.sha256;
-    if (!workers.empty()) {
-      try {
-        model->file = co_await model_cache.file_of(each);
-      } catch (const ModelNotCached& error) {
-        log::warn("the model {} cannot be used here: {}", each.name, error.what());
-        continue;
-      }
-    }
-    kept.push_back(each);
-    all.push_back(std::move(*model));
+std::vector<std::string> App::worker_offers() const {
+  return workers.empty() ? std::vector<std::string>{} : workers.front()->offers();
+}
+
+asio::awaitable<void> App::reread_models() {
+  models_changed = true;
+  next_refresh.cancel();
+  try {
+    co_await installed.read();
+  } catch (const std::exception& error) {
+    log::warn("models are read again in a moment: {}", error.what());
   }
-  inference::ModelCatalogue current{std::move(all), config.default_models};
-  if (hashes_of(current) == hashes_of(models)) {
-    co_return;
-  }
-  models = std::move(current);
-  if (!workers.empty()) {
-    co_await model_cache.keep_only(std::move(kept));
-  }
-  for (auto& worker : workers) {
-    worker->set_models(names_of(models));
-  }
-  wake_workers();
 }
 
 void App::stop_workers() {
@@ -323,7 +292,7 @@ Api::Api(App& app, const std::filesystem::path& keys_dir)
   add_upload_routes(router, app.uploads);
   add_job_routes(once, app.jobs, [&app] { return app.pipelines.to_json(app.models); });
   add_model_routes(router, app.model_service, app.blobs, app.models,
-                   [&app] { return app.refresh_models(); });
+                   [&app] { return app.reread_models(); });
   add_result_routes(router, app.results);
   add_pages(router, app, document);
 }

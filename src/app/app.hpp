@@ -16,7 +16,6 @@
 #include "blobs/blob_store.hpp"
 #include "blobs/postgres_chunks.hpp"
 #include "core/config.hpp"
-#include "core/fair_slots.hpp"
 #include "credits/credit_service.hpp"
 #include "datasets/dataset_service.hpp"
 #include "db/migrations.hpp"
@@ -29,6 +28,7 @@
 #include "jobs/job_clearing.hpp"
 #include "jobs/job_service.hpp"
 #include "jobs/segment_service.hpp"
+#include "models/installed_models.hpp"
 #include "models/model_cache.hpp"
 #include "models/model_service.hpp"
 #include "pipelines/pipeline.hpp"
@@ -56,8 +56,10 @@ struct App {
   void add_workers(int count);
   void wake_workers();
   void stop_workers();
-  // Reads which models were added or removed, and has their files brought for workers.
-  asio::awaitable<void> refresh_models();
+  // What each worker can do now.
+  std::vector<std::string> worker_offers() const;
+  // After a model was added or removed; throws nothing.
+  asio::awaitable<void> reread_models();
 
   Config config;
   std::vector<db::Migration> migrations;
@@ -69,7 +71,7 @@ struct App {
   db::Pool bulk;  // moves contents, so that nobody else waits behind them
   PipelineCatalogue pipelines;
   const inference::ModelCatalogue shipped;  // models of the folder
-  inference::ModelCatalogue models;         // and those that were added; see refresh_models()
+  inference::ModelCatalogue models;         // and those that were added; see InstalledModels
   energy::GridIntensity grid;
   PostgresChunks chunks;
   BlobStore blobs;
@@ -89,13 +91,13 @@ struct App {
   SegmentService segments;
   ResultService results;
   Assembler assembler;
-  FairSlots refreshing;             // one refresh_models() at a time
-  asio::steady_timer next_refresh;  // cancelled when models change
+  asio::steady_timer next_refresh;  // of models; cancelled when they change
+  bool models_changed = false;      // since it was begun to read them
   ModelService model_service;
   ModelCache model_cache;
+  InstalledModels installed;
   std::vector<std::unique_ptr<Worker>> workers;
   int running_workers = 0;
-  std::vector<std::string> worker_offers;  // of each
   Metrics metrics;
 };
 

@@ -45,7 +45,7 @@ asio::awaitable<void> tend_queue(App& app) {
   for (;;) {
     // Where PostgreSQL was away, everybody was silent, and nobody has given a sign of life yet.
     const bool calm = seconds_since(began) > app.config.lease_seconds;
-    const auto tended = co_await app.segments.tend_queue(app.worker_offers, calm);
+    const auto tended = co_await app.segments.tend_queue(app.worker_offers(), calm);
     if (tended.retry_is_due) {
       app.wake_workers();
     }
@@ -117,10 +117,16 @@ asio::awaitable<void> reload_keys(App& app, Api& api) {
 // Models are added and removed by any process; should a notice be lost, it is noticed all the same.
 asio::awaitable<void> follow_models(App& app) {
   for (;;) {
-    co_await app.refresh_models();
-    app.next_refresh.expires_after(kModelsInterval);
-    boost::system::error_code changed;
-    co_await app.next_refresh.async_wait(asio::redirect_error(asio::use_awaitable, changed));
+    app.models_changed = false;
+    co_await app.installed.read();
+    if (!app.workers.empty()) {
+      co_await app.installed.fetch();
+    }
+    if (!app.models_changed) {
+      app.next_refresh.expires_after(kModelsInterval);
+      boost::system::error_code changed;
+      co_await app.next_refresh.async_wait(asio::redirect_error(asio::use_awaitable, changed));
+    }
   }
 }
 
@@ -135,8 +141,10 @@ void start_services(App& app) {
   });
   supervisor.keep("models", [&app] { return follow_models(app); });
   supervisor.keep("listening for models", [&app] {
-    return db::listen(app.conninfo, {"infernode_models"},
-                      [&app](const db::Notification&) { app.next_refresh.cancel(); });
+    return db::listen(app.conninfo, {"infernode_models"}, [&app](const db::Notification&) {
+      app.models_changed = true;
+      app.next_refresh.cancel();
+    });
   });
   supervisor.keep("the queue", [&app] { return tend_queue(app); });
   supervisor.repeat("freeing what ended jobs stored", std::chrono::seconds{1},

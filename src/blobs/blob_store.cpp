@@ -4,6 +4,7 @@
 #include <span>
 
 #include "blobs/blob_dao.hpp"
+#include "core/log.hpp"
 
 namespace infernode {
 namespace {
@@ -107,6 +108,14 @@ asio::awaitable<std::vector<std::byte>> BlobStore::read(BlobId blob, std::int64_
 asio::awaitable<void> BlobStore::discard(BlobId blob) {
   co_await blob_dao::mark_staged(database_, blob);
   co_await delete_marked(blob);
+}
+
+asio::awaitable<void> BlobStore::try_discard(BlobId blob) {
+  try {
+    co_await discard(blob);
+  } catch (const std::exception& error) {
+    log::warn("what was staged and is not needed stays until it expires: {}", error.what());
+  }
 }
 
 asio::awaitable<std::int64_t> BlobStore::delete_marked(std::optional<BlobId> only) {

@@ -57,6 +57,8 @@ public:
                                                std::size_t max_bytes);
   // Drops a staged blob now rather than when it expires.
   asio::awaitable<void> discard(BlobId blob);
+  // The same for whoever has something else to report: throws nothing, as it expires in any case.
+  asio::awaitable<void> try_discard(BlobId blob);
   // Deletes what has expired, and returns how many blobs that were.
   asio::awaitable<std::int64_t> sweep();
   // In the caller's transaction, in which nothing refers to them any more: they may be swept from

@@ -58,6 +58,9 @@ void list_models(bool as_json) {
   }
 }
 
+// More than a manifest may have, so that one that has more is told so.
+constexpr std::size_t kMaxManifestRead = 2 * 1024 * 1024;
+
 struct TestOptions {
   std::string name;      // a model of the folder; all of them if empty
   std::string file;      // or an ONNX file
@@ -93,12 +96,10 @@ private:
   std::int64_t size_ = 0;
 };
 
-std::string text_of(const fs::path& path) {
-  std::ifstream in{path};
-  if (!in) {
-    throw std::runtime_error(fmt::format("{} cannot be read", path.string()));
-  }
-  return {std::istreambuf_iterator<char>{in}, {}};
+std::string manifest_text(const fs::path& path) {
+  GivenFile file{path};
+  const auto bytes = file.read(0, kMaxManifestRead);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 // The manifest that stands beside a model of the folder.
@@ -148,7 +149,7 @@ struct Trial {
 };
 
 Trial try_one(const fs::path& manifest, const fs::path& file, const TestOptions& options) {
-  const std::string text = text_of(manifest);
+  const std::string text = manifest_text(manifest);
   Trial trial{manifest.stem().string(), {}, 0, false, 0, 0, {}};
   const auto model = inference::read_manifest(text);
   if (!model) {
@@ -289,7 +290,7 @@ void with_models(const std::function<asio::awaitable<void>(ModelService&, BlobSt
 
 asio::awaitable<void> add_model(ModelService& models, BlobStore& blobs, AddOptions options) {
   NewModel model;
-  model.manifest = text_of(options.manifest);
+  model.manifest = manifest_text(options.manifest);
   const auto checked = models.check(model.manifest);
   if (!checked) {
     refuse(checked.error());
@@ -298,8 +299,15 @@ asio::awaitable<void> add_model(ModelService& models, BlobStore& blobs, AddOptio
                                                          checked->golden.value().picture
                                                    : fs::path{options.picture};
   GivenFile shown{picture};
-  model.picture = shown.read(0, static_cast<std::size_t>(shown.size()));
   GivenFile file{options.file};
+  const auto fits = ModelService::check_sizes(file.size(), shown.size());
+  if (!fits) {
+    refuse(fits.error());
+  }
+  if (file.size() == 0) {
+    throw std::runtime_error(options.file + " is empty");
+  }
+  model.picture = shown.read(0, static_cast<std::size_t>(shown.size()));
   BlobWriter writer{blobs};
   Sha256 sha;
   for (std::int64_t at = 0; at < file.size();) {
@@ -309,18 +317,26 @@ asio::awaitable<void> add_model(ModelService& models, BlobStore& blobs, AddOptio
     co_await writer.write(std::move(bytes));
   }
   co_await writer.finish();
-  if (!writer.id()) {
-    throw std::runtime_error(options.file + " is empty");
-  }
-  model.file = *writer.id();
+  model.file = writer.id().value();
   model.file_bytes = writer.size();
   model.sha256 = hex(sha.finish());
-  const auto added = co_await models.add(std::nullopt, std::move(model));
-  if (!added) {
-    co_await blobs.discard(*writer.id());
-    refuse(added.error());
+  std::exception_ptr failure;
+  std::optional<Result<inference::Model>> added;
+  try {
+    added = co_await models.add(std::nullopt, std::move(model));
+  } catch (...) {
+    failure = std::current_exception();
   }
-  fmt::print("{} was tried and added; every worker has it in a moment\n", added->name);
+  if (failure || !*added) {
+    co_await blobs.try_discard(*writer.id());
+  }
+  if (failure) {
+    std::rethrow_exception(failure);
+  }
+  if (!*added) {
+    refuse(added->error());
+  }
+  fmt::print("{} was tried and added; every worker has it in a moment\n", (*added)->name);
 }
 
 asio::awaitable<void> remove_model(ModelService& models, std::string name) {

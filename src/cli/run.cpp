@@ -255,9 +255,12 @@ private:
     if (keyframe != nullptr) {
       work.plan.keyframe = *keyframe;
     }
-    const runner::RunnerOptions runner_options{inference::model_folder(config_.model_dir).string(),
-                                               pipeline.models(params), common.device,
-                                               config_.worker_threads};
+    runner::RunnerOptions runner_options{inference::model_folder(config_.model_dir).string(),
+                                         pipeline.models(params), common.device,
+                                         config_.worker_threads};
+    for (const auto& name : runner_options.models) {
+      runner_options.model_bytes += models_.find(name)->file_bytes;
+    }
     const fs::path folder = options_.out;
     fs::create_directories(folder);
     OutputFile zip{folder / "images.zip"};

@@ -178,7 +178,10 @@ void serve(bool take_over) {
   app.metrics.connections = [&edge] { return edge.server.counts(); };
   app.add_workers(config.workers);
   app::start_server_services(app, api);
-  app.supervisor.require("accepting connections", [&edge] { return edge.server.run(); });
+  app.supervisor.require("accepting connections", [&app, &edge]() -> asio::awaitable<void> {
+    co_await app.reread_models();  // so that none is unknown to the first request
+    co_await edge.server.run();
+  });
   if (successor) {
     successor->begin();
   }

@@ -221,4 +221,20 @@ asio::awaitable<Result<MultipartParser::Event>> MultipartReader::next() {
   }
 }
 
+asio::awaitable<Result<void>> MultipartReader::read_part(PartSink take) {
+  for (;;) {
+    const auto event = co_await next();
+    if (!event) {
+      co_return event.error();
+    }
+    if (*event == MultipartParser::Event::part_end) {
+      co_return Result<void>{};
+    }
+    const auto taken = co_await take(parser_.take_data());
+    if (!taken) {
+      co_return taken.error();
+    }
+  }
+}
+
 }  // namespace infernode::http

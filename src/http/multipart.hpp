@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -51,6 +52,9 @@ private:
   int parts_ = 0;
 };
 
+// Takes bytes of a part as they come, or says why it does not.
+using PartSink = std::function<asio::awaitable<Result<void>>(std::vector<std::byte> bytes)>;
+
 // Draws the events of a request's body, reading more of it as needed.
 class MultipartReader {
 public:
@@ -59,8 +63,10 @@ public:
 
   // Never need_more.
   asio::awaitable<Result<MultipartParser::Event>> next();
+  // After `part`.
   const PartHeader& header() const { return parser_.header(); }
-  std::vector<std::byte> take_data() { return parser_.take_data(); }
+  // After `part`: gives its bytes to `take`, to their end or to the first error.
+  asio::awaitable<Result<void>> read_part(PartSink take);
 
 private:
   BodyStream& stream_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/json.hpp"
 #include "core/json_schema.hpp"
 #include "core/yaml.hpp"
 
@@ -14,6 +15,8 @@ namespace json = boost::json;
 
 // Manifests are written by people; a longer one is none.
 constexpr std::size_t kMaxManifestBytes = 1024 * 1024;
+// YOLO at 1280 by 1280 has 33,600.
+constexpr std::int64_t kMaxCells = 1'000'000;
 
 const JsonSchema& schema() {
   static const JsonSchema compiled{parse_embedded_yaml("api/model.yaml")};
@@ -155,7 +158,25 @@ Golden read_golden(const json::object& object) {
   return golden;
 }
 
-Result<void> check_decoder(const Decoder& decoder) {
+// How many anchors or cells a decoder goes through, before it has seen an output.
+std::int64_t cells_of(const Decoder& decoder, const ModelInput& input) {
+  const std::int64_t width = std::max(input.width, input.longest_side);
+  const std::int64_t height = std::max(input.height, input.longest_side);
+  std::int64_t cells = 0;
+  for (std::size_t level = 0; level < decoder.strides.size(); ++level) {
+    std::int64_t per_cell = 1;
+    if (decoder.kind == DecoderKind::blazeface && level < decoder.per_cell.size()) {
+      per_cell = decoder.per_cell[level];
+    } else if (decoder.kind == DecoderKind::ssd_heads) {
+      per_cell = static_cast<std::int64_t>(decoder.ssd.aspect_ratios.size()) + 1;
+    }
+    const std::int64_t stride = decoder.strides[level];
+    cells += (width / stride + 1) * (height / stride + 1) * per_cell;
+  }
+  return cells;
+}
+
+Result<void> check_decoder(const Decoder& decoder, const ModelInput& input) {
   const auto kind = to_text(decoder.kind);
   const bool needs_strides = decoder.kind == DecoderKind::yolox ||
                              decoder.kind == DecoderKind::nanodet ||
@@ -181,6 +202,10 @@ Result<void> check_decoder(const Decoder& decoder) {
   if (decoder.kind == DecoderKind::labelled_boxes && decoder.scores != Scores::plain) {
     return invalid("/decoder/scores", "labelled_boxes come with plain scores");
   }
+  if (cells_of(decoder, input) > kMaxCells) {
+    return invalid("/decoder/strides",
+                   fmt::format("make more than {} cells of the input", kMaxCells));
+  }
   return {};
 }
 
@@ -198,6 +223,9 @@ Result<void> check_input(const ModelInput& input) {
 Result<json::value> parse(std::string_view text) {
   if (text.size() > kMaxManifestBytes) {
     return invalid("", "a manifest has at most 1 MiB");
+  }
+  if (!is_utf8(text) || text.find('\0') != std::string_view::npos) {
+    return invalid("", "a manifest is text in UTF-8");
   }
   const auto start = text.find_first_not_of(" \t\r\n");
   const bool is_json = start != std::string_view::npos && text[start] == '{';
@@ -246,7 +274,7 @@ Result<Model> read_manifest(std::string_view text) {
   const auto* suppression = object.if_contains("suppression");
   model.suppression = read_suppression(suppression == nullptr ? nullptr : &suppression->as_object(),
                                        model.decoder.kind);
-  for (const auto& check : {check_input(model.input), check_decoder(model.decoder)}) {
+  for (const auto& check : {check_input(model.input), check_decoder(model.decoder, model.input)}) {
     if (!check) {
       return check.error();
     }

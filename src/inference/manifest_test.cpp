@@ -129,6 +129,7 @@ TEST(Manifest, NamesThePlaceThatIsWrong) {
       {"/decoder", "{\"kind\": \"keypoints\"}", "/keypoints"},
       {"/decoder", "{\"kind\": \"blazeface\", \"strides\": [8]}", "/decoder/per_cell"},
       {"/decoder", "{\"kind\": \"blazeface\", \"strides\": [8], \"per_cell\": [2]}", "/outputs"},
+      {"/decoder", "{\"kind\": \"yolox\", \"strides\": [1, 1, 1]}", "/decoder/strides"},
       {"/keypoints", "[\"nose\"]", "/keypoints"},
       {"/labels", "[]", "/labels"},
       {"/labels", "[\"\"]", "/labels/0"},
@@ -169,6 +170,13 @@ TEST(Manifest, RefusesWhatIsNone) {
     EXPECT_FALSE(read_manifest(text)) << text;
   }
   EXPECT_FALSE(read_manifest(std::string(2 * 1024 * 1024, ' ')));
+  auto manifest = small();
+  manifest["description"] = "umlaut \xfc";
+  EXPECT_FALSE(read_manifest(json::serialize(manifest)));
+  manifest["description"] = "#";
+  auto text = json::serialize(manifest);
+  text[text.find('#')] = '\0';
+  EXPECT_FALSE(read_manifest(text));
 }
 
 // Every manifest that docs/models.md shows, with what all of them have, is one.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -124,9 +125,18 @@ struct Model {
   std::vector<std::string> labels;     // by class id
   std::vector<std::string> keypoints;  // their names, in the order of the outputs
   std::optional<Golden> golden;
-  std::string sha256;  // of the ONNX file, lower-case hex; empty where nobody hashed it
-  std::filesystem::path file;
+  std::string sha256;          // of the ONNX file, lower-case hex; empty where nobody hashed it
+  std::filesystem::path file;  // empty where it is not on this machine (yet)
+  std::int64_t file_bytes = 0;
+  // Of one that was added to the installation: what its file and manifest are known by, so that
+  // another one under its name is not taken for it. Empty for those of the folder.
+  std::string revision;
 };
+
+// What a job needs of a worker, and a worker offers: its name and, if it has one, its revision.
+inline std::string versioned_name(const Model& model) {
+  return model.revision.empty() ? model.name : model.name + "@" + model.revision;
+}
 
 }  // namespace infernode::inference
 

@@ -25,6 +25,9 @@ Model read_model(const fs::path& manifest, Hashes hashes) {
   }
   Model model = std::move(*read);
   model.file = fs::path{manifest}.replace_extension(".onnx");
+  std::error_code absent;
+  const auto size = fs::file_size(model.file, absent);
+  model.file_bytes = absent ? 0 : static_cast<std::int64_t>(size);
   const std::string expected = std::exchange(model.sha256, "");
   if (hashes == Hashes::yes) {
     model.sha256 = sha256_of_file(model.file);
@@ -40,11 +43,11 @@ Model read_model(const fs::path& manifest, Hashes hashes) {
 
 ModelCatalogue::ModelCatalogue(std::vector<Model> models,
                                std::map<std::string, std::string> defaults)
-    : models_{std::move(models)}, defaults_{std::move(defaults)} {
-  std::sort(models_.begin(), models_.end(),
+    : defaults_{std::move(defaults)} {
+  std::sort(models.begin(), models.end(),
             [](const Model& a, const Model& b) { return a.name < b.name; });
-  for (const auto& model : models_) {
-    const auto same = std::count_if(models_.begin(), models_.end(), [&](const Model& other) {
+  for (const auto& model : models) {
+    const auto same = std::count_if(models.begin(), models.end(), [&](const Model& other) {
       return model.is_default && other.is_default && other.pipeline == model.pipeline;
     });
     if (same > 1) {
@@ -54,12 +57,13 @@ ModelCatalogue::ModelCatalogue(std::vector<Model> models,
           model.pipeline, model.name));
     }
   }
+  models_ = std::make_shared<const std::vector<Model>>(std::move(models));
 }
 
 const Model* ModelCatalogue::find(std::string_view name) const {
-  const auto found = std::find_if(models_.begin(), models_.end(),
+  const auto found = std::find_if(models_->begin(), models_->end(),
                                   [&](const Model& model) { return model.name == name; });
-  return found == models_.end() ? nullptr : &*found;
+  return found == models_->end() ? nullptr : &*found;
 }
 
 const Model* ModelCatalogue::default_of(std::string_view pipeline) const {
@@ -69,15 +73,18 @@ const Model* ModelCatalogue::default_of(std::string_view pipeline) const {
   }
   const Model* only = nullptr;
   int candidates = 0;
-  for (const auto& model : models_) {
+  for (const auto& model : *models_) {
     if (model.pipeline != pipeline) {
       continue;
     }
     if (model.is_default) {
       return &model;
     }
-    only = &model;
-    ++candidates;
+    // One that is added takes nothing over by itself, and takes nothing away.
+    if (model.revision.empty()) {
+      only = &model;
+      ++candidates;
+    }
   }
   return candidates == 1 ? only : nullptr;
 }

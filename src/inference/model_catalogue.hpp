@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,7 +11,8 @@
 
 namespace infernode::inference {
 
-// The models that an installation has, by name.
+// The models that an installation has, by name. A copy is cheap, and stays as it was when it was
+// made.
 class ModelCatalogue {
 public:
   ModelCatalogue() = default;
@@ -19,17 +21,17 @@ public:
   explicit ModelCatalogue(std::vector<Model> models,
                           std::map<std::string, std::string> defaults = {});
 
-  bool empty() const { return models_.empty(); }
-  const std::vector<Model>& models() const { return models_; }
+  bool empty() const { return models_->empty(); }
+  const std::vector<Model>& models() const { return *models_; }
   // nullptr when there is none of that name.
   const Model* find(std::string_view name) const;
   // The one that the pipeline takes when no model is named: the one that was chosen, else the one
-  // whose manifest says so, or the only one. nullptr when there is none, or none can be told from
-  // the others.
+  // whose manifest says so, or the only one of the folder. nullptr when there is none, or none can
+  // be told from the others.
   const Model* default_of(std::string_view pipeline) const;
 
 private:
-  std::vector<Model> models_;
+  std::shared_ptr<const std::vector<Model>> models_ = std::make_shared<std::vector<Model>>();
   std::map<std::string, std::string> defaults_;
 };
 

@@ -38,6 +38,10 @@ Model named(const std::string& name, bool is_default) {
 TEST(Catalogue, TakesTheDefaultThatTheManifestNames) {
   EXPECT_EQ(ModelCatalogue({named("b", true), named("a", false)}).default_of("detect")->name, "b");
   EXPECT_EQ(ModelCatalogue({named("only", false)}).default_of("detect")->name, "only");
+  auto added = named("added", false);
+  added.revision = "0123";
+  EXPECT_EQ(ModelCatalogue({named("only", false), added}).default_of("detect")->name, "only");
+  EXPECT_EQ(ModelCatalogue({added}).default_of("detect"), nullptr);
   const ModelCatalogue chosen{{named("b", true), named("a", false)}, {{"detect", "a"}}};
   EXPECT_EQ(chosen.default_of("detect")->name, "a");
   const ModelCatalogue gone{{named("b", true)}, {{"detect", "a"}}};

@@ -64,10 +64,12 @@ std::int64_t images_of_others_ahead(const std::vector<turn_dao::Line>& everybody
 
 }  // namespace
 
-std::vector<std::string> needs_of(const Pipeline& pipeline, const boost::json::object& params) {
+std::vector<std::string> needs_of(const Pipeline& pipeline, const boost::json::object& params,
+                                  const inference::ModelCatalogue& models) {
   std::vector<std::string> needs{offer_of(pipeline.name(), params_revision(params))};
-  for (const auto& model : pipeline.models(params)) {
-    needs.push_back("model:" + model);
+  for (const auto& name : pipeline.models(params)) {
+    const auto* model = models.find(name);
+    needs.push_back("model:" + (model == nullptr ? name : inference::versioned_name(*model)));
   }
   if (const auto device = common_params(params).device; device != "auto" && !drawn_job(params)) {
     needs.push_back("device:" + device);
@@ -135,7 +137,7 @@ asio::awaitable<Result<JobService::Plan>> JobService::plan(db::Executor& executo
       job.cost = job.price * job.image_count;
       if (with_segments) {
         plan.segments.push_back(
-            NewSegments{job.id, needs_of(**pipeline, *params),
+            NewSegments{job.id, needs_of(**pipeline, *params, models_),
                         plan_segments(common.start_frame, common.end_frame, common.frame_step,
                                       video.keyframes, (*pipeline)->image_milliseconds(*params))});
         job.segment_count = static_cast<int>(plan.segments.back().segments.size());
@@ -229,7 +231,7 @@ asio::awaitable<Result<JobService::Plan>> JobService::plan_again(db::Executor& e
   job.image_count = count_images(common.start_frame, common.end_frame, common.frame_step);
   Plan plan;
   plan.segments.push_back(
-      NewSegments{job.id, needs_of(**pipeline, *params),
+      NewSegments{job.id, needs_of(**pipeline, *params, models_),
                   plan_segments(common.start_frame, common.end_frame, common.frame_step,
                                 videos->front().keyframes, kDrawingMilliseconds)});
   job.segment_count = static_cast<int>(plan.segments.back().segments.size());

@@ -51,7 +51,8 @@ struct AcceptedJobs {
 
 // What a worker must offer for a job with these resolved params: first the pipeline, which the
 // assembly needs too, then its models, and its device unless any will do. See WorkerInfo::offers().
-std::vector<std::string> needs_of(const Pipeline& pipeline, const boost::json::object& params);
+std::vector<std::string> needs_of(const Pipeline& pipeline, const boost::json::object& params,
+                                  const inference::ModelCatalogue& models);
 
 // Clears away what an ended job left besides its result, a piece at a time.
 using JobClear = std::function<asio::awaitable<void>(JobId job)>;

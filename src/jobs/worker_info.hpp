@@ -38,7 +38,7 @@ struct WorkerInfo {
   std::string host;
   std::string version;
   std::vector<std::string> devices;    // "cpu", "cuda"
-  std::vector<std::string> models;     // by name
+  std::vector<std::string> models;     // see inference::versioned_name()
   std::vector<std::string> pipelines;  // by name
   WorkerTotals totals{};
 

@@ -4,6 +4,7 @@
 #include <boost/asio/thread_pool.hpp>
 #include <filesystem>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "blobs/blob_store.hpp"
@@ -18,25 +19,36 @@ public:
   using std::runtime_error::runtime_error;
 };
 
-// Files of the installation's models on this machine, for runners to read. All of it must outlive
-// it.
+// What a model's file and manifest are known by, 16 hexadecimal digits of their hash.
+std::string revision_of(const StoredModel& model);
+
+// Files of the models that were added, on this machine, for runners to read. Several processes may
+// share the folder. All of it must outlive it.
 class ModelCache {
 public:
-  // `folder` is made when it is needed.
-  ModelCache(BlobStore& blobs, asio::thread_pool& blocking, std::filesystem::path folder)
-      : blobs_{blobs}, blocking_{blocking}, folder_{std::move(folder)} {}
+  // `folder` is made when it is needed; so many bytes of its disk stay free.
+  ModelCache(BlobStore& blobs, asio::thread_pool& blocking, std::filesystem::path folder,
+             std::int64_t disk_floor)
+      : blobs_{blobs}, blocking_{blocking}, folder_{std::move(folder)}, disk_floor_{disk_floor} {}
 
-  // The model's ONNX file, with its manifest beside it: alone in a folder that is named by the hash
-  // of both, so what is there is never changed. Fetched when it is not there. Throws
-  // ModelNotCached, and what the database throws.
-  asio::awaitable<std::filesystem::path> file_of(StoredModel model);
-  // Deletes the folders of others.
+  // The model's ONNX file, with its manifest beside it: alone in a folder that is named by its
+  // revision, so what is there is never changed. What is there is looked through, what is not is
+  // fetched. Throws ModelNotCached, and Unavailable when the database is.
+  asio::awaitable<std::filesystem::path> bring(StoredModel model);
+  asio::awaitable<bool> is_there(std::filesystem::path file);
+  // Deletes what is of no other model and some minutes old: another process may know of models
+  // that this one has not heard of yet, and be fetching them.
   asio::awaitable<void> keep_only(std::vector<StoredModel> models);
 
+  static constexpr std::chrono::minutes kLeastAge{10};
+
 private:
+  asio::awaitable<void> fetch(StoredModel model, std::filesystem::path folder);
+
   BlobStore& blobs_;
   asio::thread_pool& blocking_;
   std::filesystem::path folder_;
+  std::int64_t disk_floor_;
 };
 
 }  // namespace infernode

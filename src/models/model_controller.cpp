@@ -6,7 +6,6 @@
 
 #include "core/digest.hpp"
 #include "core/json.hpp"
-#include "core/log.hpp"
 #include "http/multipart.hpp"
 
 namespace infernode {
@@ -18,9 +17,7 @@ using http::Response;
 using http::asio::awaitable;
 using Event = http::MultipartParser::Event;
 
-constexpr std::int64_t kMostModelBytes = std::int64_t{2} * 1024 * 1024 * 1024;
-constexpr std::size_t kMostManifestBytes = 1024 * 1024;
-constexpr std::size_t kMostPictureBytes = 8 * 1024 * 1024;
+constexpr std::size_t kMaxManifestBytes = 1024 * 1024;
 
 json::object model_json(const inference::Model& model) {
   json::object input;
@@ -51,10 +48,32 @@ struct Form {
   std::vector<std::byte> picture;
 };
 
-Error too_large(const std::string& pointer, std::int64_t most) {
-  Error error{ErrorCode::too_large, fmt::format("It may have {} bytes at most.", most)};
-  error.fields.push_back({pointer, error.detail});
-  return error;
+awaitable<Result<void>> receive(Form& form, const std::string& name, std::vector<std::byte> bytes) {
+  if (name == "manifest") {
+    form.manifest.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    if (form.manifest.size() > kMaxManifestBytes) {
+      Error error{ErrorCode::too_large,
+                  fmt::format("The manifest may have {} bytes at most.", kMaxManifestBytes)};
+      error.fields.push_back({"/manifest", error.detail});
+      co_return error;
+    }
+    co_return Result<void>{};
+  }
+  const auto more = static_cast<std::int64_t>(bytes.size());
+  const auto picture_bytes = static_cast<std::int64_t>(form.picture.size());
+  const bool is_model = name == "model";
+  const auto fits = ModelService::check_sizes(form.file.size() + (is_model ? more : 0),
+                                              picture_bytes + (is_model ? 0 : more));
+  if (!fits) {
+    co_return fits.error();
+  }
+  if (is_model) {
+    form.sha.update(bytes);
+    co_await form.file.write(std::move(bytes));
+  } else {
+    form.picture.insert(form.picture.end(), bytes.begin(), bytes.end());
+  }
+  co_return Result<void>{};
 }
 
 // Reads one part to its end.
@@ -70,33 +89,10 @@ awaitable<Result<void>> receive_part(http::MultipartReader& reader, Form& form) 
     co_return invalid("/" + name, "The form takes one.");
   }
   form.has_file = form.has_file || name == "model";
-  for (;;) {
-    const auto event = co_await reader.next();
-    if (!event) {
-      co_return event.error();
-    }
-    if (*event == Event::part_end) {
-      co_return Result<void>{};
-    }
-    auto bytes = reader.take_data();
-    if (name == "model") {
-      if (form.file.size() + static_cast<std::int64_t>(bytes.size()) > kMostModelBytes) {
-        co_return too_large("/model", kMostModelBytes);
-      }
-      form.sha.update(bytes);
-      co_await form.file.write(std::move(bytes));
-    } else if (name == "manifest") {
-      form.manifest.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-      if (form.manifest.size() > kMostManifestBytes) {
-        co_return too_large("/manifest", kMostManifestBytes);
-      }
-    } else {
-      form.picture.insert(form.picture.end(), bytes.begin(), bytes.end());
-      if (form.picture.size() > kMostPictureBytes) {
-        co_return too_large("/picture", kMostPictureBytes);
-      }
-    }
-  }
+  http::PartSink take = [&form, name](std::vector<std::byte> bytes) {
+    return receive(form, name, std::move(bytes));
+  };
+  co_return co_await reader.read_part(std::move(take));
 }
 
 awaitable<Result<Response>> receive_model(ModelService& models, Request& request,
@@ -133,9 +129,7 @@ awaitable<Result<Response>> receive_model(ModelService& models, Request& request
   if (!added) {
     co_return added.error();
   }
-  auto answer = *checked;
-  answer.sha256 = added->sha256;
-  co_return http::json_response(201, model_json(answer));
+  co_return http::json_response(201, model_json(*added));
 }
 
 awaitable<Result<Response>> add_model(ModelService& models, BlobStore& blobs, Request& request) {
@@ -155,11 +149,7 @@ awaitable<Result<Response>> add_model(ModelService& models, BlobStore& blobs, Re
   }
   // What was adopted is no longer staged, and stays.
   if (const auto staged = form.file.id(); staged && (failure || !*answer)) {
-    try {
-      co_await blobs.discard(*staged);
-    } catch (const std::exception& error) {
-      log::warn("a model that was not added stays until it expires: {}", error.what());
-    }
+    co_await blobs.try_discard(*staged);
   }
   if (failure) {
     std::rethrow_exception(failure);
@@ -188,7 +178,7 @@ awaitable<Result<Response>> remove_model(ModelService& models, Request& request)
 
 void add_model_routes(http::Router& router, ModelService& models, BlobStore& blobs,
                       const inference::ModelCatalogue& catalogue,
-                      std::function<asio::awaitable<void>()> refresh) {
+                      std::function<asio::awaitable<void>()> reread) {
   router.on("listModels", [&catalogue](Request&) -> awaitable<Result<Response>> {
     json::array items;
     for (const auto& model : catalogue.models()) {
@@ -196,19 +186,18 @@ void add_model_routes(http::Router& router, ModelService& models, BlobStore& blo
     }
     co_return http::json_response(200, json::object{{"items", std::move(items)}});
   });
-  router.on("addModel",
-            [&models, &blobs, refresh](Request& request) -> awaitable<Result<Response>> {
-              auto answer = co_await add_model(models, blobs, request);
-              if (answer) {
-                co_await refresh();
-              }
-              co_return answer;
-            });
+  router.on("addModel", [&models, &blobs, reread](Request& request) -> awaitable<Result<Response>> {
+    auto answer = co_await add_model(models, blobs, request);
+    if (answer) {
+      co_await reread();
+    }
+    co_return answer;
+  });
   router.on("testModel", [&models](Request& request) { return test_model(models, request); });
-  router.on("removeModel", [&models, refresh](Request& request) -> awaitable<Result<Response>> {
+  router.on("removeModel", [&models, reread](Request& request) -> awaitable<Result<Response>> {
     auto answer = co_await remove_model(models, request);
     if (answer) {
-      co_await refresh();
+      co_await reread();
     }
     co_return answer;
   });

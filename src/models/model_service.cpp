@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <tuple>
+
 #include "core/digest.hpp"
 #include "db/errors.hpp"
 #include "inference/golden.hpp"
@@ -59,6 +61,20 @@ Result<inference::Model> ModelService::check(const std::string& manifest) const 
   return std::move(*model);
 }
 
+Result<void> ModelService::check_sizes(std::int64_t model_bytes, std::int64_t picture_bytes) {
+  for (const auto& [part, bytes, most] :
+       {std::tuple{"/model", model_bytes, kMaxModelBytes},
+        std::tuple{"/picture", picture_bytes, kMaxPictureBytes}}) {
+    if (bytes > most) {
+      Error error{ErrorCode::too_large,
+                  fmt::format("The {} may have {} bytes at most.", part + 1, most)};
+      error.fields.push_back({part, error.detail});
+      return error;
+    }
+  }
+  return {};
+}
+
 asio::awaitable<Result<std::vector<std::string>>> ModelService::differences(
     StoredTrial trial, inference::Golden golden) {
   trial.confidence = golden.confidence;
@@ -69,11 +85,15 @@ asio::awaitable<Result<std::vector<std::string>>> ModelService::differences(
   co_return inference::golden_differences(golden, *found);
 }
 
-asio::awaitable<Result<StoredModel>> ModelService::add(std::optional<UserId> admin,
-                                                       NewModel model) {
+asio::awaitable<Result<inference::Model>> ModelService::add(std::optional<UserId> admin,
+                                                            NewModel model) {
   auto checked = check(model.manifest);
   if (!checked) {
     co_return checked.error();
+  }
+  const auto fits = check_sizes(model.file_bytes, static_cast<std::int64_t>(model.picture.size()));
+  if (!fits) {
+    co_return fits.error();
   }
   const std::string name = checked->name;
   if (!checked->sha256.empty() && checked->sha256 != model.sha256) {
@@ -111,11 +131,8 @@ asio::awaitable<Result<StoredModel>> ModelService::add(std::optional<UserId> adm
     }
     co_return taken(name);
   }
-  const auto added = co_await model_dao::find(database_, name);
-  if (!added) {
-    co_return not_found(name);  // removed again in this moment
-  }
-  co_return *added;
+  checked->sha256 = model.sha256;
+  co_return std::move(*checked);
 }
 
 asio::awaitable<Result<void>> ModelService::remove(std::optional<UserId> admin, std::string name) {

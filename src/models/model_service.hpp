@@ -43,10 +43,12 @@ public:
 
   // Whether a model with this manifest could be added: `invalid`, naming the place, or `conflict`.
   Result<inference::Model> check(const std::string& manifest) const;
+  // Whether files of these sizes could be added; `too_large`, naming the part.
+  static Result<void> check_sizes(std::int64_t model_bytes, std::int64_t picture_bytes);
   // Tries the model and keeps it when it finds in its picture what its manifest says; its staged
   // file is adopted. `invalid` with what is wrong, `conflict`. `admin`: nullopt for somebody at a
   // server's command line.
-  asio::awaitable<Result<StoredModel>> add(std::optional<UserId> admin, NewModel model);
+  asio::awaitable<Result<inference::Model>> add(std::optional<UserId> admin, NewModel model);
   // not_found; conflict for one that the installation came with.
   asio::awaitable<Result<void>> remove(std::optional<UserId> admin, std::string name);
   // Tries a model again; what differs, nothing where it is sound. not_found, also for those that

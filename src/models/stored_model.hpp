@@ -10,6 +10,9 @@
 
 namespace infernode {
 
+inline constexpr std::int64_t kMaxModelBytes = std::int64_t{2} * 1024 * 1024 * 1024;
+inline constexpr std::int64_t kMaxPictureBytes = 8 * 1024 * 1024;
+
 // A model that was brought to the installation; its bytes are in a blob.
 struct StoredModel {
   std::string name;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 #include "core/json.hpp"
 #include "pipelines/detector.hpp"
@@ -22,9 +23,11 @@ std::vector<int> class_ids(const std::vector<std::string>& kept,
   std::vector<int> ids;
   for (const auto& name : kept) {
     const auto found = std::find(labels.begin(), labels.end(), name);
-    if (found != labels.end()) {
-      ids.push_back(static_cast<int>(found - labels.begin()));
+    if (found == labels.end()) {
+      // None of them would mean all: what was to be hidden might show.
+      throw std::runtime_error("the model has no label " + name + " any more");
     }
+    ids.push_back(static_cast<int>(found - labels.begin()));
   }
   return ids;
 }

@@ -29,9 +29,11 @@ constexpr std::int64_t kReadBytes = 64 * kMiB;
 // A large model takes some seconds to load and to run once.
 constexpr std::int64_t kModelSeconds = 60;
 constexpr std::int64_t kModelBytesPerSecond = 8 * kMiB;
+// The file, what is made of it, and what is optimised of that.
 constexpr std::int64_t kModelCopies = 4;
 
-constexpr std::int64_t kBaseBytes = 2048 * kMiB;   // models, an index of hours, libraries
+constexpr std::int64_t kBaseBytes =
+    2048 * kMiB;  // an index of hours, libraries, what inference sets aside
 constexpr std::int64_t kThreadBytes = 256 * kMiB;  // what inference holds for a frame
 constexpr std::int64_t kLeastPixels = 1920 * 1088;
 // 4:4:4 with more than 8 bits; no stored picture takes more.
@@ -56,9 +58,9 @@ int threads_of(int threads) {
                      : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
 }
 
-std::int64_t memory_for(std::int64_t pixels, int threads) {
+std::int64_t memory_for(std::int64_t pixels, int threads, std::int64_t model_bytes) {
   const std::int64_t workers = threads_of(threads);
-  const std::int64_t wanted = kBaseBytes + workers * kThreadBytes +
+  const std::int64_t wanted = kBaseBytes + workers * kThreadBytes + kModelCopies * model_bytes +
                               std::clamp(pixels, kLeastPixels, kMaxPixels) * kPixelBytes *
                                   (kHeldPictures + workers * kThreadPictures);
   const std::int64_t machine = std::int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
@@ -84,20 +86,20 @@ TaskLimits model_limits(std::int64_t model_bytes, std::int64_t picture_bytes) {
   limits.turns = std::chrono::seconds{kModelSeconds + model_bytes / kModelBytesPerSecond};
   limits.cpu_seconds = static_cast<double>(limits.turns.count());
   limits.read_bytes = read_limit(model_bytes + picture_bytes);
-  // The file, what is made of it, and what is optimised of that.
   limits.memory_bytes = kBaseBytes + kModelCopies * model_bytes + kMaxPixels * kPixelBytes;
   limits.outcome_bytes = kFrameJsonBytes;
   return limits;
 }
 
-TaskLimits segment_limits(const SegmentSize& size, std::int64_t video_bytes, int threads) {
+TaskLimits segment_limits(const SegmentSize& size, std::int64_t video_bytes, int threads,
+                          std::int64_t model_bytes) {
   TaskLimits limits;
   const std::int64_t pixels = std::int64_t{size.width} * size.height;
   limits.turns = std::chrono::seconds{kTaskSeconds + size.decoded * kDecodeSeconds +
                                       size.images * kImageSeconds};
   limits.cpu_seconds = static_cast<double>(limits.turns.count()) * threads_of(threads);
   limits.read_bytes = read_limit(video_bytes);
-  limits.memory_bytes = memory_for(pixels, threads);
+  limits.memory_bytes = memory_for(pixels, threads, model_bytes);
   limits.frames = size.images;
   limits.json_bytes = kFrameJsonBytes;
   // No JPEG is larger than twice its pixels.

@@ -29,12 +29,13 @@ struct SegmentSize {
 TaskLimits probe_limits(std::int64_t video_bytes);
 // Loading a model and running it on one picture.
 TaskLimits model_limits(std::int64_t model_bytes, std::int64_t picture_bytes);
-// With so many threads; 0: one per core.
-TaskLimits segment_limits(const SegmentSize& size, std::int64_t video_bytes, int threads);
+// With so many threads (0: one per core), in a runner that has models of so many bytes.
+TaskLimits segment_limits(const SegmentSize& size, std::int64_t video_bytes, int threads,
+                          std::int64_t model_bytes);
 
-// Bytes for models, the container's index and so on, and for the pictures of this size that are
-// held at once, so that a small video cannot use what a large one needs.
-std::int64_t memory_for(std::int64_t pixels, int threads);
+// Bytes for models of these files, the container's index and so on, and for the pictures of this
+// size that are held at once, so that a small video cannot use what a large one needs.
+std::int64_t memory_for(std::int64_t pixels, int threads, std::int64_t model_bytes);
 
 // The threads that 0 stands for.
 int threads_of(int threads);

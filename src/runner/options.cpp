@@ -13,6 +13,7 @@ std::string RunnerOptions::to_argument() const {
                                 {"models", json::value_from(models)},
                                 {"device", device},
                                 {"threads", threads},
+                                {"model_bytes", model_bytes},
                                 {"tries_models", tries_models}});
 }
 
@@ -20,7 +21,9 @@ RunnerOptions RunnerOptions::from_argument(std::string_view text) {
   const auto given = json::parse(text);
   return {json::value_to<std::string>(given.at("model_folder")),
           json::value_to<std::vector<std::string>>(given.at("models")),
-          json::value_to<std::string>(given.at("device")), json::value_to<int>(given.at("threads")),
+          json::value_to<std::string>(given.at("device")),
+          json::value_to<int>(given.at("threads")),
+          json::value_to<std::int64_t>(given.at("model_bytes")),
           given.at("tries_models").as_bool()};
 }
 

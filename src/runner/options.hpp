@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,7 @@ struct RunnerOptions {
   std::vector<std::string> models;  // to read before it gives up its rights; none for probing
   std::string device = "auto";      // "auto", "cpu" or "cuda"
   int threads = 0;                  // 0: one per core
+  std::int64_t model_bytes = 0;     // of all their files
   bool tries_models = false;        // whether one that nobody trusts may come with a task
 
   // As the one argument of `infernode runner`, and back. from_argument() throws std::exception.

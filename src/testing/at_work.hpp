@@ -1,10 +1,16 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -55,6 +61,39 @@ protected:
         co_await timer.async_wait(asio::use_awaitable);
       }
       EXPECT_TRUE(done());
+    });
+  }
+  // Children of this process, by the name that they were started with.
+  static std::set<pid_t> runners() {
+    std::set<pid_t> found;
+    for (const auto& entry : std::filesystem::directory_iterator{"/proc"}) {
+      const std::string name = entry.path().filename();
+      if (name.find_first_not_of("0123456789") != std::string::npos) {
+        continue;
+      }
+      std::ifstream status{entry.path() / "status"};
+      const std::string text{std::istreambuf_iterator<char>{status}, {}};
+      std::ifstream line{entry.path() / "cmdline"};
+      const std::string command{std::istreambuf_iterator<char>{line}, {}};
+      if (text.find("\nPPid:\t" + std::to_string(getpid()) + "\n") != std::string::npos &&
+          text.find("\nState:\tZ") == std::string::npos &&
+          command.find("infernode") != std::string::npos &&
+          command.find("runner") != std::string::npos) {
+        found.insert(std::stoi(name));
+      }
+    }
+    return found;
+  }
+  // Also the one that waits, which would be taken next: its end takes a while on a busy machine.
+  void kill_runners() {
+    const auto killed = runners();
+    for (const pid_t pid : killed) {
+      kill(pid, SIGKILL);
+    }
+    wait_until([&] {
+      const auto left = runners();
+      return std::none_of(killed.begin(), killed.end(),
+                          [&](pid_t pid) { return left.contains(pid); });
     });
   }
   std::string status(const MadeJob& made) {

@@ -1,6 +1,7 @@
 // Goal: what a job found is drawn again, counted in zones, hidden and filmed, as it would have been
 // with the job; without inference, and to the byte. Method: the real worker, runner, clip and model
 // on a database of their own.
+#include <filesystem>
 #include <map>
 
 #include "media/frame_reader.hpp"
@@ -77,6 +78,30 @@ TEST_F(AtWork, JobsAreDrawnAgain) {
             "The job that it draws again was deleted.");
   stop_workers();
   services_.expect_sound_money();
+}
+
+// The model that was used last may be gone: what needs none is done all the same.
+TEST_F(AtWork, JobsAreDrawnAgainWhenTheirModelIsGone) {
+  TemporaryFolder folder;
+  for (const char* file : {"centernet.onnx", "centernet.json"}) {
+    std::filesystem::copy_file(std::filesystem::path{INFERNODE_MODELS} / file,
+                               folder.path() / file);
+  }
+  models_ = inference::load_catalogue(folder.path());
+  auto made = upload(5);
+  made.job = services_.make_job_of(made.user, made.video, {{"end_frame", 5}});
+  add_worker();
+  wait_for_end(made);
+  ASSERT_EQ(status(made), "COMPLETED");
+  models_ = inference::ModelCatalogue{};
+  std::filesystem::remove_all(folder.path());
+  kill_runners();
+  auto again = made;
+  again.job = services_.redraw(made, {{"confidence", 0.5}});
+  workers_.front()->wake();
+  wait_for_end(again);
+  EXPECT_EQ(status(again), "COMPLETED");
+  stop_workers();
 }
 
 // Who enters and crosses what is counted from the tracks that are stored.

@@ -43,11 +43,11 @@ json::object task_of(const SegmentWork& work) {
           {"params", work.params}};
 }
 
-runner::TaskLimits limits_of(const SegmentWork& work) {
+runner::TaskLimits limits_of(const SegmentWork& work, std::int64_t model_bytes) {
   const int first = work.plan.keyframe ? work.plan.keyframe->frame : 0;
   return runner::segment_limits(
       {std::max(0, work.plan.end_frame - first), work.plan.image_count, work.width, work.height},
-      work.video_bytes + work.frames_bytes, work.threads);
+      work.video_bytes + work.frames_bytes, work.threads, model_bytes);
 }
 
 // A frame's text becomes a line of the result as it is.
@@ -150,7 +150,7 @@ asio::awaitable<SegmentOutcome> run_segment(runner::RunnerProcess& runner, Segme
   };
   const energy::Meter meter{energy.watts_per_core};
   auto task = task_of(work);
-  const auto limits = limits_of(work);
+  const auto limits = limits_of(work, runner.options().model_bytes);
   const auto started = std::chrono::steady_clock::now();
   const auto said =
       co_await runner.run(std::move(task), limits, std::move(read), sink, std::move(video));

@@ -1,5 +1,6 @@
 #include "worker/worker.hpp"
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -116,12 +117,13 @@ asio::awaitable<void> Worker::run() {
 asio::awaitable<bool> Worker::work_once() {
   if (const auto& full = services_.blobs.disk_full()) {
     // Nothing that is worked off could be kept; the disk's service says when there is room again.
-    co_await services_.segments.report(settings_.info, *full);
+    co_await services_.segments.report(info(), *full);
     co_return false;
   }
-  auto segment = co_await services_.segments.claim(settings_.info);
+  models_ = services_.models;
+  auto segment = co_await services_.segments.claim(info());
   if (!segment) {
-    co_await services_.segments.report(settings_.info, std::nullopt);
+    co_await services_.segments.report(info(), std::nullopt);
     co_return false;
   }
   if (stopping_) {
@@ -132,16 +134,37 @@ asio::awaitable<bool> Worker::work_once() {
   co_return true;
 }
 
+WorkerInfo Worker::info() const {
+  WorkerInfo info = settings_.info;
+  info.models.clear();
+  for (const auto& model : services_.models.models()) {
+    if (!model.file.empty()) {
+      info.models.push_back(inference::versioned_name(model));
+    }
+  }
+  return info;
+}
+
 runner::RunnerOptions Worker::usual_options() const {
-  if (last_options_) {
+  // Unless its model was removed since.
+  const bool still_there =
+      last_options_ &&
+      std::all_of(
+          last_options_->models.begin(), last_options_->models.end(), [&](const std::string& name) {
+            const auto* model = services_.models.find(name);
+            return model != nullptr && model->file.parent_path() == last_options_->model_folder;
+          });
+  if (still_there) {
     return *last_options_;
   }
   // Nobody has asked for anything yet: the first default model that there is.
   runner::RunnerOptions options{"", {}, "auto", settings_.threads};
   for (const auto& pipeline : services_.pipelines.all()) {
-    if (const auto* model = services_.models.default_of(pipeline->name())) {
+    if (const auto* model = services_.models.default_of(pipeline->name());
+        model != nullptr && !model->file.empty()) {
       options.model_folder = model->file.parent_path().string();
       options.models.push_back(model->name);
+      options.model_bytes = model->file_bytes;
       break;
     }
   }
@@ -228,7 +251,7 @@ asio::awaitable<void> Worker::work_off(ClaimedSegment segment) {
 asio::awaitable<void> Worker::assemble(ClaimedSegment segment, std::shared_ptr<Lease> lease) {
   const auto* model = segment.params.if_contains("model");
   const auto* known =
-      model == nullptr ? nullptr : services_.models.find(std::string_view{model->as_string()});
+      model == nullptr ? nullptr : models_.find(std::string_view{model->as_string()});
   FormerSegments former{settings_.energy.grid, known == nullptr ? "" : known->sha256};
   std::function<bool()> stopping = [this, lease] { return stopping_ || lease->lost; };
   RunSequence run_sequence = [this, lease](ClaimedSegment all, StoredFrames frames) {
@@ -294,7 +317,7 @@ asio::awaitable<void> Worker::renew(ClaimedSegment segment, std::shared_ptr<Leas
       co_return;
     }
     try {
-      const bool held = co_await services_.segments.renew(settings_.info, segment, lease->images);
+      const bool held = co_await services_.segments.renew(info(), segment, lease->images);
       if (!held && !lease->ended) {
         lease->lost = true;
         // Only the runner that works on this very segment, and only while it does.
@@ -366,11 +389,12 @@ asio::awaitable<SegmentOutcome> Worker::record_frames(ClaimedSegment segment,
     runner::RunnerOptions options{"", (*pipeline)->models(segment.params),
                                   common_params(segment.params).device, settings_.threads};
     for (const auto& name : options.models) {
-      const auto* model = services_.models.find(name);
+      const auto* model = models_.find(name);
       if (model == nullptr) {
         throw runner::RunnerNotStarted("this worker has the model " + name + " no more");
       }
       options.model_folder = model->file.parent_path().string();
+      options.model_bytes += model->file_bytes;
     }
     runner = take_runner(segment.user, std::move(options));
   }

@@ -47,8 +47,8 @@ public:
   // Works until stop(). Looks for work when woken, and every 5 s in case a wake-up was lost.
   asio::awaitable<void> run();
   void wake();
-  // What it can do from now on.
-  void set_models(std::vector<std::string> names) { settings_.info.models = std::move(names); }
+  // What it can do now.
+  std::vector<std::string> offers() const { return info().offers(); }
   WorkerId id() const { return settings_.info.id; }
   // Gives back the segment under way and makes run() return.
   void stop();
@@ -86,10 +86,13 @@ private:
   std::shared_ptr<runner::RunnerProcess> take_runner(UserId user, runner::RunnerOptions options);
   void prepare_spare();
   runner::RunnerOptions usual_options() const;
+  // Who it is, with the models whose files are here.
+  WorkerInfo info() const;
 
   asio::any_io_executor executor_;
   WorkerServices services_;
   WorkerSettings settings_;
+  inference::ModelCatalogue models_;  // as they were when the segment was claimed
   asio::steady_timer idle_;
   bool woken_ = false;
   bool stopping_ = false;

@@ -15,28 +15,6 @@ namespace {
 
 namespace json = boost::json;
 
-// Children of this process, by the name that they were started with.
-std::set<pid_t> runners() {
-  std::set<pid_t> found;
-  for (const auto& entry : std::filesystem::directory_iterator{"/proc"}) {
-    const std::string name = entry.path().filename();
-    if (name.find_first_not_of("0123456789") != std::string::npos) {
-      continue;
-    }
-    std::ifstream status{entry.path() / "status"};
-    const std::string text{std::istreambuf_iterator<char>{status}, {}};
-    std::ifstream line{entry.path() / "cmdline"};
-    const std::string command{std::istreambuf_iterator<char>{line}, {}};
-    if (text.find("\nPPid:\t" + std::to_string(getpid()) + "\n") != std::string::npos &&
-        text.find("\nState:\tZ") == std::string::npos &&
-        command.find("infernode") != std::string::npos &&
-        command.find("runner") != std::string::npos) {
-      found.insert(std::stoi(name));
-    }
-  }
-  return found;
-}
-
 // Objects keep their numbers over segments, whoever worked on these, and the images show them; a
 // worker that ends in the middle of it leaves it to the next.
 TEST_F(AtWork, TracksGoThroughAllSegments) {
@@ -208,16 +186,7 @@ TEST_F(AtWork, ARunnerThatDiesCostsOneAttempt) {
                "SELECT coalesce(max(progress), 0) > 0 FROM \"Segments\" WHERE state = 'LEASED'") ==
            "t";
   });
-  const auto killed = runners();
-  for (const pid_t pid : killed) {
-    kill(pid, SIGKILL);
-  }
-  // Also the one that waits, which would be taken next: its end takes a while on a busy machine.
-  wait_until([&] {
-    const auto left = runners();
-    return std::none_of(killed.begin(), killed.end(),
-                        [&](pid_t pid) { return left.contains(pid); });
-  });
+  kill_runners();
   wait_until([&] {
     return services_.database.value("SELECT count(*) FROM \"Segments\" WHERE error IS NOT NULL") !=
            "0";

@@ -57,6 +57,15 @@ protected:
                           {{"Authorization", "Bearer " + user.token()},
                            {"Content-Type", "multipart/form-data; boundary=b"}});
   }
+  static std::vector<Part> mine() {
+    return form(manifest("blazeface-back", "mine"), "blazeface-back.onnx", "astronaut.jpg");
+  }
+  static std::string start(TestUser& user, const std::string& video, const std::string& model) {
+    const json::object request{
+        {"video_ids", {video}},
+        {"params", {{"pipeline", "faces"}, {"model", model}, {"end_frame", 5}}}};
+    return text(user.call(201, "POST", "/jobs", request).at("jobs").at(0), "id");
+  }
   std::vector<std::string> names(TestUser& user) {
     std::vector<std::string> all;
     const auto listed = user.call(200, "GET", "/models");
@@ -99,13 +108,7 @@ TEST_F(Models, AreAddedUsedTestedAndRemoved) {
       json::parse(user.upload(dataset, INFERNODE_SOURCE_DIR "/examples/astronaut.mp4").body), "id");
   workers_.push_back(server_.spawn({"worker"}));
   const auto run = [&](const std::string& model) {
-    const auto answer =
-        user.send("POST", "/jobs",
-                  json::serialize(json::object{
-                      {"video_ids", {video}},
-                      {"params", {{"pipeline", "faces"}, {"model", model}, {"end_frame", 5}}}}));
-    EXPECT_EQ(answer.status, 201) << answer.body;
-    return user.wait_for_end(text(json::parse(answer.body).at("jobs").at(0), "id"));
+    return user.wait_for_end(start(user, video, model));
   };
   const auto job = run("mine");
   EXPECT_EQ(text(job, "status"), "COMPLETED") << json::serialize(job);
@@ -131,6 +134,52 @@ TEST_F(Models, AreAddedUsedTestedAndRemoved) {
     EXPECT_EQ(admin_.send("POST", std::string{"/admin/models/"} + name + "/test").status, 404);
   }
   EXPECT_EQ(server_.value(R"(SELECT count(*) FROM "Blobs" WHERE "expires_at" <= now())"), "1");
+}
+
+// Its segments are looked for like all others, also those that go first.
+TEST_F(Models, ThatAreAddedAreInTheQueue) {
+  TestUser user{server_};
+  const auto dataset = user.create_dataset("faces");
+  const auto clip = user.upload(dataset, INFERNODE_SOURCE_DIR "/examples/astronaut.mp4");
+  const auto video = text(json::parse(clip.body), "id");
+  const pid_t worker = server_.spawn({"worker"});
+  workers_.push_back(worker);
+  ASSERT_EQ(send_form(admin_, mine()).status, 201);
+  wait_until("the worker to offer it", [&] {
+    return server_.value(R"(SELECT count(*) FROM "Workers"
+                             WHERE array_to_string("models", ' ') LIKE '%mine@%')") == "1";
+  });
+  std::this_thread::sleep_for(std::chrono::seconds{2});  // it has looked at the queue since
+  ::kill(worker, SIGSTOP);
+  const auto job = start(user, video, "mine");
+  server_.sql(R"(UPDATE "Segments" SET "urgent" = true, "claimable_at" = now() - interval '20 s'
+                  WHERE "state" = 'PENDING')");
+  ::kill(worker, SIGCONT);
+  EXPECT_EQ(text(user.wait_for_end(job), "status"), "COMPLETED");
+}
+
+// A job that was accepted with one is not worked on with another.
+TEST_F(Models, UnderOneNameAreNotTakenForEachOther) {
+  TestUser user{server_};
+  const auto dataset = user.create_dataset("faces");
+  const auto clip = user.upload(dataset, INFERNODE_SOURCE_DIR "/examples/astronaut.mp4");
+  const auto video = text(json::parse(clip.body), "id");
+  ASSERT_EQ(send_form(admin_, mine()).status, 201);
+  const auto job = start(user, video, "mine");
+  ASSERT_EQ(admin_.send("DELETE", "/admin/models/mine").status, 204);
+  ASSERT_EQ(send_form(admin_, form(manifest("blazeface-front", "mine"), "blazeface-front.onnx",
+                                   "astronaut.jpg"))
+                .status,
+            201);
+  workers_.push_back(server_.spawn({"worker"}));
+  EXPECT_EQ(text(user.wait_for_end(start(user, video, "mine")), "status"), "COMPLETED");
+  const auto waits = user.call(200, "GET", "/jobs/" + job);
+  EXPECT_EQ(text(waits, "status"), "PENDING");
+  EXPECT_NE(text(waits.at("waiting"), "detail").find("model:mine@"), std::string::npos)
+      << json::serialize(waits);
+  ASSERT_EQ(admin_.send("DELETE", "/admin/models/mine").status, 204);
+  ASSERT_EQ(send_form(admin_, mine()).status, 201);
+  EXPECT_EQ(text(user.wait_for_end(job), "status"), "COMPLETED");
 }
 
 TEST_F(Models, ThatAreWrongLeaveNothingBehind) {
@@ -172,6 +221,9 @@ TEST_F(Models, ThatAreWrongLeaveNothingBehind) {
       {422, "/more", {sound[0], sound[1], sound[2], {"more", "x"}}},
       {409, "",
        form(manifest("blazeface-back", "centernet"), "blazeface-back.onnx", "astronaut.jpg")},
+      {422, "/manifest", with(0, "name: \xff")},
+      {422, "/manifest", with(0, "name: a" + std::string(1, '\0'))},
+      {413, "/picture", with(2, std::string(9'000'000, ' '))},
       {413, "/manifest", with(0, std::string(2'000'000, ' '))}};
   for (const auto& [status, pointer, parts] : cases) {
     const auto answer = send_form(admin_, parts);

@@ -1,6 +1,7 @@
 #include "runner/child/model_task.hpp"
 
 #include <chrono>
+#include <new>
 #include <stdexcept>
 #include <vector>
 
@@ -28,10 +29,8 @@ std::vector<std::byte> read_all(Channel& channel, std::uint32_t number, std::int
   return bytes;
 }
 
-}  // namespace
-
-json::object run_model_task(const json::value& task, const PipelineCatalogue& pipelines,
-                            Channel& channel) {
+json::object try_model(const json::value& task, const PipelineCatalogue& pipelines,
+                       Channel& channel) {
   auto model = inference::read_manifest(json::value_to<std::string>(task.at("manifest")));
   if (!model) {
     throw std::runtime_error(model.error().detail);
@@ -64,6 +63,17 @@ json::object run_model_task(const json::value& task, const PipelineCatalogue& pi
   return {{"objects", json::parse(result.json).at("objects")},
           {"load_seconds", load_seconds},
           {"run_seconds", run_seconds}};
+}
+
+}  // namespace
+
+json::object run_model_task(const json::value& task, const PipelineCatalogue& pipelines,
+                            Channel& channel) {
+  try {
+    return try_model(task, pipelines, channel);
+  } catch (const std::bad_alloc&) {
+    throw std::runtime_error("the model needs more memory than models of its size are given");
+  }
 }
 
 }  // namespace infernode::runner

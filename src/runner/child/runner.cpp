@@ -176,7 +176,8 @@ int live(const RunnerOptions& options, const TaskRunner& run) {
       load();
     }
     const std::string processor = processor_name();
-    close_box(reach_of(models), static_cast<std::size_t>(memory_for(media::kMaxPixels, threads)),
+    close_box(reach_of(models),
+              static_cast<std::size_t>(memory_for(media::kMaxPixels, threads, options.model_bytes)),
               parent);
     // A model is as little trusted as a video, where it needs no driver.
     if (!may_use_gpu) {

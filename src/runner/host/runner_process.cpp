@@ -390,14 +390,14 @@ struct RunnerProcess::State : std::enable_shared_from_this<RunnerProcess::State>
   }
 };
 
-RunnerProcess::RunnerProcess(asio::any_io_executor executor, const RunnerOptions& options)
-    : state_{std::make_shared<State>(std::move(executor))} {
+RunnerProcess::RunnerProcess(asio::any_io_executor executor, RunnerOptions options)
+    : options_{std::move(options)}, state_{std::make_shared<State>(std::move(executor))} {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
     fail(errno, "socketpair");
   }
   try {
-    state_->child = spawn(ends[1], options);
+    state_->child = spawn(ends[1], options_);
   } catch (...) {
     close(ends[0]);
     close(ends[1]);

@@ -70,7 +70,7 @@ using FrameSink = std::function<asio::awaitable<void>(RunnerFrame frame)>;
 class RunnerProcess {
 public:
   // Throws std::system_error.
-  RunnerProcess(asio::any_io_executor executor, const RunnerOptions& options);
+  RunnerProcess(asio::any_io_executor executor, RunnerOptions options);
   // Whoever is at the other end of a stream socket, which it owns from now on.
   struct Connected {
     int socket;
@@ -88,11 +88,14 @@ public:
                                            SourceReader read, FrameSink sink, VideoSink video = {});
   // Ends the child at once; a run() under way throws RunnerCrashed.
   void kill();
+  // What it was started with.
+  const RunnerOptions& options() const { return options_; }
   // False once it has died, or something went wrong in a run().
   bool usable() const;
 
 private:
   struct State;
+  RunnerOptions options_;
   std::shared_ptr<State> state_;
 };
 

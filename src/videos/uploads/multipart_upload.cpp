@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "core/json.hpp"
-#include "core/log.hpp"
 #include "http/multipart.hpp"
 #include "idempotency/once_routes.hpp"
 #include "idempotency/request_key.hpp"
@@ -106,30 +105,21 @@ asio::awaitable<Result<void>> receive_part(VideoIngest& ingest, UserId user,
   } else {
     form.has_name = true;
   }
-  for (;;) {
-    const auto event = co_await reader.next();
-    if (!event) {
-      co_return event.error();
-    }
-    if (*event == Event::part_end) {
-      co_return Result<void>{};
-    }
-    auto bytes = reader.take_data();
+  http::PartSink take = [&,
+                         is_file](std::vector<std::byte> bytes) -> asio::awaitable<Result<void>> {
     if (is_file) {
       if (form.size + static_cast<std::int64_t>(bytes.size()) > max_bytes) {
         co_return too_large(max_bytes);
       }
-      const auto stored = co_await store(ingest, user, std::move(bytes), form);
-      if (!stored) {
-        co_return stored.error();
-      }
-    } else {
-      form.name.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-      if (form.name.size() > kMaxNameBytes) {
-        co_return field_error(ErrorCode::invalid, "/name", "A name has 255 bytes at most.");
-      }
+      co_return co_await store(ingest, user, std::move(bytes), form);
     }
-  }
+    form.name.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    if (form.name.size() > kMaxNameBytes) {
+      co_return field_error(ErrorCode::invalid, "/name", "A name has 255 bytes at most.");
+    }
+    co_return Result<void>{};
+  };
+  co_return co_await reader.read_part(std::move(take));
 }
 
 asio::awaitable<Result<void>> receive_form(VideoIngest& ingest, http::Request& request,
@@ -337,13 +327,8 @@ asio::awaitable<Result<Answer>> receive_video(UploadService& uploads, Idempotenc
   }
   const bool adopted = received && received->adopted;
   if ((failure || !adopted) && form.file && !form.remembered) {
-    // Should even this fail, the staged blob expires by itself. Adopted ones are left alone, so an
-    // answer that was lost after the commit loses nothing.
-    try {
-      co_await ingest.blobs().discard(form.file->id().value());
-    } catch (const std::exception& error) {
-      log::warn("what an upload left could not be cleared: {}", error.what());
-    }
+    // Adopted ones are left alone, so an answer that was lost after the commit loses nothing.
+    co_await ingest.blobs().try_discard(form.file->id().value());
   }
   if (failure) {
     std::rethrow_exception(failure);
