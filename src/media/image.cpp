@@ -10,6 +10,13 @@
 #include "media/container.hpp"
 
 namespace infernode::media {
+namespace {
+
+// swscale's converters without scaling write whole blocks of 16 pixels, also behind the last row:
+// 42 bytes were seen (FFmpeg 5.1, x86).
+constexpr std::size_t kOvershootBytes = 64;
+
+}  // namespace
 
 void FrameConverter::scale(const AVFrame& frame, int width, int height, Image& target) {
   if (!scaler_ || frame.width != source_width_ || frame.height != source_height_ ||
@@ -33,7 +40,9 @@ void FrameConverter::scale(const AVFrame& frame, int width, int height, Image& t
   }
   target.width = width;
   target.height = height;
-  target.pixels.resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 3);
+  const std::size_t bytes = static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 3;
+  target.pixels.reserve(bytes + kOvershootBytes);
+  target.pixels.resize(bytes);
   std::uint8_t* planes[] = {target.pixels.data()};
   const int strides[] = {width * 3};
   sws_scale(scaler_.get(), frame.data, frame.linesize, 0, frame.height, planes, strides);
