@@ -102,17 +102,6 @@ std::string manifest_text(const fs::path& path) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// The manifest that stands beside a model of the folder.
-fs::path manifest_of(const inference::Model& model) {
-  for (const char* extension : {".json", ".yaml", ".yml"}) {
-    auto path = fs::path{model.file}.replace_extension(extension);
-    if (fs::exists(path)) {
-      return path;
-    }
-  }
-  throw std::runtime_error(fmt::format("{} has no manifest", model.file.string()));
-}
-
 Result<runner::ModelFindings> findings_of(const std::string& manifest, const fs::path& file,
                                           const fs::path& picture, double confidence) {
   GivenFile model{file};
@@ -228,7 +217,7 @@ int test_models(const TestOptions& options) {
     const auto models = inference::load_catalogue(folder, inference::Hashes::no);
     for (const auto& model : models.models()) {
       if (options.name.empty() || model.name == options.name) {
-        tried.emplace_back(manifest_of(model), model.file);
+        tried.emplace_back(inference::manifest_beside(model.file), model.file);
       }
     }
     if (tried.empty()) {

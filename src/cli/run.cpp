@@ -255,11 +255,10 @@ private:
     if (keyframe != nullptr) {
       work.plan.keyframe = *keyframe;
     }
-    runner::RunnerOptions runner_options{inference::model_folder(config_.model_dir).string(),
-                                         pipeline.models(params), common.device,
-                                         config_.worker_threads};
-    for (const auto& name : runner_options.models) {
-      runner_options.model_bytes += models_.find(name)->file_bytes;
+    runner::RunnerOptions runner_options{{}, common.device, config_.worker_threads};
+    for (const auto& name : pipeline.models(params)) {
+      const auto& model = *models_.find(name);
+      runner_options.add_model(model.file.string(), model.file_bytes);
     }
     const fs::path folder = options_.out;
     fs::create_directories(folder);

@@ -139,6 +139,18 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+std::vector<std::string> utf8_characters(std::string_view text) {
+  std::vector<std::string> characters;
+  for (const char byte : text) {
+    const bool goes_on = (static_cast<unsigned char>(byte) & 0xc0) == 0x80;
+    if (!goes_on || characters.empty()) {
+      characters.emplace_back();
+    }
+    characters.back() += byte;
+  }
+  return characters;
+}
+
 std::string_view utf8_prefix(std::string_view text, std::size_t bytes) {
   if (text.size() <= bytes) {
     return text;

@@ -28,6 +28,8 @@ bool has_control_character(std::string_view text);
 
 // Whether a text is UTF-8 as JSON and PostgreSQL want it: no overlong form, surrogate or U+0000.
 bool is_utf8(std::string_view text);
+// Each character of a UTF-8 text, as a text.
+std::vector<std::string> utf8_characters(std::string_view text);
 
 // The longest beginning of a UTF-8 text that has at most `bytes` bytes and ends with a whole
 // character.

@@ -16,9 +16,11 @@ constexpr std::size_t kMostSentences = 20;
 
 GoldenObject object_of(const json::object& found) {
   const auto side = [&](std::size_t i) { return found.at("box").at(i).to_number<double>(); };
+  const auto* text = found.if_contains("text");
   return {json::value_to<std::string>(found.at("label")),
           found.at("confidence").to_number<double>(),
-          {side(0), side(1), side(2), side(3)}};
+          {side(0), side(1), side(2), side(3)},
+          text == nullptr ? "" : json::value_to<std::string>(*text)};
 }
 
 std::string described(const GoldenObject& object) {
@@ -52,6 +54,10 @@ std::vector<std::string> golden_differences(const Golden& golden, const json::ar
                           intersection_over_union(closest->box, expected.box) >= golden.overlap;
     if (is_there &&
         std::abs(closest->confidence - expected.confidence) <= golden.confidence_tolerance) {
+      if (closest->text != expected.text) {
+        differences.push_back(fmt::format("{} is read as \"{}\" instead of \"{}\"",
+                                          described(expected), closest->text, expected.text));
+      }
       left.erase(closest);
     } else if (is_there) {
       differences.push_back(
@@ -73,9 +79,13 @@ std::vector<std::string> golden_differences(const Golden& golden, const json::ar
 json::object golden_from_found(const Golden& settings, const json::array& found) {
   json::array objects;
   for (const auto& value : found) {
-    objects.push_back(json::object{{"label", value.at("label")},
-                                   {"confidence", value.at("confidence")},
-                                   {"box", value.at("box")}});
+    json::object object{{"label", value.at("label")},
+                        {"confidence", value.at("confidence")},
+                        {"box", value.at("box")}};
+    if (const auto* text = value.as_object().if_contains("text")) {
+      object.emplace("text", *text);
+    }
+    objects.push_back(std::move(object));
   }
   return {{"picture", settings.picture},
           {"confidence", settings.confidence},

@@ -17,6 +17,8 @@ namespace json = boost::json;
 constexpr std::size_t kMaxManifestBytes = 1024 * 1024;
 // YOLO at 1280 by 1280 has 33,600.
 constexpr std::int64_t kMaxCells = 1'000'000;
+// Labels that a classified frame has, unless the manifest says otherwise.
+constexpr int kMostClasses = 5;
 
 const JsonSchema& schema() {
   static const JsonSchema compiled{parse_embedded_yaml("api/model.yaml")};
@@ -69,6 +71,7 @@ Scores usual_scores(DecoderKind kind) {
     case DecoderKind::blazeface:
       return Scores::sigmoid;
     case DecoderKind::detr:
+    case DecoderKind::class_scores:
       return Scores::softmax;
     default:
       return Scores::plain;
@@ -89,6 +92,8 @@ Decoder read_decoder(const json::object& object) {
   read(object, "per_cell", decoder.per_cell);
   read(object, "reg_max", decoder.reg_max);
   read(object, "centre_offset", decoder.centre_offset);
+  read(object, "threshold", decoder.threshold);
+  read(object, "unclip", decoder.unclip);
   if (const auto* ssd = object.if_contains("ssd")) {
     const auto& rules = ssd->as_object();
     read(rules, "min_scale", decoder.ssd.min_scale);
@@ -103,15 +108,24 @@ Decoder read_decoder(const json::object& object) {
   return decoder;
 }
 
+bool reads_text(DecoderKind kind) {
+  return kind == DecoderKind::text_regions || kind == DecoderKind::text_direction ||
+         kind == DecoderKind::text_line;
+}
+
 // What does its own suppression, or has learnt to need none.
 bool is_suppressed(DecoderKind kind) {
-  return kind == DecoderKind::keypoints || kind == DecoderKind::top_k_boxes ||
-         kind == DecoderKind::labelled_boxes || kind == DecoderKind::detr;
+  return reads_text(kind) || kind == DecoderKind::class_scores || kind == DecoderKind::keypoints ||
+         kind == DecoderKind::top_k_boxes || kind == DecoderKind::labelled_boxes ||
+         kind == DecoderKind::detr;
 }
 
 Suppression read_suppression(const json::object* object, DecoderKind decoder) {
   Suppression suppression;
   suppression.kind = is_suppressed(decoder) ? SuppressionKind::none : SuppressionKind::class_aware;
+  if (decoder == DecoderKind::class_scores) {
+    suppression.most = kMostClasses;
+  }
   if (object != nullptr) {
     read(*object, "kind", suppression.kind);
     read(*object, "iou", suppression.iou);
@@ -154,6 +168,7 @@ Golden read_golden(const json::object& object) {
     golden.objects.push_back({json::value_to<std::string>(value.at("label")),
                               value.at("confidence").to_number<double>(),
                               {side(0), side(1), side(2), side(3)}});
+    read(value.as_object(), "text", golden.objects.back().text);
   }
   return golden;
 }
@@ -220,6 +235,32 @@ Result<void> check_input(const ModelInput& input) {
   return {};
 }
 
+// Pipelines whose models have outputs of a kind of their own.
+Result<void> check_pipeline(const Model& model) {
+  const auto kind = model.decoder.kind;
+  if (reads_text(kind) != (model.pipeline == "text")) {
+    return invalid("/decoder/kind",
+                   "pipeline text takes text_regions, text_direction and text_line, others do not");
+  }
+  if ((kind == DecoderKind::text_line) != !model.alphabet.empty()) {
+    return invalid("/alphabet", fmt::format("{} {}", to_text(kind),
+                                            model.alphabet.empty() ? "needs one" : "has none"));
+  }
+  const std::size_t labels = kind == DecoderKind::text_direction ? 2 : 1;
+  if (reads_text(kind) && model.labels.size() != labels) {
+    return invalid("/labels", labels == 1 ? "it finds one kind of thing"
+                                          : "it tells two directions: upright and upside down");
+  }
+  if ((kind == DecoderKind::class_scores) != (model.pipeline == "classify")) {
+    return invalid("/decoder/kind", "pipeline classify takes class_scores, others do not");
+  }
+  const bool has_lines = kind == DecoderKind::text_direction || kind == DecoderKind::text_line;
+  if (has_lines && model.input.height == 0) {
+    return invalid("/input", fmt::format("{} needs width and height", to_text(kind)));
+  }
+  return {};
+}
+
 Result<json::value> parse(std::string_view text) {
   if (text.size() > kMaxManifestBytes) {
     return invalid("", "a manifest has at most 1 MiB");
@@ -266,6 +307,9 @@ Result<Model> read_manifest(std::string_view text) {
   read(object, "confidence", model.confidence);
   read(object, "labels", model.labels);
   read(object, "keypoints", model.keypoints);
+  if (const auto* alphabet = object.if_contains("alphabet")) {
+    model.alphabet = utf8_characters(alphabet->as_string());
+  }
   if (const auto* golden = object.if_contains("golden")) {
     model.golden = read_golden(golden->as_object());
   }
@@ -286,6 +330,10 @@ Result<Model> read_manifest(std::string_view text) {
   }
   if (model.decoder.kind == DecoderKind::blazeface && model.outputs.size() % 2 != 0) {
     return invalid("/outputs", "blazeface reads as many of scores as of boxes");
+  }
+  const auto fits = check_pipeline(model);
+  if (!fits) {
+    return fits.error();
   }
   const bool finds_keypoints =
       model.decoder.kind == DecoderKind::blazeface || model.decoder.kind == DecoderKind::keypoints;

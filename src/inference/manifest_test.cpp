@@ -131,6 +131,10 @@ TEST(Manifest, NamesThePlaceThatIsWrong) {
       {"/decoder", "{\"kind\": \"blazeface\", \"strides\": [8], \"per_cell\": [2]}", "/outputs"},
       {"/decoder", "{\"kind\": \"yolox\", \"strides\": [1, 1, 1]}", "/decoder/strides"},
       {"/keypoints", "[\"nose\"]", "/keypoints"},
+      {"/decoder", "{\"kind\": \"text_line\"}", "/decoder/kind"},
+      {"/decoder", "{\"kind\": \"class_scores\"}", "/decoder/kind"},
+      {"/pipeline", "\"text\"", "/decoder/kind"},
+      {"/alphabet", "\"abc\"", "/alphabet"},
       {"/labels", "[]", "/labels"},
       {"/labels", "[\"\"]", "/labels/0"},
       {"/sha256", "\"abc\"", "/sha256"},
@@ -196,7 +200,7 @@ TEST(Manifest, ThoseOfTheDocumentAreSound) {
     EXPECT_TRUE(model) << json::serialize(shown) << model.error().detail;
     ++found;
   }
-  EXPECT_GE(found, 9);
+  EXPECT_GE(found, 10);
 }
 
 }  // namespace

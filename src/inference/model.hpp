@@ -53,6 +53,10 @@ enum class DecoderKind {
   nanodet,
   blazeface,
   keypoints,
+  class_scores,
+  text_regions,
+  text_direction,
+  text_line,
 };
 
 enum class Scores { plain, sigmoid, softmax };
@@ -83,6 +87,8 @@ struct Decoder {
   std::vector<int> per_cell{};  // anchors, a number a level
   int reg_max = 7;
   double centre_offset = 0;
+  double threshold = 0.3;
+  double unclip = 1.5;
 };
 
 // What is left of boxes that lie on each other; see suppression.hpp.
@@ -99,7 +105,8 @@ struct Suppression {
 struct GoldenObject {
   std::string label;
   double confidence = 0;
-  Box box;  // pixels of the picture
+  Box box;             // pixels of the picture
+  std::string text{};  // what is read there
 };
 struct Golden {
   std::string picture;      // a JPEG or PNG, in the manifest's folder
@@ -124,6 +131,7 @@ struct Model {
   std::optional<double> confidence;    // of jobs that name none
   std::vector<std::string> labels;     // by class id
   std::vector<std::string> keypoints;  // their names, in the order of the outputs
+  std::vector<std::string> alphabet;   // characters in UTF-8, in the order of the outputs
   std::optional<Golden> golden;
   std::string sha256;          // of the ONNX file, lower-case hex; empty where nobody hashed it
   std::filesystem::path file;  // empty where it is not on this machine (yet)
@@ -171,7 +179,11 @@ struct Words<inference::DecoderKind> {
       {inference::DecoderKind::detr, "detr"},
       {inference::DecoderKind::nanodet, "nanodet"},
       {inference::DecoderKind::blazeface, "blazeface"},
-      {inference::DecoderKind::keypoints, "keypoints"}};
+      {inference::DecoderKind::keypoints, "keypoints"},
+      {inference::DecoderKind::class_scores, "class_scores"},
+      {inference::DecoderKind::text_regions, "text_regions"},
+      {inference::DecoderKind::text_direction, "text_direction"},
+      {inference::DecoderKind::text_line, "text_line"}};
 };
 template <>
 struct Words<inference::Scores> {

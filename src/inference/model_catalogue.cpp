@@ -66,6 +66,17 @@ const Model* ModelCatalogue::find(std::string_view name) const {
   return found == models_->end() ? nullptr : &*found;
 }
 
+std::vector<std::string> ModelCatalogue::usual_with(std::string_view pipeline,
+                                                    DecoderKind decoder) const {
+  std::vector<std::string> names;
+  for (const auto& model : *models_) {
+    if (model.pipeline == pipeline && model.decoder.kind == decoder && model.revision.empty()) {
+      names.push_back(model.name);
+    }
+  }
+  return names;
+}
+
 const Model* ModelCatalogue::default_of(std::string_view pipeline) const {
   if (const auto chosen = defaults_.find(std::string{pipeline}); chosen != defaults_.end()) {
     const auto* model = find(chosen->second);
@@ -112,6 +123,16 @@ fs::path model_folder(const fs::path& configured) {
   return configured.empty()
              ? own_binary().parent_path().parent_path() / "share" / "infernode" / "models"
              : configured;
+}
+
+fs::path manifest_beside(const fs::path& model_file) {
+  for (const char* extension : {".json", ".yaml", ".yml"}) {
+    auto path = fs::path{model_file}.replace_extension(extension);
+    if (fs::exists(path)) {
+      return path;
+    }
+  }
+  throw std::runtime_error(fmt::format("{} has no manifest", model_file.string()));
 }
 
 }  // namespace infernode::inference

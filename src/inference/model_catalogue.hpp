@@ -30,6 +30,9 @@ public:
   // be told from the others.
   const Model* default_of(std::string_view pipeline) const;
 
+  // Models of the folder that the pipeline can take for what this decoder does, by name.
+  std::vector<std::string> usual_with(std::string_view pipeline, DecoderKind decoder) const;
+
 private:
   std::shared_ptr<const std::vector<Model>> models_ = std::make_shared<std::vector<Model>>();
   std::map<std::string, std::string> defaults_;
@@ -43,5 +46,9 @@ ModelCatalogue load_catalogue(const std::filesystem::path& folder, Hashes hashes
 
 // `configured` if not empty, else share/infernode/models beside the folder of the running binary.
 std::filesystem::path model_folder(const std::filesystem::path& configured);
+
+// The manifest of a model's file: of the same name, JSON or YAML. Throws std::runtime_error when
+// there is none.
+std::filesystem::path manifest_beside(const std::filesystem::path& model_file);
 
 }  // namespace infernode::inference

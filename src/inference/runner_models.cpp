@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "core/digest.hpp"
+#include "inference/manifest.hpp"
 #include "inference/model_catalogue.hpp"
 
 namespace infernode::inference {
@@ -29,21 +30,18 @@ SessionNames session_names(const Model& model) {
   return {model.input.name, model.input.size_name, model.outputs};
 }
 
-std::vector<ModelFile> read_models(const std::filesystem::path& folder,
-                                   const std::vector<std::string>& names) {
-  std::vector<ModelFile> files;
-  if (names.empty()) {
-    return files;
-  }
-  const auto catalogue = load_catalogue(folder, Hashes::no);
-  for (const auto& name : names) {
-    const auto* found = catalogue.find(name);
-    if (found == nullptr) {
-      throw std::runtime_error("there is no model " + name);
+std::vector<ModelFile> read_models(const std::vector<std::string>& files) {
+  std::vector<ModelFile> read;
+  for (const auto& file : files) {
+    const auto text = read_file(manifest_beside(file));
+    auto model =
+        read_manifest(std::string_view{reinterpret_cast<const char*>(text.data()), text.size()});
+    if (!model) {
+      throw std::runtime_error(model.error().detail);
     }
-    files.push_back({*found, read_file(found->file)});
+    read.push_back({std::move(*model), read_file(file)});
   }
-  return files;
+  return read;
 }
 
 RunnerModels::RunnerModels(std::vector<ModelFile> files, Device device) {

@@ -27,9 +27,8 @@ struct ModelFile {
   std::vector<std::byte> bytes;
 };
 
-// Those of `names` out of `folder`. Throws std::runtime_error.
-std::vector<ModelFile> read_models(const std::filesystem::path& folder,
-                                   const std::vector<std::string>& names);
+// ONNX files, with the manifests beside them. Throws std::runtime_error.
+std::vector<ModelFile> read_models(const std::vector<std::string>& files);
 
 // What a runner has loaded.
 class RunnerModels {

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <opencv2/imgproc.hpp>
 
+#include "core/json.hpp"
 #include "pipelines/pipeline.hpp"
 #include "pipelines/zones_step.hpp"
 
@@ -50,12 +51,26 @@ cv::Scalar text_colour(const cv::Scalar& background) {
   return luma > 140 ? cv::Scalar{0, 0, 0} : cv::Scalar{255, 255, 255};
 }
 
-// "person 87%", "#3 person 87%", and "#3 person" where nothing was found.
+constexpr std::size_t kMaxDrawnText = 80;  // characters
+
+// The font has nothing but ASCII.
+bool is_drawable(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(),
+                                      [](char letter) { return letter >= ' ' && letter <= '~'; });
+}
+
+// "person 87%", "#3 person 87%", and "#3 person" where nothing was found; what was read, where
+// that can be drawn.
 std::string caption(const json::object& box) {
   std::string text;
   const auto add = [&text](const std::string& word) { text += (text.empty() ? "" : " ") + word; };
   if (const auto* id = box.if_contains("track_id")) {
     add(fmt::format("#{}", id->as_int64()));
+  }
+  const auto* read = box.if_contains("text");
+  if (read != nullptr && is_drawable(std::string_view{read->as_string()})) {
+    add(std::string{utf8_prefix(read->as_string(), kMaxDrawnText)});
+    return text;
   }
   if (const auto* label = box.if_contains("label")) {
     add(json::value_to<std::string>(*label));
@@ -74,8 +89,9 @@ struct Canvas {
         thickness{std::max(
             1, static_cast<int>(std::lround(std::min(image.width, image.height) / 380.0)))} {}
 
-  // Text on a plate: above `anchor` if there is room, inside of the picture in any case.
-  void put_text(const std::string& text, cv::Point anchor, const cv::Scalar& colour) {
+  // Text on a plate: above `anchor` if there is room, inside the picture in any case; `line` plates
+  // further down.
+  void put_text(const std::string& text, cv::Point anchor, const cv::Scalar& colour, int line = 0) {
     const int text_thickness = std::max(1, thickness / 2);
     int baseline = 0;
     const cv::Size size =
@@ -83,8 +99,8 @@ struct Canvas {
     const int pad = 2 * thickness;
     const int height = size.height + baseline + pad;
     const int left = std::clamp(anchor.x, 0, std::max(0, pixels.cols - size.width - 2 * pad));
-    const int top = std::clamp(anchor.y >= height ? anchor.y - height : anchor.y, 0,
-                               std::max(0, pixels.rows - height));
+    const int first = anchor.y >= height ? anchor.y - height : anchor.y;
+    const int top = std::clamp(first + line * height, 0, std::max(0, pixels.rows - height));
     cv::rectangle(pixels, cv::Rect{left, top, size.width + 2 * pad, height}, colour, cv::FILLED);
     cv::putText(pixels, text, cv::Point{left + pad, top + size.height + pad},
                 cv::FONT_HERSHEY_SIMPLEX, scale, text_colour(colour), text_thickness, cv::LINE_AA);
@@ -145,6 +161,14 @@ void draw_keypoints(Canvas& canvas, const json::object& keypoints, const cv::Sca
   for (const auto& [name, point] : points) {
     cv::circle(canvas.pixels, point, 2 * canvas.thickness, colour, cv::FILLED, cv::LINE_AA);
   }
+}
+
+void draw_polygon(Canvas& canvas, const json::array& corners, const cv::Scalar& colour) {
+  std::vector<cv::Point> points;
+  for (const auto& corner : corners) {
+    points.push_back(pixel({corner.at(0).to_number<double>(), corner.at(1).to_number<double>()}));
+  }
+  cv::polylines(canvas.pixels, points, true, colour, canvas.thickness, cv::LINE_AA);
 }
 
 // Blocks a side that are left of what is hidden: too few to know a face or a plate by.
@@ -225,11 +249,19 @@ void draw_boxes(media::Image& image, const json::array& boxes, const DrawingStyl
     const cv::Rect box{cv::Point{static_cast<int>(side(0)), static_cast<int>(side(1))},
                        cv::Point{static_cast<int>(std::lround(side(0) + side(2))),
                                  static_cast<int>(std::lround(side(1) + side(3)))}};
-    cv::rectangle(canvas.pixels, box, colour, canvas.thickness);
+    if (const auto* polygon = object.if_contains("polygon")) {
+      draw_polygon(canvas, polygon->as_array(), colour);
+    } else {
+      cv::rectangle(canvas.pixels, box, colour, canvas.thickness);
+    }
     if (const auto* keypoints = object.if_contains("keypoints")) {
       draw_keypoints(canvas, keypoints->as_object(), colour);
     }
-    canvas.put_text(caption(object), {box.x, box.y}, colour);
+    // What has the same box stands below what is surer.
+    const auto same = std::count_if(std::next(each), boxes.rend(), [&](const json::value& better) {
+      return better.at("box") == object.at("box");
+    });
+    canvas.put_text(caption(object), {box.x, box.y}, colour, static_cast<int>(same));
   }
 }
 

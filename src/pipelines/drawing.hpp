@@ -24,10 +24,10 @@ struct DrawingStyle {
 // As params say it (`colours`, `zones`, `anonymize`), where the pipeline's schema has the keys.
 DrawingStyle drawing_style(const boost::json::object& params);
 
-// Draws boxes of a frame of the result, each with its keypoints, if it has some (those of 0.3 or
-// more where a confidence is told), its label, likewise, and its confidence, in
-// a colour of its label, or with its number in a colour of its own where it is tracked; at a size
-// that stays readable whatever the frame's.
+// Draws boxes of a frame of the result, or the polygon that one has, each with its keypoints, if it
+// has some (those of 0.3 or more where a confidence is told), its label, likewise, and its
+// confidence, or the text that it says, in a colour of its label, or with its number in a colour of
+// its own where it is tracked; at a size that stays readable whatever the frame's.
 void draw_boxes(media::Image& image, const boost::json::array& boxes, const DrawingStyle& style);
 
 // Hides boxes of a frame of the result, and those that it says to hide besides (`hidden`), each

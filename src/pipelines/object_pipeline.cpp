@@ -11,6 +11,7 @@
 #include "pipelines/drawing.hpp"
 #include "pipelines/frame_images.hpp"
 #include "pipelines/frame_task.hpp"
+#include "pipelines/object_finder.hpp"
 #include "pipelines/tracking_step.hpp"
 
 namespace infernode {
@@ -32,12 +33,6 @@ std::vector<int> class_ids(const std::vector<std::string>& kept,
   return ids;
 }
 
-// What a frame by itself must bring: tracks also go on with what is less sure.
-double wanted_confidence(const json::object& params) {
-  const double confidence = json::value_to<double>(params.at("confidence"));
-  return is_tracked(params) ? std::min(confidence, kTrackingConfidence) : confidence;
-}
-
 // By name, each as x and y in pixels and, where the model tells it, a confidence.
 json::object keypoints_object(const std::vector<inference::Keypoint>& keypoints,
                               const std::vector<std::string>& names) {
@@ -52,25 +47,33 @@ json::object keypoints_object(const std::vector<inference::Keypoint>& keypoints,
   return object;
 }
 
-json::object frame_object(const media::DecodedFrame& frame,
-                          const std::vector<inference::Detection>& detections,
-                          const inference::Model& model) {
-  json::array objects;
-  for (const auto& detection : detections) {
-    json::object object{
-        {"label", model.labels[static_cast<std::size_t>(detection.class_id)]},
-        {"class_id", detection.class_id},
-        {"confidence", detection.confidence},
-        {"box", json::array{detection.x, detection.y, detection.width, detection.height}}};
-    if (!detection.keypoints.empty()) {
-      object.emplace("keypoints", keypoints_object(detection.keypoints, model.keypoints));
+// With the model that the params name.
+class ModelFinder : public ObjectFinder {
+public:
+  ModelFinder(const inference::LoadedModel& loaded, const json::object& params,
+              const std::vector<std::string>& kept)
+      : detector_{loaded, wanted_confidence(params), class_ids(kept, loaded.model.labels)} {}
+
+  json::array find(const media::DecodedFrame& frame) override {
+    const auto& model = detector_.model();
+    json::array objects;
+    for (const auto& detection : detector_.detect(frame)) {
+      json::object object{
+          {"label", model.labels[static_cast<std::size_t>(detection.class_id)]},
+          {"class_id", detection.class_id},
+          {"confidence", detection.confidence},
+          {"box", json::array{detection.x, detection.y, detection.width, detection.height}}};
+      if (!detection.keypoints.empty()) {
+        object.emplace("keypoints", keypoints_object(detection.keypoints, model.keypoints));
+      }
+      objects.push_back(std::move(object));
     }
-    objects.push_back(std::move(object));
+    return objects;
   }
-  return {{"frame", frame.index},
-          {"time", std::round(frame.time * 1e3) / 1e3},
-          {"objects", std::move(objects)}};
-}
+
+private:
+  Detector detector_;
+};
 
 class ObjectPainter : public FramePainter {
 public:
@@ -90,23 +93,23 @@ private:
 
 class ObjectWorker : public FrameWorker {
 public:
-  ObjectWorker(const inference::LoadedModel& model, const json::object& params,
-               const std::vector<std::string>& kept)
-      : detector_{model, wanted_confidence(params), class_ids(kept, model.model.labels)},
+  ObjectWorker(std::unique_ptr<ObjectFinder> finder, const json::object& params)
+      : finder_{std::move(finder)},
         common_{common_params(params)},
         in_order_{goes_in_order(params)},
         painter_{params} {}
 
   FrameResult work(const media::DecodedFrame& frame) override {
-    const auto detections = detector_.detect(frame);
-    const auto object = frame_object(frame, detections, detector_.model());
+    const json::object object{{"frame", frame.index},
+                              {"time", std::round(frame.time * 1e3) / 1e3},
+                              {"objects", finder_->find(frame)}};
     FrameResult result;
     result.json = json_text(object);
     if (in_order_) {
       return result;  // counted and drawn once it is known what belongs together
     }
-    for (const auto& detection : detections) {
-      ++result.tally[detector_.model().labels[static_cast<std::size_t>(detection.class_id)]];
+    for (const auto& found : object.at("objects").as_array()) {
+      ++result.tally[json::value_to<std::string>(found.at("label"))];
     }
     if (common_.wants_images) {
       result.jpeg = media::encode_jpeg(
@@ -117,7 +120,7 @@ public:
   }
 
 private:
-  Detector detector_;
+  std::unique_ptr<ObjectFinder> finder_;
   CommonParams common_;
   bool in_order_;
   ObjectPainter painter_;
@@ -126,17 +129,17 @@ private:
 
 class ObjectTask : public FrameTask {
 public:
-  ObjectTask(const inference::LoadedModel& model, json::object params,
-             std::vector<std::string> kept)
-      : model_{model}, params_{std::move(params)}, kept_{std::move(kept)} {}
+  ObjectTask(const ObjectPipeline& pipeline, const inference::RunnerModels& models,
+             json::object params)
+      : pipeline_{pipeline}, models_{models}, params_{std::move(params)} {}
   std::unique_ptr<FrameWorker> new_worker() const override {
-    return std::make_unique<ObjectWorker>(model_, params_, kept_);
+    return std::make_unique<ObjectWorker>(pipeline_.finder(params_, models_), params_);
   }
 
 private:
-  const inference::LoadedModel& model_;
+  const ObjectPipeline& pipeline_;
+  const inference::RunnerModels& models_;
   json::object params_;
-  std::vector<std::string> kept_;
 };
 
 }  // namespace
@@ -145,10 +148,20 @@ ObjectPipeline::ObjectPipeline(std::string name, std::string description, double
     : Pipeline{std::move(name), std::move(description), "objects"},
       image_milliseconds_{image_milliseconds} {}
 
+double wanted_confidence(const json::object& params) {
+  const double confidence = json::value_to<double>(params.at("confidence"));
+  return is_tracked(params) ? std::min(confidence, kTrackingConfidence) : confidence;
+}
+
+std::unique_ptr<ObjectFinder> ObjectPipeline::finder(const json::object& params,
+                                                     const inference::RunnerModels& models) const {
+  return std::make_unique<ModelFinder>(models.at(json::value_to<std::string>(params.at("model"))),
+                                       params, kept_labels(params));
+}
+
 std::unique_ptr<FrameTask> ObjectPipeline::open(const json::object& params,
                                                 const inference::RunnerModels& models) const {
-  return std::make_unique<ObjectTask>(models.at(json::value_to<std::string>(params.at("model"))),
-                                      params, kept_labels(params));
+  return std::make_unique<ObjectTask>(*this, models, params);
 }
 
 std::unique_ptr<FramePainter> ObjectPipeline::painter(const json::object& params) const {

@@ -8,6 +8,8 @@
 
 namespace infernode {
 
+class ObjectFinder;
+
 // A pipeline that finds objects in each frame by itself: a label, a confidence, a box and, where
 // its model has them, keypoints by name. They can be followed, counted in zones and hidden.
 class ObjectPipeline : public Pipeline {
@@ -18,6 +20,9 @@ public:
   double image_milliseconds(const boost::json::object& /*params*/) const override {
     return image_milliseconds_;
   }
+  // What finds the objects, one a thread. `models` must outlive it. Throws std::exception.
+  virtual std::unique_ptr<ObjectFinder> finder(const boost::json::object& params,
+                                               const inference::RunnerModels& models) const;
   std::unique_ptr<FrameTask> open(const boost::json::object& params,
                                   const inference::RunnerModels& models) const override;
   std::unique_ptr<FramePainter> painter(const boost::json::object& params) const override;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/words.hpp"
 #include "core/yaml.hpp"
 #include "pipelines/anonymize_step.hpp"
 #include "pipelines/redraw_step.hpp"
@@ -23,6 +24,45 @@ T value_or(const json::object& object, const char* key, T fallback) {
 
 bool has_property(const json::value& schema, const char* key) {
   return schema.at("properties").as_object().contains(key);
+}
+
+// The decoder that a model must have which this key of the schema names beside `model`; nullopt for
+// other keys. The value "none" stands for no model.
+std::optional<inference::DecoderKind> helper_kind(const json::value& rules) {
+  const auto* kind = rules.as_object().if_contains("x-model");
+  return kind == nullptr ? std::nullopt
+                         : from_text<inference::DecoderKind>(std::string_view{kind->as_string()});
+}
+
+constexpr const char* kNoModel = "none";
+
+// Fills in the models that the given params do not name, where there is one, and checks those that
+// they do.
+Result<json::object> with_helpers(const json::value& schema, json::object given,
+                                  std::string_view pipeline,
+                                  const inference::ModelCatalogue& models) {
+  for (const auto& [key, rules] : schema.at("properties").as_object()) {
+    const auto kind = helper_kind(rules);
+    if (!kind) {
+      continue;
+    }
+    if (const auto* named = given.if_contains(key)) {
+      const std::string_view name{named->as_string()};
+      const auto* model = models.find(name);
+      if (name != kNoModel &&
+          (model == nullptr || model->pipeline != pipeline || model->decoder.kind != *kind)) {
+        return invalid_param(key, "there is no such model for this; GET /models lists them");
+      }
+      continue;
+    }
+    const auto usual = models.usual_with(pipeline, *kind);
+    if (usual.size() > 1) {
+      return invalid_param(key, fmt::format("there are several: {}; name one of them, or {}",
+                                            fmt::join(usual, ", "), kNoModel));
+    }
+    given.emplace(key, usual.empty() ? kNoModel : usual.front());
+  }
+  return given;
 }
 
 // Every key of the schema, given or with its default, in the schema's order. A model, its
@@ -193,7 +233,11 @@ Result<json::object> Pipeline::resolve(const json::object& given, const VideoFac
       return invalid_param("model", "this pipeline has no such model; GET /pipelines lists them");
     }
   }
-  auto params = with_defaults(params_schema(), given, model, video.frame_count);
+  const auto helped = with_helpers(params_schema(), given, name_, models);
+  if (!helped) {
+    return helped.error();
+  }
+  auto params = with_defaults(params_schema(), *helped, model, video.frame_count);
   const auto frames = check_frames(common_params(params), video.frame_count);
   if (!frames) {
     return frames.error();
@@ -269,10 +313,20 @@ Result<json::object> Pipeline::resolve_again(JobId drawn, json::object before,
 }
 
 std::vector<std::string> Pipeline::models(const json::object& params) const {
-  const auto* model = params.if_contains("model");
-  return model == nullptr || drawn_job(params)
-             ? std::vector<std::string>{}
-             : std::vector<std::string>{json::value_to<std::string>(*model)};
+  std::vector<std::string> names;
+  if (drawn_job(params)) {
+    return names;
+  }
+  for (const auto& [key, rules] : params_schema().at("properties").as_object()) {
+    if (key != "model" && !helper_kind(rules)) {
+      continue;
+    }
+    auto name = json::value_to<std::string>(params.at(key));
+    if (name != kNoModel && std::find(names.begin(), names.end(), name) == names.end()) {
+      names.push_back(std::move(name));
+    }
+  }
+  return names;
 }
 
 std::optional<FrameSequence> Pipeline::sequence(const json::object& params) const {

@@ -9,12 +9,16 @@ namespace infernode::runner {
 
 // What a runner is started with.
 struct RunnerOptions {
-  std::string model_folder;
-  std::vector<std::string> models;  // to read before it gives up its rights; none for probing
-  std::string device = "auto";      // "auto", "cpu" or "cuda"
-  int threads = 0;                  // 0: one per core
-  std::int64_t model_bytes = 0;     // of all their files
-  bool tries_models = false;        // whether one that nobody trusts may come with a task
+  // Models to read before it gives up its rights, their ONNX files, each with its manifest beside
+  // it; none for probing.
+  std::vector<std::string> model_files;
+  std::string device = "auto";   // "auto", "cpu" or "cuda"
+  int threads = 0;               // 0: one per core
+  std::int64_t model_bytes = 0;  // of all their files
+  bool tries_models = false;     // whether one that nobody trusts may come with a task
+
+  // One more, of so many bytes.
+  void add_model(std::string file, std::int64_t bytes);
 
   // As the one argument of `infernode runner`, and back. from_argument() throws std::exception.
   std::string to_argument() const;

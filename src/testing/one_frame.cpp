@@ -15,8 +15,11 @@ FrameResult result_of_frame(const Pipeline& pipeline, const boost::json::object&
   if (!resolved) {
     throw std::runtime_error(resolved.error().detail);
   }
-  const inference::RunnerModels models{
-      inference::read_models(INFERNODE_MODELS, pipeline.models(*resolved)), inference::Device::cpu};
+  std::vector<std::string> files;
+  for (const auto& name : pipeline.models(*resolved)) {
+    files.push_back(std::string{INFERNODE_MODELS} + "/" + name + ".onnx");
+  }
+  const inference::RunnerModels models{inference::read_models(files), inference::Device::cpu};
   MemorySource source{read_file(INFERNODE_SOURCE_DIR "/" + clip)};
   media::FrameReader reader{source, std::nullopt};
   auto frame = reader.next();

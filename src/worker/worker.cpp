@@ -148,23 +148,23 @@ WorkerInfo Worker::info() const {
 runner::RunnerOptions Worker::usual_options() const {
   // Unless its model was removed since.
   const bool still_there =
-      last_options_ &&
-      std::all_of(
-          last_options_->models.begin(), last_options_->models.end(), [&](const std::string& name) {
-            const auto* model = services_.models.find(name);
-            return model != nullptr && model->file.parent_path() == last_options_->model_folder;
-          });
+      last_options_ && std::all_of(last_options_->model_files.begin(),
+                                   last_options_->model_files.end(), [&](const std::string& file) {
+                                     const auto& models = services_.models.models();
+                                     return std::any_of(models.begin(), models.end(),
+                                                        [&](const inference::Model& model) {
+                                                          return model.file == file;
+                                                        });
+                                   });
   if (still_there) {
     return *last_options_;
   }
   // Nobody has asked for anything yet: the first default model that there is.
-  runner::RunnerOptions options{"", {}, "auto", settings_.threads};
+  runner::RunnerOptions options{{}, "auto", settings_.threads};
   for (const auto& pipeline : services_.pipelines.all()) {
     if (const auto* model = services_.models.default_of(pipeline->name());
         model != nullptr && !model->file.empty()) {
-      options.model_folder = model->file.parent_path().string();
-      options.models.push_back(model->name);
-      options.model_bytes = model->file_bytes;
+      options.add_model(model->file.string(), model->file_bytes);
       break;
     }
   }
@@ -386,15 +386,13 @@ asio::awaitable<SegmentOutcome> Worker::record_frames(ClaimedSegment segment,
     work.frames_bytes = segment.drawn->frames_bytes;
     runner = take_any_runner(segment);
   } else {
-    runner::RunnerOptions options{"", (*pipeline)->models(segment.params),
-                                  common_params(segment.params).device, settings_.threads};
-    for (const auto& name : options.models) {
+    runner::RunnerOptions options{{}, common_params(segment.params).device, settings_.threads};
+    for (const auto& name : (*pipeline)->models(segment.params)) {
       const auto* model = models_.find(name);
       if (model == nullptr) {
         throw runner::RunnerNotStarted("this worker has the model " + name + " no more");
       }
-      options.model_folder = model->file.parent_path().string();
-      options.model_bytes += model->file_bytes;
+      options.add_model(model->file.string(), model->file_bytes);
     }
     runner = take_runner(segment.user, std::move(options));
   }

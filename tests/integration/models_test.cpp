@@ -158,6 +158,46 @@ TEST_F(Models, ThatAreAddedAreInTheQueue) {
   EXPECT_EQ(text(user.wait_for_end(job), "status"), "COMPLETED");
 }
 
+// One that was added works beside those of the folder.
+TEST_F(Models, OfOnePipelineAreInSeveralFolders) {
+  TestUser user{server_};
+  const auto dataset = user.create_dataset("signs");
+  const auto clip = user.upload(dataset, INFERNODE_SOURCE_DIR "/examples/signs.mp4");
+  const auto video = text(json::parse(clip.body), "id");
+  workers_.push_back(server_.spawn({"worker"}));
+  ASSERT_EQ(
+      send_form(admin_, form(manifest("ppocr-v4-line", "mine"), "ppocr-v4-line.onnx", "line.jpg"))
+          .status,
+      201);
+  const auto read_with = [&](const char* reader) {
+    json::object params{{"pipeline", "text"}, {"end_frame", 1}, {"images", false}};
+    if (reader != nullptr) {
+      params.emplace("reader", reader);
+    }
+    const json::object request{{"video_ids", {video}}, {"params", params}};
+    const auto job = text(user.call(201, "POST", "/jobs", request).at("jobs").at(0), "id");
+    const auto ended = user.wait_for_end(job);
+    EXPECT_EQ(text(ended, "status"), "COMPLETED") << json::serialize(ended);
+    const auto result = user.call(200, "GET", "/jobs/" + job + "/result");
+    std::set<std::string> lines;
+    const auto objects = result.at("frames").at(0).at("objects");
+    for (const auto& object : objects.as_array()) {
+      lines.insert(text(object, "text"));
+    }
+    const auto hashes = text(result.at("provenance"), "model_sha256");
+    EXPECT_EQ(hashes.size(), 3 * 64 + 2 * 3U) << hashes;
+    return lines;
+  };
+  const auto lines = read_with("mine");
+  EXPECT_TRUE(lines.contains("NOPARKING"));
+  EXPECT_EQ(lines.size(), 6U);
+  EXPECT_EQ(read_with(nullptr), lines);
+  const json::object wrong{{"video_ids", {video}},
+                           {"params", {{"pipeline", "text"}, {"reader", "ppocr-v4-regions"}}}};
+  const auto refused = user.call(422, "POST", "/jobs", wrong);
+  EXPECT_EQ(text(refused.at("errors").at(0), "pointer"), "/params/reader");
+}
+
 // A job that was accepted with one is not worked on with another.
 TEST_F(Models, UnderOneNameAreNotTakenForEachOther) {
   TestUser user{server_};

@@ -77,6 +77,19 @@ std::vector<Candidate> decode_nanodet(const std::vector<Tensor>& outputs,
 std::vector<Candidate> decode_blazeface(const std::vector<Tensor>& outputs,
                                         const DecoderContext& context);
 
+// [1, C], or [1, C + 1] with a background first: scores of what the whole picture shows. Each is a
+// candidate whose box is the input.
+std::vector<Candidate> decode_class_scores(const std::vector<Tensor>& outputs,
+                                           const DecoderContext& context);
+
+// A map of how likely each pixel belongs to text [1, 1, H, W], of the input's size: places of text,
+// their four corners as keypoints, clockwise from the upper left. A place is the smallest
+// rectangle, turned as need be, around connected pixels of `threshold` or more; its score is their
+// mean in it, and it grows on each side by area / circumference * `unclip` (Liao et al., "Real-time
+// Scene Text Detection with Differentiable Binarization", 2020, as PaddleOCR does it).
+std::vector<Candidate> decode_text_regions(const std::vector<Tensor>& outputs,
+                                           const DecoderContext& context);
+
 // [1, N, K, 3] or [1, K, 3]: x, y, score of each keypoint (`box` yxyx: y, x, score). Each of the N
 // is of class 0, its score the mean of its keypoints', its box around those that score 0.3 or more.
 // MoveNet, which finds one (Google, "Next-Generation Pose Detection with MoveNet", 2021).

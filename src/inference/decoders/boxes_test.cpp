@@ -48,6 +48,23 @@ float logit(double probability) {
   return static_cast<float>(std::log(probability / (1 - probability)));
 }
 
+TEST(FindBoxes, ClassifiesTheWholeFrame) {
+  auto model = model_of(DecoderKind::class_scores);
+  model.decoder.scores = Scores::softmax;
+  const auto e = [](double probability) { return static_cast<float>(std::log(probability) + 5); };
+  const auto found = found_in(model, {{{1, 3}, {e(0.15), e(0.25), e(0.6)}}}, 0.2);
+  ASSERT_EQ(found.size(), 2U);
+  expect_box(found[0], {2, 0.6, 0, 0, 64, 64});
+  expect_box(found[1], {1, 0.25, 0, 0, 64, 64});
+  model.suppression.most = 1;
+  EXPECT_EQ(found_in(model, {{{1, 3}, {e(0.15), e(0.25), e(0.6)}}}, 0.2).size(), 1U);
+  model.decoder.background = true;
+  const auto other = found_in(model, {{{1, 4, 1, 1}, {e(0.5), e(0.1), e(0.1), e(0.3)}}}, 0.2);
+  ASSERT_EQ(other.size(), 1U);
+  EXPECT_EQ(other[0].class_id, 2);
+  EXPECT_THROW(found_in(model, {{{1, 3}, {0, 0, 0}}}), std::runtime_error);
+}
+
 TEST(FindBoxes, ScalesClipsAndFilters) {
   auto model = model_of(DecoderKind::top_k_boxes, 512);
   const Tensor output{{1, 4, 6}, {10,  20,  30,  60,  0.5F,  0,    // kept, scaled by 2 and 1

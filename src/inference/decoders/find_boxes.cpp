@@ -32,6 +32,13 @@ std::vector<Candidate> decode(const std::vector<Tensor>& outputs, const DecoderC
       return decode_blazeface(outputs, context);
     case DecoderKind::keypoints:
       return decode_keypoints(outputs, context);
+    case DecoderKind::class_scores:
+      return decode_class_scores(outputs, context);
+    case DecoderKind::text_regions:
+      return decode_text_regions(outputs, context);
+    case DecoderKind::text_direction:
+    case DecoderKind::text_line:
+      break;  // of a line, in which there are no boxes to find
   }
   return {};
 }

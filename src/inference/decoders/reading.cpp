@@ -34,6 +34,28 @@ std::span<const float> list_of(const Tensor& tensor, std::size_t count, const st
   return tensor.values;
 }
 
+Probabilities::Probabilities(std::span<const float> scores, Scores kind)
+    : scores_{scores}, kind_{kind} {
+  if (kind == Scores::softmax) {
+    highest_ = *std::max_element(scores.begin(), scores.end());
+    for (const float each : scores) {
+      sum_ += std::exp(each - highest_);
+    }
+  }
+}
+
+double Probabilities::at(std::size_t index) const {
+  const double score = scores_[index];
+  switch (kind_) {
+    case Scores::sigmoid:
+      return sigmoid(score);
+    case Scores::softmax:
+      return std::exp(score - highest_) / sum_;
+    default:
+      return score;
+  }
+}
+
 BestClass best_class(std::span<const float> scores, Scores kind, bool skip_first, bool skip_last) {
   const std::size_t first = skip_first ? 1 : 0;
   const std::size_t end = scores.size() - (skip_last ? 1 : 0);
@@ -41,18 +63,7 @@ BestClass best_class(std::span<const float> scores, Scores kind, bool skip_first
       static_cast<std::size_t>(std::max_element(scores.begin() + static_cast<std::ptrdiff_t>(first),
                                                 scores.begin() + static_cast<std::ptrdiff_t>(end)) -
                                scores.begin());
-  double score = scores[best];
-  if (kind == Scores::sigmoid) {
-    score = sigmoid(score);
-  } else if (kind == Scores::softmax) {
-    const double highest = *std::max_element(scores.begin(), scores.end());
-    double sum = 0;
-    for (const float each : scores) {
-      sum += std::exp(each - highest);
-    }
-    score = std::exp(score - highest) / sum;
-  }
-  return {static_cast<int>(best - first), score};
+  return {static_cast<int>(best - first), Probabilities{scores, kind}.at(best)};
 }
 
 Candidate centred_box(const BestClass& best, double x, double y, double width, double height,

@@ -37,6 +37,19 @@ inline double sigmoid(double value) {
   return 1 / (1 + std::exp(-value));
 }
 
+// A row's scores as probabilities. The row must outlive it.
+class Probabilities {
+public:
+  Probabilities(std::span<const float> scores, Scores kind);
+  double at(std::size_t index) const;
+
+private:
+  std::span<const float> scores_;
+  Scores kind_;
+  double highest_ = 0;  // of a softmax
+  double sum_ = 0;      // likewise
+};
+
 struct BestClass {
   int class_id = 0;
   double score = 0;  // a probability

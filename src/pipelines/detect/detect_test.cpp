@@ -98,7 +98,7 @@ TEST(Detect, SumsLabelsUp) {
 }
 
 TEST(Detector, FindsPeopleInARealFrameTheSameEveryTime) {
-  const inference::RunnerModels models{inference::read_models(INFERNODE_MODELS, {"centernet"}),
+  const inference::RunnerModels models{inference::read_models({INFERNODE_MODELS "/centernet.onnx"}),
                                        inference::Device::cpu};
   Detector detector{models.at("centernet"), 0.3, {}};
   EXPECT_EQ(models.at("centernet").model.sha256.size(), 64U);
@@ -201,7 +201,7 @@ std::vector<SsdBox> ssd_boxes(const std::vector<float>& raw, const std::vector<f
 
 TEST(SsdMobileNet, FindsWhatThePublishedPostProcessingGives) {
   const inference::RunnerModels models{
-      inference::read_models(INFERNODE_MODELS, {"ssd-mobilenet-v2"}), inference::Device::cpu};
+      inference::read_models({INFERNODE_MODELS "/ssd-mobilenet-v2.onnx"}), inference::Device::cpu};
   const auto& loaded = models.at("ssd-mobilenet-v2");
   test::MemorySource source{test::read_file(INFERNODE_SOURCE_DIR "/examples/street.mp4")};
   media::FrameReader reader{source, std::nullopt};

@@ -153,9 +153,9 @@ int live(const RunnerOptions& options, const TaskRunner& run) {
   Channel channel{kRunnerDescriptor};
   try {
     const auto device = inference::parse_device(options.device);
-    const bool may_use_gpu = device != inference::Device::cpu && !options.models.empty() &&
+    const bool may_use_gpu = device != inference::Device::cpu && !options.model_files.empty() &&
                              inference::usable_devices().size() > 1;
-    if (device == inference::Device::cuda && !options.models.empty() && !may_use_gpu) {
+    if (device == inference::Device::cuda && !options.model_files.empty() && !may_use_gpu) {
       throw std::runtime_error("this worker's ONNX Runtime has no CUDA; use device auto or cpu");
     }
     if (!may_use_gpu) {
@@ -163,7 +163,7 @@ int live(const RunnerOptions& options, const TaskRunner& run) {
     }
     const int threads = threads_of(options.threads);
     const PipelineCatalogue pipelines;
-    auto files = inference::read_models(options.model_folder, options.models);
+    auto files = inference::read_models(options.model_files);
     std::optional<inference::PreparedRuntime> runtime;
     if (options.tries_models || !files.empty()) {
       runtime.emplace();

@@ -48,7 +48,7 @@ TaskLimits trial_limits(const ModelTrial& trial) {
 
 asio::awaitable<Result<ModelFindings>> try_model(asio::any_io_executor executor, ModelTrial trial,
                                                  TaskLimits limits, SourceReader read) {
-  const RunnerOptions options{"", {}, "cpu", 1, trial.model_bytes, true};
+  const RunnerOptions options{{}, "cpu", 1, trial.model_bytes, true};
   RunnerProcess runner{std::move(executor), options};
   json::object task{{"op", "model"},
                     {"manifest", std::move(trial.manifest)},

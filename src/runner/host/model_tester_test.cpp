@@ -16,6 +16,7 @@
 #include <random>
 
 #include "core/clock.hpp"
+#include "core/json.hpp"
 #include "inference/golden.hpp"
 #include "inference/manifest.hpp"
 #include "testing/file_source.hpp"

@@ -92,7 +92,7 @@ protected:
 };
 
 TEST(RunnerOptions, ComeThroughTheCommandLineAsTheyWere) {
-  const RunnerOptions options{"/a folder/\"models\"", {"one", "two"}, "cpu", 3};
+  const RunnerOptions options{{"/a folder/\"models\"/one.onnx", "two.onnx"}, "cpu", 3, 5, true};
   EXPECT_EQ(RunnerOptions::from_argument(options.to_argument()), options);
   EXPECT_THROW(RunnerOptions::from_argument("--threads"), std::exception);
 }
@@ -135,10 +135,9 @@ TEST_F(Runner, ADeadSpareIsKnownToo) {
 }
 
 TEST_F(Runner, AMissingModelIsSaid) {
-  RunnerProcess runner{context_.get_executor(),
-                       RunnerOptions{INFERNODE_MODELS, {"none"}, "cpu", 1}};
+  RunnerProcess runner{context_.get_executor(), RunnerOptions{{"/nowhere/none.onnx"}, "cpu", 1}};
   EXPECT_EQ(run(runner, probe()),
-            "not started: no runner can be started here: there is no model none");
+            "not started: no runner can be started here: /nowhere/none.onnx has no manifest");
   EXPECT_FALSE(runner.usable());
 }
 
