@@ -182,14 +182,20 @@ ApiDocument::ApiDocument(const std::string& path) {
               operation.find_pointer("/requestBody/content/application~1json/schema", absent)) {
         checks->body = std::make_unique<JsonSchema>(*schema);
       }
+      json::array needed;
       if (const auto* parameters = operation.as_object().if_contains("parameters")) {
         for (const auto& parameter : parameters->as_array()) {
           if (parameter.at("in").as_string() == "query") {
             checks->parameters.emplace(parameter.at("name").as_string(), parameter.at("schema"));
+            const auto* required = parameter.as_object().if_contains("required");
+            if (required != nullptr && required->as_bool()) {
+              needed.push_back(parameter.at("name"));
+            }
           }
         }
       }
-      const json::value query_schema{{"type", "object"}, {"properties", checks->parameters}};
+      const json::value query_schema{
+          {"type", "object"}, {"properties", checks->parameters}, {"required", needed}};
       checks->query = std::make_unique<JsonSchema>(query_schema);
       if (!checks_.emplace(entry.id, std::move(checks)).second) {
         throw std::runtime_error("the API document has two operations " + entry.id);

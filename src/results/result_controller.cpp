@@ -24,13 +24,13 @@ std::vector<std::byte> slice(const std::string& text, std::int64_t offset, std::
   return bytes;
 }
 
-Response export_response(ResultService& results, const StoredResult& result, ExportFormat format,
-                         const std::string& job) {
+Response export_response(std::shared_ptr<ExportStream> stream, ExportFormat format,
+                         const std::string& name) {
   Response response;
   response.headers.emplace_back("Content-Type", content_type_of(format));
-  response.headers.emplace_back(
-      "Content-Disposition", fmt::format("attachment; filename=\"{}.{}\"", job, ending_of(format)));
-  response.source = [stream = results.export_as(format, result)]() { return stream->next(); };
+  response.headers.emplace_back("Content-Disposition", fmt::format("attachment; filename=\"{}.{}\"",
+                                                                   name, ending_of(format)));
+  response.source = [stream = std::move(stream)]() { return stream->next(); };
   return response;
 }
 
@@ -41,7 +41,8 @@ awaitable<Result<Response>> get_result(ResultService& results, Request& request)
     co_return result.error();
   }
   if (const auto format = request.query_text("format")) {
-    co_return export_response(results, *result, from_text<ExportFormat>(*format).value(),
+    const auto wanted = from_text<ExportFormat>(*format).value();
+    co_return export_response(results.export_as(wanted, *result), wanted,
                               request.path_params.at("id"));
   }
   const auto ends = std::make_shared<DocumentEnds>(document_ends(result->head));
@@ -65,6 +66,16 @@ awaitable<Result<Response>> get_result(ResultService& results, Request& request)
     co_return slice(ends->after, offset - frames_bytes, max_bytes);
   };
   co_return http::content_response(request, std::move(content));
+}
+
+awaitable<Result<Response>> export_dataset(ResultService& results, Request& request) {
+  const auto format = from_text<ExportFormat>(request.query_text("format").value()).value();
+  const auto exported = co_await results.export_dataset(request.user(), request.id<DatasetId>(),
+                                                        format, request.query_text("pipeline"));
+  if (!exported) {
+    co_return exported.error();
+  }
+  co_return export_response(*exported, format, request.path_params.at("id"));
 }
 
 // A blob of a result as it is stored, by ranges.
@@ -128,6 +139,7 @@ void add_result_routes(http::Router& router, ResultService& results) {
               [&results, function](Request& request) { return function(results, request); });
   };
   on("getResult", get_result);
+  on("exportDataset", export_dataset);
   on("getImages", get_images);
   on("getImage", get_image);
   on("getResultVideo", get_result_video);

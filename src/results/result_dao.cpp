@@ -25,6 +25,29 @@ constexpr Statement kFind{"results.find", R"sql(
    WHERE job."id" = $2 AND job."user_id" = $1 AND dataset."deleted_at" IS NULL
 )sql"};
 
+constexpr Statement kDatasetName{"results.dataset_name", R"sql(
+  SELECT "name" FROM "Datasets" WHERE "id" = $2 AND "user_id" = $1 AND "deleted_at" IS NULL
+)sql"};
+// In the order of upload.
+constexpr Statement kLatest{"results.latest", R"sql(
+  SELECT latest."id", video."name"
+    FROM "Datasets" AS dataset
+    JOIN "Videos" AS video ON video."dataset_id" = dataset."id"
+    JOIN LATERAL (
+      SELECT job."id" FROM "InferenceJobs" AS job
+        JOIN "Results" AS result ON result."inferenceJob_id" = job."id"
+       WHERE job."video_id" = video."id" AND job."user_id" = $1 AND job."status" = 'COMPLETED'
+         AND ($3::text IS NULL OR job."params" ->> 'pipeline' = $3)
+       ORDER BY job."finished_at" DESC, job."id" LIMIT 1) AS latest ON true
+   WHERE dataset."id" = $2 AND dataset."user_id" = $1 AND dataset."deleted_at" IS NULL
+   ORDER BY video."created_at", video."id"
+)sql"};
+constexpr Statement kLabels{"results.labels", R"sql(
+  SELECT DISTINCT label
+    FROM "Results", LATERAL json_object_keys("json_res" #> '{summary,labels}') AS label
+   WHERE "inferenceJob_id" = ANY ($1) AND json_typeof("json_res" #> '{summary,labels}') = 'object'
+)sql"};
+
 StoredResult result_from_row(const db::Row& row) {
   return {row.get<std::string>("json_res"),     row.get<std::optional<BlobId>>("frames"),
           row.get<std::int64_t>("frames_size"), row.get<std::optional<BlobId>>("image_zip"),
@@ -43,6 +66,31 @@ void insert(db::Transaction& transaction, const NewResult& result) {
 asio::awaitable<std::optional<StoredResult>> find(db::Executor& executor, UserId user, JobId job) {
   const db::Rows rows = co_await executor.execute(kFind, user, job);
   co_return rows.optional(result_from_row);
+}
+
+asio::awaitable<std::optional<std::string>> dataset_name(db::Executor& executor, UserId user,
+                                                         DatasetId dataset) {
+  const db::Rows rows = co_await executor.execute(kDatasetName, user, dataset);
+  co_return rows.optional([](const db::Row& row) { return row.get<std::string>("name"); });
+}
+
+asio::awaitable<std::vector<LatestResult>> latest(db::Executor& executor, UserId user,
+                                                  DatasetId dataset,
+                                                  std::optional<std::string> pipeline) {
+  const db::Rows rows = co_await executor.execute(kLatest, user, dataset, pipeline);
+  co_return rows.all([](const db::Row& row) {
+    return LatestResult{row.get<JobId>("id"), row.get<std::string>("name")};
+  });
+}
+
+asio::awaitable<std::vector<std::string>> labels(db::Executor& executor,
+                                                 std::vector<LatestResult> results) {
+  std::vector<JobId> jobs;
+  for (const auto& result : results) {
+    jobs.push_back(result.job);
+  }
+  const db::Rows rows = co_await executor.execute(kLabels, jobs);
+  co_return rows.all([](const db::Row& row) { return row.get<std::string>("label"); });
 }
 
 }  // namespace infernode::result_dao

@@ -34,9 +34,7 @@ asio::awaitable<Result<StoredResult>> ResultService::find(UserId user, JobId job
                                            std::string{to_text(found->status)} + "."};
 }
 
-std::shared_ptr<ExportStream> ResultService::export_as(ExportFormat format,
-                                                       const StoredResult& result) {
-  auto facts = ExportFacts::of(boost::json::parse(result.head).as_object());
+ExportStream::Source ResultService::source_of(const StoredResult& result) {
   ExportStream::Read read = [this, blob = result.frames_blob](
                                 std::int64_t offset,
                                 std::size_t max_bytes) -> asio::awaitable<std::vector<std::byte>> {
@@ -45,8 +43,50 @@ std::shared_ptr<ExportStream> ResultService::export_as(ExportFormat format,
     }
     co_return co_await blobs_.read(*blob, offset, max_bytes);
   };
-  return std::make_shared<ExportStream>(make_exporter(format, std::move(facts)), std::move(read),
-                                        exporting_);
+  return {ExportFacts::of(boost::json::parse(result.head).as_object()), std::move(read)};
+}
+
+std::shared_ptr<ExportStream> ResultService::export_as(ExportFormat format,
+                                                       const StoredResult& result) {
+  auto source = source_of(result);
+  auto exporter = make_exporter(format, source.facts);
+  ExportStream::Open open =
+      [source = std::move(source)](
+          std::size_t number) -> asio::awaitable<std::optional<ExportStream::Source>> {
+    co_return number == 0 ? std::optional{source} : std::nullopt;
+  };
+  return std::make_shared<ExportStream>(std::move(exporter), std::move(open), exporting_);
+}
+
+asio::awaitable<Result<std::shared_ptr<ExportStream>>> ResultService::export_dataset(
+    UserId user, DatasetId dataset, ExportFormat format, std::optional<std::string> pipeline) {
+  const auto name = co_await result_dao::dataset_name(database_, user, dataset);
+  if (!name) {
+    co_return Error{ErrorCode::not_found, "There is no such dataset."};
+  }
+  auto latest = co_await result_dao::latest(database_, user, dataset, std::move(pipeline));
+  if (latest.empty()) {
+    co_return Error{ErrorCode::conflict,
+                    "No video of this dataset has a result yet; run a job on it first."};
+  }
+  auto labels = co_await result_dao::labels(database_, latest);
+  std::sort(labels.begin(), labels.end());
+  auto exporter = make_dataset_exporter(format, {*name, std::move(labels)});
+  ExportStream::Open open =
+      [this, user, latest = std::move(latest)](
+          std::size_t number) -> asio::awaitable<std::optional<ExportStream::Source>> {
+    if (number >= latest.size()) {
+      co_return std::nullopt;
+    }
+    const auto result = co_await result_dao::find(database_, user, latest[number].job);
+    if (!result) {
+      throw std::runtime_error("a result was deleted while it was exported");
+    }
+    auto source = source_of(*result);
+    source.facts.video_name = latest[number].video_name;
+    co_return source;
+  };
+  co_return std::make_shared<ExportStream>(std::move(exporter), std::move(open), exporting_);
 }
 
 asio::awaitable<std::vector<std::byte>> ResultService::read_all(BlobId blob, std::int64_t offset,

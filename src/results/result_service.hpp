@@ -27,9 +27,14 @@ public:
   asio::awaitable<Result<std::vector<std::byte>>> image(UserId user, JobId job, int frame);
   // The result in another format, in pieces; an empty one is the end.
   std::shared_ptr<ExportStream> export_as(ExportFormat format, const StoredResult& result);
+  // The latest results of a dataset's videos, if given of one pipeline, in one file. not_found;
+  // conflict where no video has one.
+  asio::awaitable<Result<std::shared_ptr<ExportStream>>> export_dataset(
+      UserId user, DatasetId dataset, ExportFormat format, std::optional<std::string> pipeline);
   BlobStore& blobs() const { return blobs_; }
 
 private:
+  ExportStream::Source source_of(const StoredResult& result);
   // Where a frame's image lies in the ZIP; nullopt when there is none.
   asio::awaitable<std::optional<IndexedImage>> find_image(StoredResult result, JobId job,
                                                           int frame);

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <stdexcept>
 
@@ -15,14 +16,27 @@ constexpr std::size_t kMostCategories = 10000;  // labels of a manifest
 
 // COCO's object detection format (https://cocodataset.org/#format-data), with `score` and
 // `track_id` as its tools write and ignore them. Two passes: images, then annotations. Ids begin at
-// 1; a category's is that of the model's class and one.
+// 1. A category's is that of the model's class and one; in a dataset, whose videos may have been
+// worked on by several models, it is the label's place among all, and an image's id is its frame's
+// behind those of the videos before.
 class CocoExporter : public Exporter {
 public:
-  explicit CocoExporter(ExportFacts facts) : facts_{std::move(facts)} {}
+  explicit CocoExporter(ExportFacts facts)
+      : description_{"InferNode job " + facts.job_id}, facts_{std::move(facts)} {}
+  explicit CocoExporter(DatasetFacts dataset)
+      : description_{"InferNode dataset " + dataset.name}, labels_{std::move(dataset.labels)} {}
 
   std::string begin() override {
-    const json::object info{{"description", "InferNode job " + facts_.job_id}, {"version", "1.0"}};
+    const json::object info{{"description", description_}, {"version", "1.0"}};
     return "{\"info\":" + json_text(info) + ",\"licenses\":[],\"images\":[";
+  }
+
+  void begin_result(const ExportFacts& facts) override {
+    if (labels_) {
+      first_id_ = next_first_id_;
+      next_first_id_ += facts.frame_count;
+      facts_ = facts;
+    }
   }
 
   std::string frame(const ExportedFrame& frame) override {
@@ -33,12 +47,12 @@ public:
     empty_ = true;
     if (!annotating_) {
       annotating_ = true;
+      next_first_id_ = 1;
       return {"],\"annotations\":[", true};
     }
     json::array categories;
-    for (const auto& [class_id, label] : categories_) {
-      categories.push_back(
-          json::object{{"id", class_id + 1}, {"name", label}, {"supercategory", ""}});
+    for (const auto& [id, label] : categories_) {
+      categories.push_back(json::object{{"id", id}, {"name", label}, {"supercategory", ""}});
     }
     return {"],\"categories\":" + json_text(categories) + "}\n", false};
   }
@@ -51,25 +65,38 @@ private:
 
   std::string image_of(const ExportedFrame& frame) {
     for (const auto& box : frame.boxes) {
-      categories_.emplace(box.class_id, box.label);
+      categories_.emplace(category_of(box), box.label);
       if (categories_.size() > kMostCategories) {
         throw std::runtime_error("stored frames have more classes than a model can have");
       }
     }
-    return next_item({{"id", frame.index + 1},
-                      {"file_name", fmt::format("{:06}.jpg", frame.index)},
-                      {"width", facts_.width},
-                      {"height", facts_.height},
-                      {"frame", frame.index},
-                      {"time", frame.time}});
+    const auto file = fmt::format("{:06}.jpg", frame.index);
+    json::object image{{"id", first_id_ + frame.index},
+                       {"file_name", labels_ ? facts_.video_id + "/" + file : file},
+                       {"width", facts_.width},
+                       {"height", facts_.height},
+                       {"frame", frame.index},
+                       {"time", frame.time}};
+    if (labels_) {
+      image.emplace("video_id", facts_.video_id);
+      image.emplace("video", facts_.video_name);
+    }
+    return next_item(image);
+  }
+
+  std::int64_t category_of(const ExportedBox& box) const {
+    if (!labels_) {
+      return std::int64_t{box.class_id} + 1;
+    }
+    return std::lower_bound(labels_->begin(), labels_->end(), box.label) - labels_->begin() + 1;
   }
 
   std::string annotations_of(const ExportedFrame& frame) {
     std::string text;
     for (const auto& box : frame.boxes) {
       json::object annotation{{"id", ++annotations_},
-                              {"image_id", frame.index + 1},
-                              {"category_id", box.class_id + 1},
+                              {"image_id", first_id_ + frame.index},
+                              {"category_id", category_of(box)},
                               {"bbox", json::array{box.x, box.y, box.width, box.height}},
                               {"area", box.width * box.height},
                               {"iscrowd", 0},
@@ -82,16 +109,24 @@ private:
     return text;
   }
 
-  ExportFacts facts_;
+  std::string description_;
+  std::optional<std::vector<std::string>> labels_{};  // of a dataset
+  ExportFacts facts_{};
+  std::int64_t first_id_ = 1;  // of the video's first frame
+  std::int64_t next_first_id_ = 1;
   bool annotating_ = false;
   bool empty_ = true;
   std::int64_t annotations_ = 0;
-  std::map<int, std::string> categories_;
+  std::map<std::int64_t, std::string> categories_;
 };
 
 }  // namespace
 
 std::unique_ptr<Exporter> make_coco_exporter(ExportFacts facts) {
+  return std::make_unique<CocoExporter>(std::move(facts));
+}
+
+std::unique_ptr<Exporter> make_coco_exporter(DatasetFacts facts) {
   return std::make_unique<CocoExporter>(std::move(facts));
 }
 

@@ -14,14 +14,20 @@ namespace infernode {
 
 namespace asio = boost::asio;
 
-// A result in another format, piece by piece. Frames are taken apart and written anew on a thread
-// of `workers`: that takes longer than an I/O thread has.
+// A result, or those of a dataset's videos, in another format, piece by piece. Frames are taken
+// apart and written anew on a thread of `workers`: that takes longer than an I/O thread has.
 class ExportStream {
 public:
   // Gives up to so many bytes of the stored frames from an offset on, none at their end.
   using Read = std::function<asio::awaitable<std::vector<std::byte>>(std::int64_t offset,
                                                                      std::size_t max_bytes)>;
-  ExportStream(std::unique_ptr<Exporter> exporter, Read read, asio::thread_pool& workers);
+  struct Source {
+    ExportFacts facts;
+    Read read;
+  };
+  // Gives the results by their number, 0, 1, 2 ..., in each pass; nullopt behind the last.
+  using Open = std::function<asio::awaitable<std::optional<Source>>(std::size_t number)>;
+  ExportStream(std::unique_ptr<Exporter> exporter, Open open, asio::thread_pool& workers);
 
   // The next piece; empty at the end. Throws std::exception for stored frames that are none.
   asio::awaitable<std::string> next();
@@ -29,7 +35,11 @@ public:
 private:
   struct Pass;
 
-  Read read_;
+  asio::awaitable<std::string> begin_next();
+
+  Open open_;
+  std::optional<Source> source_;  // that is read
+  std::size_t number_ = 0;        // of the next one
   asio::thread_pool& workers_;
   std::shared_ptr<Pass> pass_;  // shared with the thread that works on it
   std::int64_t offset_ = 0;

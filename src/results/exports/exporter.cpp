@@ -95,10 +95,31 @@ ExportedFrame ExportedFrame::of(const json::object& frame) {
     if (const auto* id = object.if_contains("track_id")) {
       box.track = id->as_int64();
     }
+    if (const auto* text = object.if_contains("text")) {
+      box.text = json::value_to<std::string>(*text);
+    }
     box.interpolated = object.contains("interpolated");
     exported.boxes.push_back(std::move(box));
   }
   return exported;
+}
+
+bool holds_datasets(ExportFormat format) {
+  return format == ExportFormat::coco || format == ExportFormat::yolo ||
+         format == ExportFormat::csv;
+}
+
+std::unique_ptr<Exporter> make_dataset_exporter(ExportFormat format, DatasetFacts facts) {
+  switch (format) {
+    case ExportFormat::coco:
+      return make_coco_exporter(std::move(facts));
+    case ExportFormat::yolo:
+      return make_yolo_exporter(std::move(facts));
+    case ExportFormat::csv:
+      return make_dataset_csv_exporter();
+    default:
+      throw std::logic_error("a format of one video");
+  }
 }
 
 std::unique_ptr<Exporter> make_exporter(ExportFormat format, ExportFacts facts) {

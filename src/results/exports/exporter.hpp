@@ -35,6 +35,7 @@ std::string_view ending_of(ExportFormat format);
 struct ExportFacts {
   std::string job_id;
   std::string video_id;
+  std::string video_name;  // in a dataset's export
   std::string model;
   int width = 0;   // pixels
   int height = 0;  // pixels
@@ -58,6 +59,7 @@ struct ExportedBox {
   double height = 0;
   std::optional<std::int64_t> track;
   bool interpolated = false;
+  std::string text;  // what was read there
 };
 
 struct ExportedFrame {
@@ -68,14 +70,16 @@ struct ExportedFrame {
   static ExportedFrame of(const boost::json::object& frame);
 };
 
-// Writes a result in a format, piece by piece, so that memory does not grow with its length (but
-// for TrackExporter's longest track). Frames are given in order; a format that must know something
-// of all of them first asks for them again.
+// Writes a result, or those of a dataset's videos one after the other, in a format, piece by piece,
+// so that memory does not grow with its length (but for TrackExporter's longest track). Frames are
+// given in order; a format that must know something of all of them first asks for them again.
 class Exporter {
 public:
   virtual ~Exporter() = default;
   // What stands before everything.
   virtual std::string begin() { return {}; }
+  // The frames that follow are of this result: in each pass, before its first.
+  virtual void begin_result(const ExportFacts& /*facts*/) {}
   virtual std::string frame(const ExportedFrame& frame) = 0;
   struct PassEnd {
     std::string text;
@@ -86,13 +90,27 @@ public:
 
 std::unique_ptr<Exporter> make_exporter(ExportFormat format, ExportFacts facts);
 
+// What an export says of a dataset as a whole.
+struct DatasetFacts {
+  std::string name;
+  std::vector<std::string> labels;  // all that occur, sorted
+};
+
+// Whether a format can hold several videos: coco, yolo, csv.
+bool holds_datasets(ExportFormat format);
+// Of results that begin_result() names. Throws std::logic_error for a format that cannot.
+std::unique_ptr<Exporter> make_dataset_exporter(ExportFormat format, DatasetFacts facts);
+
 // One a file; they are made by make_exporter.
 std::unique_ptr<Exporter> make_coco_exporter(ExportFacts facts);
+std::unique_ptr<Exporter> make_coco_exporter(DatasetFacts facts);
 std::unique_ptr<Exporter> make_yolo_exporter(ExportFacts facts);
+std::unique_ptr<Exporter> make_yolo_exporter(DatasetFacts facts);
 std::unique_ptr<Exporter> make_mot_exporter();
 std::unique_ptr<Exporter> make_cvat_exporter(ExportFacts facts);
 std::unique_ptr<Exporter> make_labelstudio_exporter(ExportFacts facts);
 std::unique_ptr<Exporter> make_csv_exporter();
+std::unique_ptr<Exporter> make_dataset_csv_exporter();
 std::unique_ptr<Exporter> make_webvtt_exporter(ExportFacts facts);
 
 }  // namespace infernode

@@ -41,7 +41,8 @@ std::string stored_frames() {
   return text;
 }
 
-std::string exported(ExportFormat format, std::size_t piece = 1 << 20) {
+// Of one result, or of a dataset of this many.
+std::string exported(ExportFormat format, std::size_t piece = 1 << 20, std::size_t videos = 0) {
   asio::io_context context;
   asio::thread_pool workers{1};
   const std::string stored = stored_frames();
@@ -53,7 +54,20 @@ std::string exported(ExportFormat format, std::size_t piece = 1 << 20) {
       const auto taken = part.first(std::min({part.size(), piece, max_bytes}));
       co_return std::vector<std::byte>{taken.begin(), taken.end()};
     };
-    ExportStream stream{make_exporter(format, ExportFacts::of(kHead)), std::move(read), workers};
+    ExportStream::Open open =
+        [&, read](std::size_t number) -> asio::awaitable<std::optional<ExportStream::Source>> {
+      if (number >= std::max<std::size_t>(videos, 1)) {
+        co_return std::nullopt;
+      }
+      ExportStream::Source source{ExportFacts::of(kHead), read};
+      source.facts.video_id += std::to_string(number);
+      source.facts.video_name = "a,b";
+      co_return source;
+    };
+    auto exporter = videos == 0
+                        ? make_exporter(format, ExportFacts::of(kHead))
+                        : make_dataset_exporter(format, {"d", ExportFacts::of(kHead).labels});
+    ExportStream stream{std::move(exporter), std::move(open), workers};
     for (;;) {
       const auto next = co_await stream.next();
       if (next.empty()) {
@@ -97,6 +111,35 @@ TEST(Exports, Coco) {
   EXPECT_EQ(annotations[4].at("track_id").as_int64(), 2);
 }
 
+// Ids go on from video to video, labels are numbered together, and each video has its folder.
+TEST(Exports, HoldDatasets) {
+  for (const auto& [format, name] : Words<ExportFormat>::all) {
+    if (holds_datasets(format)) {
+      EXPECT_EQ(exported(format, 7, 2), exported(format, 1 << 20, 2)) << name;
+    }
+  }
+  const auto coco = json::parse(exported(ExportFormat::coco, 1 << 20, 2));
+  EXPECT_EQ(coco.at("images").as_array().size(), 8U);
+  EXPECT_EQ(json_text(coco.at("images").at(5)),
+            R"({"id":12,"file_name":"v1/000002.jpg","width":200,"height":100,"frame":2,"time":0.2,)"
+            R"("video_id":"v1","video":"a,b"})");
+  EXPECT_EQ(json_text(coco.at("categories")), R"([{"id":1,"name":"a<b>&\"c\"","supercategory":""},)"
+                                              R"({"id":2,"name":"person","supercategory":""}])");
+  const auto& annotations = coco.at("annotations").as_array();
+  ASSERT_EQ(annotations.size(), 10U);
+  EXPECT_EQ(annotations[9].at("id").as_int64(), 10);
+  EXPECT_EQ(annotations[9].at("image_id").as_int64(), 14);
+  EXPECT_EQ(annotations[9].at("category_id").as_int64(), 2);
+  const auto csv = exported(ExportFormat::csv, 1 << 20, 2);
+  EXPECT_TRUE(csv.starts_with("video_id,video,frame,time,label,"));
+  EXPECT_NE(csv.find("\r\nv1,\"a,b\",0,0,person,0,0.9,10,20,30,40,1,0,\r\n"), std::string::npos)
+      << csv;
+  const auto yolo = exported(ExportFormat::yolo, 1 << 20, 2);
+  EXPECT_NE(yolo.find("labels/v0/000008.txt"), std::string::npos);
+  EXPECT_NE(yolo.find("labels/v1/000008.txt"), std::string::npos);
+  EXPECT_EQ(yolo[yolo.size() - 12], 10);
+}
+
 TEST(Exports, Mot) {
   EXPECT_EQ(exported(ExportFormat::mot),
             "1,1,10,20,30,40,0.9,-1,-1,-1\n1,-1,100,50,20,10,0.5,-1,-1,-1\n"
@@ -106,9 +149,9 @@ TEST(Exports, Mot) {
 
 TEST(Exports, Csv) {
   const auto csv = exported(ExportFormat::csv);
-  EXPECT_NE(csv.find("\r\n0,0,person,0,0.9,10,20,30,40,1,0\r\n"), std::string::npos);
-  EXPECT_NE(csv.find("\r\n0,0,\"a<b>&\"\"c\"\"\",7,0.5,100,50,20,10,,0\r\n"), std::string::npos);
-  EXPECT_NE(csv.find("\r\n2,0.2,person,0,0.8,12,20,30,40,1,1\r\n"), std::string::npos);
+  EXPECT_NE(csv.find("\r\n0,0,person,0,0.9,10,20,30,40,1,0,\r\n"), std::string::npos);
+  EXPECT_NE(csv.find("\r\n0,0,\"a<b>&\"\"c\"\"\",7,0.5,100,50,20,10,,0,\r\n"), std::string::npos);
+  EXPECT_NE(csv.find("\r\n2,0.2,person,0,0.8,12,20,30,40,1,1,\r\n"), std::string::npos);
 }
 
 TEST(Exports, Webvtt) {
@@ -177,7 +220,7 @@ TEST(Exports, LongTracksTakeMorePasses) {
     for (int i = 0; i < 50000; ++i) {
       ExportedFrame frame{i, i / 10.0, {}};
       for (int track = 0; track < 10; ++track) {
-        frame.boxes.push_back({"p", 0, 0.5, 1, 2, 3, 4, track, false});
+        frame.boxes.push_back({"p", 0, 0.5, 1, 2, 3, 4, track, false, ""});
       }
       exporter.frame(frame);
     }

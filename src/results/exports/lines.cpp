@@ -35,19 +35,32 @@ std::string csv_field(const std::string& text) {
 
 class CsvExporter : public Exporter {
 public:
+  explicit CsvExporter(bool is_dataset) : is_dataset_{is_dataset} {}
+
   std::string begin() override {
-    return "frame,time,label,class_id,confidence,x,y,width,height,track_id,interpolated\r\n";
+    return std::string{is_dataset_ ? "video_id,video," : ""} +
+           "frame,time,label,class_id,confidence,x,y,width,height,track_id,interpolated,text\r\n";
+  }
+  void begin_result(const ExportFacts& facts) override {
+    if (is_dataset_) {
+      video_ = csv_field(facts.video_id) + "," + csv_field(facts.video_name) + ",";
+    }
   }
   std::string frame(const ExportedFrame& frame) override {
     std::string lines;
     for (const auto& box : frame.boxes) {
-      lines += fmt::format("{},{},{},{},{},{},{},{},{},{},{}\r\n", frame.index, frame.time,
-                           csv_field(box.label), box.class_id, box.confidence, box.x, box.y,
-                           box.width, box.height, box.track ? fmt::to_string(*box.track) : "",
-                           box.interpolated ? 1 : 0);
+      lines +=
+          fmt::format("{}{},{},{},{},{},{},{},{},{},{},{},{}\r\n", video_, frame.index, frame.time,
+                      csv_field(box.label), box.class_id, box.confidence, box.x, box.y, box.width,
+                      box.height, box.track ? fmt::to_string(*box.track) : "",
+                      box.interpolated ? 1 : 0, csv_field(box.text));
     }
     return lines;
   }
+
+private:
+  bool is_dataset_;
+  std::string video_;
 };
 
 }  // namespace
@@ -57,7 +70,11 @@ std::unique_ptr<Exporter> make_mot_exporter() {
 }
 
 std::unique_ptr<Exporter> make_csv_exporter() {
-  return std::make_unique<CsvExporter>();
+  return std::make_unique<CsvExporter>(false);
+}
+
+std::unique_ptr<Exporter> make_dataset_csv_exporter() {
+  return std::make_unique<CsvExporter>(true);
 }
 
 }  // namespace infernode

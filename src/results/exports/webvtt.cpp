@@ -16,7 +16,7 @@ std::string cue_time(double seconds) {
                      milliseconds / 1000 % 60, milliseconds % 1000);
 }
 
-// W3C WebVTT: what is seen, "2 person, 1 car", for as long as it stays the same.
+// W3C WebVTT: what is seen, "2 person, 1 car", and what is read, for as long as it stays the same.
 class WebvttExporter : public Exporter {
 public:
   explicit WebvttExporter(ExportFacts facts)
@@ -26,10 +26,14 @@ public:
 
   std::string frame(const ExportedFrame& frame) override {
     std::map<std::string, int> counts;
-    for (const auto& box : frame.boxes) {
-      ++counts[box.label];
-    }
     std::string text;
+    for (const auto& box : frame.boxes) {
+      if (box.text.empty()) {
+        ++counts[box.label];
+      } else {
+        text += (text.empty() ? "" : ", ") + markup_text(box.text);
+      }
+    }
     for (const auto& [label, count] : counts) {
       text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, markup_text(label));
     }

@@ -26,17 +26,27 @@ std::string yaml_string(const std::string& label) {
 
 // A ZIP of labels/000123.txt, a line a box: class, centre, size, as shares of the picture
 // (Ultralytics' detection format), with data.yaml and classes.txt, which number the labels that
-// occur. Two passes: the files, then the ZIP's directory, so that it need not be remembered.
+// occur; a dataset's videos have a folder each, by their id. Two passes: the files, then the ZIP's
+// directory, so that it need not be remembered.
 class YoloExporter : public Exporter {
 public:
-  explicit YoloExporter(ExportFacts facts) : facts_{std::move(facts)} {}
+  explicit YoloExporter(ExportFacts facts) : labels_{facts.labels}, facts_{std::move(facts)} {}
+  explicit YoloExporter(DatasetFacts dataset)
+      : labels_{std::move(dataset.labels)}, is_dataset_{true} {}
+
+  void begin_result(const ExportFacts& facts) override {
+    if (is_dataset_) {
+      facts_ = facts;
+      folder_ = facts.video_id + "/";
+    }
+  }
 
   std::string begin() override {
     std::string names;
     std::string classes;
-    for (std::size_t i = 0; i < facts_.labels.size(); ++i) {
-      names += fmt::format("  {}: {}\n", i, yaml_string(facts_.labels[i]));
-      classes += facts_.labels[i] + "\n";
+    for (std::size_t i = 0; i < labels_.size(); ++i) {
+      names += fmt::format("  {}: {}\n", i, yaml_string(labels_[i]));
+      classes += labels_[i] + "\n";
     }
     yaml_ = "path: .\ntrain: images\nval: images\nnames:\n" + names;
     classes_ = std::move(classes);
@@ -46,16 +56,16 @@ public:
   std::string frame(const ExportedFrame& frame) override {
     std::string lines;
     for (const auto& box : frame.boxes) {
-      const auto label = std::lower_bound(facts_.labels.begin(), facts_.labels.end(), box.label);
-      if (label == facts_.labels.end() || *label != box.label) {
+      const auto label = std::lower_bound(labels_.begin(), labels_.end(), box.label);
+      if (label == labels_.end() || *label != box.label) {
         continue;  // the summary knows all labels
       }
-      lines += fmt::format("{} {:.6f} {:.6f} {:.6f} {:.6f}\n", label - facts_.labels.begin(),
+      lines += fmt::format("{} {:.6f} {:.6f} {:.6f} {:.6f}\n", label - labels_.begin(),
                            (box.x + box.width / 2) / facts_.width,
                            (box.y + box.height / 2) / facts_.height, box.width / facts_.width,
                            box.height / facts_.height);
     }
-    return add(fmt::format("labels/{:06}.txt", frame.index), lines);
+    return add(fmt::format("labels/{}{:06}.txt", folder_, frame.index), lines);
   }
 
   PassEnd end_pass() override {
@@ -89,7 +99,10 @@ private:
     return text_of(record);
   }
 
-  ExportFacts facts_;
+  std::vector<std::string> labels_;
+  bool is_dataset_ = false;
+  ExportFacts facts_{};
+  std::string folder_;
   std::string yaml_;
   std::string classes_;
   bool listing_ = false;
@@ -102,6 +115,10 @@ private:
 }  // namespace
 
 std::unique_ptr<Exporter> make_yolo_exporter(ExportFacts facts) {
+  return std::make_unique<YoloExporter>(std::move(facts));
+}
+
+std::unique_ptr<Exporter> make_yolo_exporter(DatasetFacts facts) {
   return std::make_unique<YoloExporter>(std::move(facts));
 }
 
