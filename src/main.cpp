@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
   add_serve_command(app, status);
   add_worker_command(app, status);
   add_run_command(app, status);
+  add_replay_command(app, status);
   add_db_commands(app, status);
   add_keys_command(app, status);
   add_users_commands(app, status);

@@ -16,6 +16,7 @@ inline CLI::App* add_command(CLI::App& app, const std::string& name, const std::
 void add_serve_command(CLI::App& app, int& status);
 void add_worker_command(CLI::App& app, int& status);
 void add_run_command(CLI::App& app, int& status);
+void add_replay_command(CLI::App& app, int& status);
 void add_db_commands(CLI::App& app, int& status);
 void add_keys_command(CLI::App& app, int& status);
 void add_ledger_command(CLI::App& app, int& status);

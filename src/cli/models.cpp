@@ -336,7 +336,7 @@ asio::awaitable<void> remove_model(ModelService& models, std::string name) {
   fmt::print("{} was removed\n", name);
 }
 
-void add_add_command(CLI::App& app, int& status) {
+void add_models_add_command(CLI::App& app, int& status) {
   auto* command = add_command(app, "models:add",
                               "Try a model and add it to the installation, for all of its workers");
   auto options = std::make_shared<AddOptions>();
@@ -355,7 +355,7 @@ void add_add_command(CLI::App& app, int& status) {
   });
 }
 
-void add_remove_command(CLI::App& app, int& status) {
+void add_models_remove_command(CLI::App& app, int& status) {
   auto* command = add_command(app, "models:remove", "Remove a model that was added");
   auto name = std::make_shared<std::string>();
   command->add_option("NAME", *name, "Its name")->required();
@@ -390,8 +390,8 @@ void add_models_command(CLI::App& app, int& status) {
   test->add_flag("--record", options->record, "Print what is found as a manifest's 'golden'");
   test->add_flag("--json", options->as_json, "For programs, a line a model");
   test->callback([&status, options] { status = test_models(*options); });
-  add_add_command(app, status);
-  add_remove_command(app, status);
+  add_models_add_command(app, status);
+  add_models_remove_command(app, status);
 }
 
 }  // namespace infernode::cli

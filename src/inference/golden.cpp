@@ -14,15 +14,6 @@ namespace json = boost::json;
 
 constexpr std::size_t kMostSentences = 20;
 
-GoldenObject object_of(const json::object& found) {
-  const auto side = [&](std::size_t i) { return found.at("box").at(i).to_number<double>(); };
-  const auto* text = found.if_contains("text");
-  return {json::value_to<std::string>(found.at("label")),
-          found.at("confidence").to_number<double>(),
-          {side(0), side(1), side(2), side(3)},
-          text == nullptr ? "" : json::value_to<std::string>(*text)};
-}
-
 std::string described(const GoldenObject& object) {
   return fmt::format("{} {:.3f} at [{:.1f}, {:.1f}, {:.1f}, {:.1f}]", object.label,
                      object.confidence, object.box.left, object.box.top, object.box.width,
@@ -31,10 +22,19 @@ std::string described(const GoldenObject& object) {
 
 }  // namespace
 
+GoldenObject golden_object(const json::object& found) {
+  const auto side = [&](std::size_t i) { return found.at("box").at(i).to_number<double>(); };
+  const auto* text = found.if_contains("text");
+  return {json::value_to<std::string>(found.at("label")),
+          found.at("confidence").to_number<double>(),
+          {side(0), side(1), side(2), side(3)},
+          text == nullptr ? "" : json::value_to<std::string>(*text)};
+}
+
 std::vector<std::string> golden_differences(const Golden& golden, const json::array& found) {
   std::vector<GoldenObject> left;
   for (const auto& value : found) {
-    left.push_back(object_of(value.as_object()));
+    left.push_back(golden_object(value.as_object()));
   }
   const auto is_unsure = [&](const GoldenObject& object) {
     return object.confidence < golden.confidence + golden.confidence_tolerance;

@@ -13,6 +13,9 @@ namespace infernode::inference {
 // the tolerance of the least confidence.
 std::vector<std::string> golden_differences(const Golden& golden, const boost::json::array& found);
 
+// An object as a pipeline gives it.
+GoldenObject golden_object(const boost::json::object& found);
+
 // What was found, as a manifest says it.
 boost::json::object golden_from_found(const Golden& settings, const boost::json::array& found);
 

@@ -39,6 +39,49 @@ TEST(CommandLine, RunsAVideoWithoutServer) {
   EXPECT_NE(wrong.output.find("not a video"), std::string::npos) << wrong.output;
 }
 
+// Whatever the job asked for comes out again; what was stored otherwise is found.
+TEST(CommandLine, ReplaysJobs) {
+  TestServer server;
+  TestUser user{server};
+  const auto footage = user.with_footage("clip");
+  const auto run = [&](json::object params) {
+    const json::object request{{"video_ids", {footage.video}}, {"params", params}};
+    const auto job = text(user.call(201, "POST", "/jobs", request).at("jobs").at(0), "id");
+    EXPECT_EQ(text(user.wait_for_end(job), "status"), "COMPLETED");
+    return job;
+  };
+  const auto replay = [&](const std::string& job) { return server.command({"replay", job}); };
+  const auto plain = run({{"pipeline", "detect"}, {"start_frame", 7}, {"frame_step", 4}});
+  const auto same = replay(plain);
+  EXPECT_EQ(same.status, 0) << same.output;
+  EXPECT_NE(same.output.find("the same bytes: 29 frames, images.zip"), std::string::npos)
+      << same.output;
+  const auto filmed =
+      run({{"pipeline", "detect"}, {"track", true}, {"video", true}, {"end_frame", 30}});
+  const auto again = replay(filmed);
+  EXPECT_EQ(again.status, 0) << again.output;
+  EXPECT_NE(again.output.find("video.mp4"), std::string::npos) << again.output;
+
+  server.sql(
+      "UPDATE \"Results\" SET \"json_res\" = jsonb_set(\"json_res\"::jsonb, "
+      "'{summary,objects}', '1') WHERE \"inferenceJob_id\" = '" +
+      plain + "'");
+  const auto other = replay(plain);
+  EXPECT_EQ(other.status, 1);
+  EXPECT_NE(other.output.find("differs: /summary/objects is "), std::string::npos) << other.output;
+  server.sql(
+      "UPDATE \"Results\" SET \"json_res\" = jsonb_set(\"json_res\"::jsonb, "
+      "'{provenance,processors}', '[\"another\"]') WHERE \"inferenceJob_id\" = '" +
+      filmed + "'");
+  const auto elsewhere = replay(filmed);
+  EXPECT_EQ(elsewhere.status, 0);
+  EXPECT_NE(elsewhere.output.find("the same within tolerance: 30 frames"), std::string::npos)
+      << elsewhere.output;
+  for (const std::string job : {"nonsense", "00000000-0000-4000-8000-000000000000"}) {
+    EXPECT_EQ(replay(job).status, 1) << job;
+  }
+}
+
 TEST(CommandLine, TriesModels) {
   const auto command = [](std::vector<std::string> words) {
     words.insert(words.begin(), {"env", "INFERNODE_MODEL_DIR=" INFERNODE_MODELS, INFERNODE_BINARY});
