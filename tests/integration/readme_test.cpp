@@ -26,12 +26,17 @@ TEST(Readme, TheTourRunsAsItStands) {
   EXPECT_EQ(server.command({"db:seed"}).status, 0);
   const std::string port = std::to_string(server.port());
   tour.replace(tour.find("3000"), 4, port);
+  std::string second = block_of(readme, "line='{");
+  ASSERT_FALSE(second.empty());
   // A person reads the result once the job is COMPLETED; a script has to wait for that.
-  const auto wait = tour.find("curl -s $api/jobs/$job/result");
-  ASSERT_NE(wait, std::string::npos);
-  tour.insert(wait,
-              "for i in $(seq 600); do curl -s $api/jobs/$job -H \"$auth\" | grep -q COMPLETED && "
-              "break; sleep 0.1; done\n");
+  for (std::string* part : {&tour, &second}) {
+    const auto wait = part->find("curl -s $api/jobs/$job/result");
+    ASSERT_NE(wait, std::string::npos);
+    part->insert(wait,
+                 "for i in $(seq 600); do curl -s $api/jobs/$job -H \"$auth\" | grep -q COMPLETED "
+                 "&& break; sleep 0.1; done\n");
+  }
+  tour += second;
   const auto file = server.folder() / "tour.sh";
   std::ofstream{file} << "set -eu\ncd " << INFERNODE_SOURCE_DIR << "\n"
                       << tour << "\nunzip -tq images.zip; rm images.zip\n";
@@ -48,10 +53,15 @@ TEST(Readme, TheTourRunsAsItStands) {
   const auto result = run_process({"sh", file.string()});
   EXPECT_EQ(result.status, 0) << result.output;
   for (const char* expected : {"\"tokens\":", "\"images\":60", "\"cost\":0.12", "\"frames\":[",
-                               "No errors detected", "\"kind\":\"job\""}) {
+                               "No errors detected", "\"kind\":\"job\"", "\nh264,120\n"}) {
     EXPECT_NE(result.output.find(expected), std::string::npos) << expected << "\n"
                                                                << result.output.substr(0, 2000);
   }
+  // What the page shows of the counting line is what came out.
+  const auto counted = second.find("#> \"person\"");
+  ASSERT_NE(counted, std::string::npos);
+  const auto line = second.substr(counted + 3, second.find('\n', counted) - counted - 2);
+  EXPECT_NE(result.output.find(line), std::string::npos) << line;
   EXPECT_EQ(result.output.find("/problems/"), std::string::npos) << result.output.substr(0, 2000);
 }
 
