@@ -117,6 +117,7 @@ TryModel make_model_trial(asio::any_io_executor executor, BlobStore& blobs) {
 
 JobLimits job_limits(const Config& config) {
   JobLimits limits{.open_jobs = config.max_open_jobs};
+  limits.refuse_missing_device = config.missing_device == "refuse";
   if (config.max_running_segments > 0) {
     limits.running_segments = config.max_running_segments;
   }
@@ -291,8 +292,9 @@ Api::Api(App& app, const std::filesystem::path& keys_dir)
       {app.config.upload_max_bytes, std::chrono::seconds{app.config.upload_wait_seconds}});
   add_upload_routes(router, app.uploads);
   add_job_routes(once, app.jobs, [&app] { return app.pipelines.to_json(app.models); });
-  add_model_routes(router, app.model_service, app.blobs, app.models,
-                   [&app] { return app.reread_models(); });
+  add_model_routes(
+      router, app.model_service, app.blobs, app.models, [&app] { return app.reread_models(); },
+      [&app] { return app.jobs.devices(); });
   add_result_routes(router, app.results);
   add_pages(router, app, document);
 }

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -117,8 +118,9 @@ std::vector<Finding> examine(const Config& config) {
     const auto& first = models.models().front();
     const inference::OnnxSession session{first.file, inference::session_names(first), 1,
                                          inference::Device::automatic};
-    return fmt::format("{} in {}, {} on {}", models.models().size(), folder.string(),
-                       inference::runtime_version(), session.provider());
+    return fmt::format("{} in {}, {} on {}; devices: {}", models.models().size(), folder.string(),
+                       inference::runtime_version(), session.provider(),
+                       fmt::join(inference::usable_devices(), ", "));
   }));
   findings.push_back(
       check("box", "docs/security.md says what each part is for; the rest holds", [] {

@@ -170,6 +170,7 @@ const std::vector<Setting>& settings() {
       {"INFERNODE_KEYS_DIR", text(&Config::keys_dir)},
       {"INFERNODE_MODEL_DIR", text(&Config::model_dir)},
       {"INFERNODE_DEFAULT_MODELS", set_default_models},
+      {"INFERNODE_MISSING_DEVICE", one_of(&Config::missing_device, {"wait", "refuse"})},
       {"INFERNODE_BCRYPT_COST", number<int>(&Config::bcrypt_cost, 4, 20)},
       {"INFERNODE_HASH_QUEUE", number<int>(&Config::hash_queue, 1, 10'000)},
       {"INFERNODE_JWT_TTL_SECONDS", number<std::int64_t>(&Config::jwt_ttl_seconds, 1, 31'536'000)},

@@ -59,8 +59,9 @@ struct Config {
   std::int64_t storage_quota = 53'687'091'200;     // of one user: 50 GiB
   std::int64_t disk_floor = 1'073'741'824;         // bytes that stay free: 1 GiB
 
-  int max_open_jobs = 10'000;    // of one user
-  int max_running_segments = 0;  // of one user; 0: any number
+  int max_open_jobs = 10'000;           // of one user
+  int max_running_segments = 0;         // of one user; 0: any number
+  std::string missing_device = "wait";  // or "refuse"
 
   int workers = 1;         // inside `serve`
   int worker_threads = 0;  // inference threads of one worker; 0: one per core

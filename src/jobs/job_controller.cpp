@@ -218,14 +218,17 @@ awaitable<Result<Response>> abort_job(JobService& jobs, Request& request) {
 
 }  // namespace
 
-void add_job_routes(OnceRoutes& routes, JobService& jobs, std::function<json::value()> pipelines) {
+void add_job_routes(OnceRoutes& routes, JobService& jobs, std::function<json::object()> pipelines) {
   const auto on = [&](const char* operation, auto function) {
     routes.router().on(operation,
                        [&jobs, function](Request& request) { return function(jobs, request); });
   };
   routes.router().on("listPipelines",
-                     [answer = std::move(pipelines)](Request&) -> awaitable<Result<Response>> {
-                       co_return http::json_response(200, answer());
+                     [&jobs, list = std::move(pipelines)](Request&) -> awaitable<Result<Response>> {
+                       auto devices = co_await jobs.devices();
+                       auto answer = list();
+                       answer.emplace("devices", json::value_from(devices));
+                       co_return http::json_response(200, answer);
                      });
   on("quoteJobs", quote_jobs);
   routes.on("createJobs", [&jobs](db::Transaction& transaction, Request& request) {

@@ -10,6 +10,6 @@ namespace infernode {
 // /pipelines and /jobs. `jobs` must outlive the router. `pipelines` gives what GET /pipelines
 // answers.
 void add_job_routes(OnceRoutes& routes, JobService& jobs,
-                    std::function<boost::json::value()> pipelines);
+                    std::function<boost::json::object()> pipelines);
 
 }  // namespace infernode

@@ -1,6 +1,7 @@
 #include "jobs/job_service.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -8,6 +9,7 @@
 #include "jobs/job_ending.hpp"
 #include "jobs/segment_dao.hpp"
 #include "jobs/segment_plan.hpp"
+#include "jobs/worker_dao.hpp"
 #include "jobs/worker_info.hpp"
 
 namespace infernode {
@@ -97,6 +99,26 @@ JobService::JobService(db::Pool& database, VideoService& videos, CreditService& 
       limits_{limits},
       clear_{std::move(clear)} {}
 
+asio::awaitable<std::vector<std::string>> JobService::devices() {
+  return worker_dao::find_devices(database_, kWorkerSilenceSeconds);
+}
+
+asio::awaitable<Result<void>> JobService::check_device(db::Executor& executor,
+                                                       boost::json::object params) {
+  const auto device = common_params(params).device;
+  if (!limits_.refuse_missing_device || device == "auto") {
+    co_return Result<void>{};
+  }
+  const auto there = co_await worker_dao::find_devices(executor, kWorkerSilenceSeconds);
+  if (std::find(there.begin(), there.end(), device) == there.end()) {
+    co_return invalid_param(
+        "device",
+        fmt::format("no worker has it now; there is {}",
+                    there.empty() ? "none at all" : fmt::format("{}", fmt::join(there, ", "))));
+  }
+  co_return Result<void>{};
+}
+
 asio::awaitable<Result<JobService::Plan>> JobService::plan(db::Executor& executor, UserId user,
                                                            JobRequest request, bool with_segments) {
   const auto pipeline = pipelines_.of(request.params);
@@ -119,6 +141,10 @@ asio::awaitable<Result<JobService::Plan>> JobService::plan(db::Executor& executo
                 "The dataset holds more than 1000 videos; give video_ids, 1000 at a time."};
     error.fields.push_back(FieldError{"/dataset_id", "holds more than 1000 videos"});
     co_return error;
+  }
+  const auto device = co_await check_device(executor, request.params);
+  if (!device) {
+    co_return device.error();
   }
   Plan plan;
   try {

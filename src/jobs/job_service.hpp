@@ -36,6 +36,8 @@ struct JobRequest {
 struct JobLimits {
   int open_jobs = 10'000;                 // that wait or run
   std::optional<int> running_segments{};  // none: any number
+  // A job that names a device which no worker has is refused instead of waiting for one.
+  bool refuse_missing_device = false;
 };
 
 struct Quote {
@@ -65,6 +67,8 @@ public:
              StorageQuota& storage, const PipelineCatalogue& pipelines,
              const inference::ModelCatalogue& models, JobLimits limits, JobClear clear);
 
+  // What workers can compute on now: "cpu", "cuda".
+  asio::awaitable<std::vector<std::string>> devices();
   asio::awaitable<Result<Quote>> quote(UserId user, JobRequest request);
   // In the caller's transaction: puts the price on hold and queues the jobs, all or none. conflict
   // when the user would have more that have not ended than it may; price_changed above `max_cost`;
@@ -106,6 +110,8 @@ public:
 
 private:
   struct Plan;
+  // `invalid` where the params name a device that is missing, and such jobs are refused.
+  asio::awaitable<Result<void>> check_device(db::Executor& executor, boost::json::object params);
   asio::awaitable<Result<Plan>> plan(db::Executor& executor, UserId user, JobRequest request,
                                      bool with_segments);
   asio::awaitable<Result<Plan>> plan_again(db::Executor& executor, UserId user, JobId drawn,

@@ -25,6 +25,11 @@ constexpr Statement kFindPause{"workers.find_pause", R"sql(
    WHERE "heartbeat_at" > "clock"() - make_interval(secs => $1)
 )sql"};
 
+constexpr Statement kFindDevices{"workers.find_devices", R"sql(
+  SELECT DISTINCT unnest("devices") AS device FROM "Workers"
+   WHERE "heartbeat_at" > "clock"() - make_interval(secs => $1) ORDER BY device
+)sql"};
+
 }  // namespace
 
 db::Command upsert(const WorkerInfo& worker, std::optional<std::int64_t> segment,
@@ -50,6 +55,11 @@ asio::awaitable<std::int64_t> delete_silent(db::Executor& executor, int seconds)
 asio::awaitable<std::optional<std::string>> find_pause(db::Executor& executor, int seconds) {
   const db::Rows rows = co_await executor.execute(kFindPause, seconds);
   co_return rows.one().get<std::optional<std::string>>("paused");
+}
+
+asio::awaitable<std::vector<std::string>> find_devices(db::Executor& executor, int seconds) {
+  const db::Rows rows = co_await executor.execute(kFindDevices, seconds);
+  co_return rows.all([](const db::Row& row) { return row.get<std::string>("device"); });
 }
 
 }  // namespace infernode::worker_dao

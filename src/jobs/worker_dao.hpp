@@ -26,4 +26,7 @@ asio::awaitable<std::int64_t> delete_silent(db::Executor& executor, int seconds)
 // Why workers take no work, as one of those heard of within `seconds` says.
 asio::awaitable<std::optional<std::string>> find_pause(db::Executor& executor, int seconds);
 
+// What workers heard of within `seconds` can compute on, sorted.
+asio::awaitable<std::vector<std::string>> find_devices(db::Executor& executor, int seconds);
+
 }  // namespace infernode::worker_dao

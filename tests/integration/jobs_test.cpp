@@ -324,6 +324,36 @@ TEST_F(Jobs, ListThePipelines) {
   EXPECT_EQ(text(detect_pipeline, "name"), "detect");
   EXPECT_EQ(text(detect_pipeline.at("models").at(0), "name"), "centernet");
   EXPECT_TRUE(detect_pipeline.at("params").at("properties").as_object().contains("frame_step"));
+  wait_until("a worker to show", [&] {
+    return json_text(user.call(200, "GET", "/pipelines").at("devices")) == R"(["cpu"])";
+  });
+}
+
+// A device that nobody has is waited for, or refused, as whoever runs the installation says.
+TEST_F(Jobs, ForADeviceThatNobodyHas) {
+  TestUser user{*server_};
+  const auto footage = user.with_footage("gpu");
+  const std::string job = start(user, footage.video, {{"device", "cuda"}});
+  const auto waits = user.call(200, "GET", "/jobs/" + job);
+  EXPECT_NE(text(waits.at("waiting"), "detail").find("device:cuda"), std::string::npos);
+  user.call(200, "POST", "/jobs/" + job + "/abort");
+
+  TestServer strict{{{"INFERNODE_MISSING_DEVICE", "refuse"}}};
+  TestUser other{strict};
+  const auto clip = other.with_footage("gpu");
+  const auto request = [&](const char* device) {
+    return json::object{{"video_ids", {clip.video}},
+                        {"params", {{"pipeline", "detect"}, {"device", device}, {"end_frame", 1}}}};
+  };
+  wait_until("a worker to show", [&] {
+    return json_text(other.call(200, "GET", "/models").at("devices")) == R"(["cpu"])";
+  });
+  for (const std::string path : {"/jobs", "/jobs/quote"}) {
+    const auto refused = other.call(422, "POST", path, request("cuda"));
+    EXPECT_EQ(text(refused.at("errors").at(0), "pointer"), "/params/device");
+  }
+  EXPECT_EQ(strict.value(R"(SELECT count(*) FROM "InferenceJobs")"), "0");
+  other.call(201, "POST", "/jobs", request("cpu"));
 }
 
 }  // namespace
