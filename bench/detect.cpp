@@ -14,12 +14,18 @@
 // With images the job also draws and encodes each frame and writes the ZIP; without it does what
 // the bare loop does, and the rest of it.
 //
+// With CenterNet it is also put beside what somebody would write: a Python script with OpenCV that
+// decodes, runs the model by ONNX Runtime's C library, draws, encodes and writes a ZIP, and the
+// peak memory of either (of our runner, which holds the model and the pictures, and of the server).
+//
 // Usage: bench_detect [ROUNDS] [MODEL]
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "core/clock.hpp"
@@ -139,6 +145,44 @@ double run_job(test::TestUser& user, const std::string& video, const json::objec
   return rate;
 }
 
+struct Script {
+  double rate = 0;       // frames a second
+  double mebibytes = 0;  // peak
+};
+
+Script run_script(const inference::Model& model, int threads) {
+  const test::TemporaryFolder folder;
+  const auto run =
+      run_process({"/usr/bin/python3", INFERNODE_SOURCE_DIR "/bench/rivals/opencv_detect.py",
+                   test::kClip.string(), model.file.string(), INFERNODE_ONNXRUNTIME,
+                   std::to_string(threads), (folder.path() / "images.zip").string()});
+  if (run.status != 0) {
+    throw std::runtime_error("the Python script: " + run.output);
+  }
+  const auto said = json::parse(run.output);
+  return {said.at("rate").to_number<double>(), said.at("mebibytes").to_number<double>()};
+}
+
+// The peak of the largest process of ours that was started with this word, in MiB.
+double peak_of(const std::string& word) {
+  double most = 0;
+  for (const auto& entry : std::filesystem::directory_iterator{"/proc"}) {
+    std::ifstream command{entry.path() / "cmdline"};
+    const std::string words{std::istreambuf_iterator<char>{command}, {}};
+    if (words.find("infernode") == std::string::npos ||
+        words.find('\0' + word + '\0') == std::string::npos) {
+      continue;
+    }
+    std::ifstream status{entry.path() / "status"};
+    for (std::string line; std::getline(status, line);) {
+      if (line.starts_with("VmHWM:")) {
+        most = std::max(most, std::stod(line.substr(6)) / 1024);
+      }
+    }
+  }
+  return most;
+}
+
 int measure(int rounds, const std::string& name) {
   const int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   const auto models = inference::load_catalogue(INFERNODE_MODELS);
@@ -163,11 +207,19 @@ int measure(int rounds, const std::string& name) {
   std::vector<double> job_without;
   std::vector<double> bare_one;
   std::vector<double> bare_many;
+  const bool has_script = model->name == "centernet";
+  std::vector<double> script;
+  Script last;
   for (int round = 0; round < rounds; ++round) {
     job.push_back(run_job(user, footage.video, with_images, hashes));
     job_without.push_back(run_job(user, footage.video, without, hashes));
     bare_one.push_back(one_frame.run());
     bare_many.push_back(many_frames.run());
+    if (has_script) {
+      last = run_script(*model, threads);
+      script.push_back(last.rate);
+      fmt::print("Python script with OpenCV: {:.1f} frames/s\n", last.rate);
+    }
     fmt::print(
         "round {}: job {:.1f}, without images {:.1f}, bare loop {:.1f} (all threads on a frame), "
         "{:.1f} (a frame a thread) frames/s\n",
@@ -181,6 +233,11 @@ int measure(int rounds, const std::string& name) {
              bench::median(job) / bench::median(bare_one));
   const double bare = std::max(bench::median(bare_one), bench::median(bare_many));
   fmt::print("without images: {:.2f}\n", bench::median(job_without) / bare);
+  if (has_script) {
+    fmt::print("ratio to the Python script: {:.2f}\n", bench::median(job) / bench::median(script));
+    fmt::print("peak memory: runner {:.0f} MiB, server {:.0f} MiB; script {:.0f} MiB\n",
+               peak_of("runner"), peak_of("serve"), last.mebibytes);
+  }
   fmt::print("ratio={:.2f}\n", bench::median(job) / bare);
   return 0;
 }
