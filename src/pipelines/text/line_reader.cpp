@@ -13,6 +13,7 @@ namespace {
 constexpr double kTurnedRatio = 1.5;     // of height to width
 constexpr double kSureUpsideDown = 0.9;  // probability
 constexpr int kMaxLineRatio = 60;        // of width to height; what is longer is squeezed
+constexpr int kMaxLineWidth = 4096;      // pixels of the input
 
 double distance(const cv::Point2f& a, const cv::Point2f& b) {
   return std::hypot(a.x - b.x, a.y - b.y);
@@ -84,7 +85,8 @@ ReadLine LineReader::read(const media::Image& frame, const Corners& corners) con
   }
   if (reader_ != nullptr) {
     const auto& model = reader_->model;
-    const int widest = std::max(model.input.width, kMaxLineRatio * model.input.height);
+    const int widest =
+        std::max(model.input.width, std::min(kMaxLineRatio * model.input.height, kMaxLineWidth));
     read.line = inference::decode_text_line(run(*reader_, line, widest), model.alphabet);
   }
   return read;

@@ -36,7 +36,10 @@ public:
                 of_kind(DecoderKind::text_line, named(params, "reader", models))},
         reads_{of_kind(DecoderKind::text_line, named(params, "reader", models)) != nullptr},
         least_{wanted_confidence(params)},
-        least_text_{json::value_to<double>(params.at("text_confidence"))} {
+        // What is to be hidden is, also where it cannot be read.
+        least_text_{anonymizing(params) == "none"
+                        ? json::value_to<double>(params.at("text_confidence"))
+                        : 0} {
     if (chosen_.model.decoder.kind == DecoderKind::text_regions) {
       places_.emplace(chosen_, least_, std::vector<int>{});
     }

@@ -52,6 +52,17 @@ TEST(Text, IsFoundWithoutBeingRead) {
   EXPECT_FALSE(frame.at("objects").at(0).as_object().contains("text"));
 }
 
+// What is hidden need not be legible.
+TEST(Text, IsHiddenWhereItCannotBeRead) {
+  const json::object unread{{"text_confidence", 1}};
+  const auto dropped = json::parse(text_in("examples/signs.mp4", unread).json);
+  EXPECT_LT(dropped.at("objects").as_array().size(), 6U);
+  auto hiding = unread;
+  hiding.emplace("anonymize", "blur");
+  const auto hidden = json::parse(text_in("examples/signs.mp4", hiding).json);
+  EXPECT_GE(hidden.at("objects").as_array().size(), 6U);
+}
+
 // Where there is none, none is made up.
 TEST(Text, IsNotMadeUp) {
   const auto frame = json::parse(text_in("tests/data/walker.mp4", {}).json);
