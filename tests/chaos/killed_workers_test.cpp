@@ -113,7 +113,9 @@ TEST_F(KilledWorkers, LoseNothingAndCostNothing) {
     }
     if (const auto after = kill(static_cast<std::size_t>(i % 2))) {
       seconds.push_back(*after);
-      EXPECT_LE(*after, kLeaseSeconds + 1);
+      // Its lease and a moment, says the figure below; on a machine that is busy with other tests,
+      // a few more. What is only found by the sweep of silent workers takes much longer.
+      EXPECT_LE(*after, 2 * kLeaseSeconds);
     }
   }
   ASSERT_EQ(static_cast<int>(seconds.size()), kills);
