@@ -237,6 +237,9 @@ Result<void> check_input(const ModelInput& input) {
 
 // Pipelines whose models have outputs of a kind of their own.
 Result<void> check_pipeline(const Model& model) {
+  if (model.name == "none") {
+    return invalid("/name", "is taken: in params it stands for no model");
+  }
   const auto kind = model.decoder.kind;
   if (reads_text(kind) != (model.pipeline == "text")) {
     return invalid("/decoder/kind",

@@ -109,6 +109,7 @@ TEST(Manifest, NamesThePlaceThatIsWrong) {
   const std::vector<Case> cases{
       {"/name", "\"../x\"", "/name"},
       {"/name", "3", "/name"},
+      {"/name", "\"none\"", "/name"},
       {"/pipeline", "\"magic\"", "/pipeline"},
       {"/colour", "1", "/colour"},
       {"/input/width", "0", "/input/width"},
