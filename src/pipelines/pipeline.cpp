@@ -304,6 +304,14 @@ Result<json::object> Pipeline::resolve_again(JobId drawn, json::object before,
                          "needs all that was found; draw the job as it was run, with "
                          "the confidence that it had");
   }
+  // What a text job could not read it left out, unless it was to be hidden.
+  if (anonymizing(params) != "none" && anonymizing(kept) == "none" &&
+      value_or(kept, "reader", std::string{kNoModel}) != kNoModel &&
+      value_or(kept, "text_confidence", 0.0) > 0) {
+    return invalid_param("anonymize",
+                         "needs a job that kept lines which cannot be read; run one with it, or "
+                         "with \"text_confidence\" 0");
+  }
   const auto own = check_resolved(params, model);
   if (!own) {
     return own.error();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "inference/decoders/reading.hpp"
 
@@ -31,7 +32,8 @@ TextLine decode_text_line(const Tensor& output, const std::vector<std::string>& 
 }
 
 double decode_text_direction(const Tensor& output) {
-  return std::clamp<double>(list_of(output, 2, "[1, 2]")[1], 0, 1);
+  const double upside_down = list_of(output, 2, "[1, 2]")[1];
+  return std::isfinite(upside_down) ? std::clamp(upside_down, 0.0, 1.0) : 0;
 }
 
 }  // namespace infernode::inference

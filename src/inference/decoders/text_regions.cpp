@@ -79,7 +79,18 @@ std::vector<Candidate> decode_text_regions(const std::vector<Tensor>& outputs,
   cv::compare(map, context.options.threshold, is_text, cv::CMP_GT);
   std::vector<std::vector<cv::Point>> outlines;
   cv::findContours(is_text, outlines, cv::RETR_LIST, cv::CHAIN_APPROX_SIMPLE);
-  outlines.resize(std::min(outlines.size(), kMaxRegions));
+  std::erase_if(outlines, [](const std::vector<cv::Point>& outline) {
+    const auto box = cv::boundingRect(outline);
+    return std::min(box.width, box.height) <= kLeastSide;
+  });
+  if (outlines.size() > kMaxRegions) {
+    // The largest, whose work is bounded so.
+    std::nth_element(outlines.begin(), outlines.begin() + kMaxRegions, outlines.end(),
+                     [](const auto& a, const auto& b) {
+                       return cv::boundingRect(a).area() > cv::boundingRect(b).area();
+                     });
+    outlines.resize(kMaxRegions);
+  }
   std::vector<Candidate> candidates;
   for (const auto& outline : outlines) {
     const auto rectangle = cv::minAreaRect(outline);

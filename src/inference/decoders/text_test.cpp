@@ -67,6 +67,24 @@ TEST(TextRegions, LieAsTheTextDoes) {
   EXPECT_GT(found[0].score, 0.6);
 }
 
+// Thousands of specks take no line's place.
+TEST(TextRegions, AreFoundAmongSpecks) {
+  auto map = map_of(512);
+  for (std::size_t y = 0; y < 480; y += 3) {
+    for (std::size_t x = 0; x < 512; x += 3) {
+      map.values[y * 512 + x] = 0.9F;
+    }
+  }
+  for (const std::size_t top : {2U, 490U}) {
+    for (std::size_t y = top; y < top + 10; ++y) {
+      for (std::size_t x = 100; x < 300; ++x) {
+        map.values[y * 512 + x] = 0.9F;
+      }
+    }
+  }
+  EXPECT_EQ(places(map, 512).size(), 2U);
+}
+
 TEST(TextRegions, AreNotMadeOfNonsense) {
   auto map = map_of(64);
   EXPECT_TRUE(places(map, 64).empty());
@@ -115,6 +133,7 @@ TEST(TextLine, JoinsWhatIsRepeatedAndLeavesOutBlanks) {
 
 TEST(TextDirection, IsTheSecondProbability) {
   EXPECT_NEAR(decode_text_direction({{1, 2}, {0.2F, 0.8F}}), 0.8, 1e-6);
+  EXPECT_EQ(decode_text_direction({{1, 2}, {0, std::numeric_limits<float>::quiet_NaN()}}), 0);
   EXPECT_THROW(decode_text_direction({{1, 3}, {0.2F, 0.3F, 0.5F}}), std::runtime_error);
 }
 

@@ -63,6 +63,25 @@ TEST(Text, IsHiddenWhereItCannotBeRead) {
   EXPECT_GE(hidden.at("objects").as_array().size(), 6U);
 }
 
+// Lines that were left out cannot be hidden afterwards.
+TEST(Text, IsNotHiddenAfterwardsWhereLinesWereLeftOut) {
+  const auto models = inference::load_catalogue(INFERNODE_MODELS);
+  const auto pipeline = make_pipeline();
+  const json::object blur{{"anonymize", "blur"}};
+  const auto again = [&](json::object given) {
+    given.emplace("pipeline", "text");
+    given.emplace("track", true);
+    const auto before = pipeline->resolve(given, {20}, models);
+    return pipeline->resolve_again(JobId::random(), before.value(), blur, models);
+  };
+  const auto refused = again({});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().fields.at(0).pointer, "/params/anonymize");
+  EXPECT_TRUE(again({{"text_confidence", 0}}));
+  EXPECT_TRUE(again({{"reader", "none"}}));
+  EXPECT_TRUE(again({{"anonymize", "fill"}}));
+}
+
 // Where there is none, none is made up.
 TEST(Text, IsNotMadeUp) {
   const auto frame = json::parse(text_in("tests/data/walker.mp4", {}).json);

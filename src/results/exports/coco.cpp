@@ -66,7 +66,7 @@ private:
   std::string image_of(const ExportedFrame& frame) {
     for (const auto& box : frame.boxes) {
       categories_.emplace(category_of(box), box.label);
-      if (categories_.size() > kMostCategories) {
+      if (!labels_ && categories_.size() > kMostCategories) {
         throw std::runtime_error("stored frames have more classes than a model can have");
       }
     }

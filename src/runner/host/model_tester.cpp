@@ -19,6 +19,9 @@ Error model_error(const std::string& detail) {
   return error;
 }
 
+// Of a line; more than the widest input has steps.
+constexpr std::size_t kMaxTextBytes = 16 * 1024;
+
 // What comes out of the box is looked at before it is believed. Throws std::exception.
 ModelFindings findings_of(const json::object& outcome) {
   ModelFindings findings;
@@ -31,6 +34,10 @@ ModelFindings findings_of(const json::object& outcome) {
                  std::isfinite(value.at("confidence").to_number<double>());
     for (const auto& side : box) {
       sound = sound && std::isfinite(side.to_number<double>());
+    }
+    if (const auto* text = value.as_object().if_contains("text")) {
+      const auto read = json::value_to<std::string>(*text);
+      sound = sound && is_utf8(read) && read.size() <= kMaxTextBytes;
     }
     if (!sound) {
       throw std::runtime_error("an object that is none");
