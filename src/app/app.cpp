@@ -184,7 +184,7 @@ App::App(const Config& settings, const std::string& database_conninfo,
       next_refresh{context},
       model_service{database, blobs, audit, shipped,
                     make_model_trial(context.get_executor(), blobs)},
-      model_cache{blobs, blocking, settings.data_dir / "models", settings.disk_floor},
+      model_cache{blobs, blocking, settings.data_dir / "model-cache", settings.disk_floor},
       installed{model_service,           model_cache, shipped,
                 settings.default_models, models,      [this] { wake_workers(); }} {
   database.on_wait([this](double seconds) { metrics.add_pool_wait(seconds); });

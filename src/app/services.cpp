@@ -1,4 +1,5 @@
 // What goes on behind the requests, each under its name (see Supervisor).
+#include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -142,8 +143,8 @@ void start_services(App& app) {
   supervisor.keep("models", [&app] { return follow_models(app); });
   supervisor.keep("listening for models", [&app] {
     return db::listen(app.conninfo, {"infernode_models"}, [&app](const db::Notification&) {
-      app.models_changed = true;
-      app.next_refresh.cancel();
+      // Known at once, also while files of others are being brought.
+      asio::co_spawn(app.context, app.reread_models(), asio::detached);
     });
   });
   supervisor.keep("the queue", [&app] { return tend_queue(app); });

@@ -264,17 +264,37 @@ Result<void> check_pipeline(const Model& model) {
   return {};
 }
 
+// PostgreSQL stores none, and an escape sequence stands for it in either language.
+bool holds_nul(const json::value& value) {
+  if (const auto* text = value.if_string()) {
+    return text->find('\0') != json::string::npos;
+  }
+  if (const auto* array = value.if_array()) {
+    return std::any_of(array->begin(), array->end(), holds_nul);
+  }
+  if (const auto* object = value.if_object()) {
+    return std::any_of(object->begin(), object->end(), [](const auto& entry) {
+      return entry.key().find('\0') != std::string_view::npos || holds_nul(entry.value());
+    });
+  }
+  return false;
+}
+
 Result<json::value> parse(std::string_view text) {
   if (text.size() > kMaxManifestBytes) {
     return invalid("", "a manifest has at most 1 MiB");
   }
-  if (!is_utf8(text) || text.find('\0') != std::string_view::npos) {
+  if (!is_utf8(text)) {
     return invalid("", "a manifest is text in UTF-8");
   }
   const auto start = text.find_first_not_of(" \t\r\n");
   const bool is_json = start != std::string_view::npos && text[start] == '{';
   try {
-    return is_json ? json::parse(text) : parse_yaml(text);
+    auto value = is_json ? json::parse(text) : parse_yaml(text);
+    if (holds_nul(value)) {
+      return invalid("", "a manifest is text, without the character U+0000");
+    }
+    return value;
   } catch (const std::exception& error) {
     return invalid("", fmt::format("no {}: {}", is_json ? "JSON" : "YAML", error.what()));
   }

@@ -182,6 +182,12 @@ TEST(Manifest, RefusesWhatIsNone) {
   auto text = json::serialize(manifest);
   text[text.find('#')] = '\0';
   EXPECT_FALSE(read_manifest(text));
+  manifest["description"] = "";
+  manifest["labels"] = json::array{std::string{"a\0b", 3}, "b"};
+  EXPECT_FALSE(read_manifest(json::serialize(manifest)));
+  EXPECT_FALSE(read_manifest(R"(
+{name: m, pipeline: detect, source: here, license: MIT, input: {name: i, width: 64, height: 64},
+ outputs: [o], decoder: {kind: yolo_anchor_free}, labels: ["a\0"]})"));
 }
 
 // Every manifest that docs/models.md shows, with what all of them have, is one.

@@ -55,6 +55,10 @@ struct WorkerInfo {
     }
     for (const auto& model : models) {
       all.push_back("model:" + model);
+      // What servers from before models had revisions accepted needs no particular one.
+      if (const auto at = model.find('@'); at != std::string::npos) {
+        all.push_back("model:" + model.substr(0, at));
+      }
     }
     return all;
   }

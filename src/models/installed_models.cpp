@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/log.hpp"
 #include "inference/manifest.hpp"
 
@@ -26,6 +28,14 @@ asio::awaitable<void> InstalledModels::read() {
   }
   applied_ = number;
   added_ = std::move(added);
+  // A model that is removed and added again is brought again: its files may be gone meanwhile.
+  const auto is_gone = [this](const auto& entry) {
+    return std::none_of(added_.begin(), added_.end(), [&](const StoredModel& model) {
+      return revision_of(model) == entry.first;
+    });
+  };
+  std::erase_if(files_, is_gone);
+  std::erase_if(next_try_, is_gone);
   apply();
 }
 
@@ -38,6 +48,8 @@ asio::awaitable<void> InstalledModels::fetch() {
       if (there) {
         continue;
       }
+      files_.erase(revision);
+      apply();  // so that no job is taken for it until it is back
     }
     const auto now = std::chrono::steady_clock::now();
     if (const auto next = next_try_.find(revision); next != next_try_.end() && now < next->second) {

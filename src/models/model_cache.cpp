@@ -128,7 +128,11 @@ asio::awaitable<void> ModelCache::fetch(StoredModel model, fs::path folder) {
       throw ModelNotCached(fmt::format("the file of the model {} is gone", model.name));
     }
     at += static_cast<std::int64_t>(bytes.size());
-    auto append = [copy, bytes = std::move(bytes)] { write(copy, bytes, std::ios::app); };
+    auto append = [path = part.path(), copy, bytes = std::move(bytes)] {
+      write(copy, bytes, std::ios::app);
+      std::error_code gone;  // then the next piece says so
+      fs::last_write_time(path, fs::file_time_type::clock::now(), gone);  // see keep_only()
+    };
     co_await run_blocking(blocking_, std::move(append));
   }
   auto end = [path = part.path(), copy, folder, model] {
@@ -139,6 +143,7 @@ asio::awaitable<void> ModelCache::fetch(StoredModel model, fs::path folder) {
     sync(copy);
     sync(path);
     std::error_code error;
+    fs::last_write_time(path, fs::file_time_type::clock::now(), error);
     fs::rename(path, folder, error);
     // Another process of this machine may have been quicker.
     if (error && !holds(folder, model)) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "core/blocking.hpp"
 #include "pipelines/pipeline.hpp"
 #include "results/result_dao.hpp"
 
@@ -82,7 +83,13 @@ asio::awaitable<Result<std::shared_ptr<ExportStream>>> ResultService::export_dat
     if (!result) {
       throw std::runtime_error("a result was deleted while it was exported");
     }
-    auto source = source_of(*result);
+    auto reading = [this, head = result->head, frames = result->frames_blob] {
+      StoredResult stored;
+      stored.head = head;
+      stored.frames_blob = frames;
+      return source_of(stored);
+    };
+    auto source = co_await run_blocking(exporting_, std::move(reading));
     source.facts.video_name = latest[number].video_name;
     co_return source;
   };

@@ -112,6 +112,8 @@ TEST_F(Models, AreAddedUsedTestedAndRemoved) {
   };
   const auto job = run("mine");
   EXPECT_EQ(text(job, "status"), "COMPLETED") << json::serialize(job);
+  const auto replayed = server_.command({"replay", text(job, "id")});
+  EXPECT_EQ(replayed.status, 0) << replayed.output;
   const auto result = json::parse(user.send("GET", "/jobs/" + text(job, "id") + "/result").body);
   EXPECT_EQ(integer(result.at("summary").at("labels"), "face"), 5);
   EXPECT_EQ(text(result.at("provenance"), "model_sha256"), text(json::parse(added.body), "sha256"));

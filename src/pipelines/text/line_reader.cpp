@@ -65,11 +65,28 @@ inference::Tensor run(const inference::LoadedModel& loaded, const cv::Mat& line,
 
 }  // namespace
 
-ReadLine LineReader::read(const media::Image& frame, const Corners& corners) const {
+double LineReader::reading_width(const Corners& corners) const {
+  if (reader_ == nullptr) {
+    return 0;
+  }
+  const auto& input = reader_->model.input;
+  const double one = distance(corners[0], corners[1]);
+  const double other = distance(corners[0], corners[3]);
+  const double ratio = std::max(one, other) / std::max(1.0, std::min(one, other));
+  return std::clamp<double>(ratio * input.height, input.width,
+                            std::max(input.width, kMaxLineWidth));
+}
+
+ReadLine LineReader::unread(const Corners& corners) {
   ReadLine read{corners, false, 0, {}};
   if (distance(corners[0], corners[3]) >= kTurnedRatio * distance(corners[0], corners[1])) {
     std::rotate(read.corners.begin(), read.corners.begin() + 1, read.corners.end());
   }
+  return read;
+}
+
+ReadLine LineReader::read(const media::Image& frame, const Corners& corners) const {
+  ReadLine read = unread(corners);
   if (direction_ == nullptr && reader_ == nullptr) {
     return read;
   }

@@ -27,6 +27,11 @@ public:
   LineReader(const inference::LoadedModel* direction, const inference::LoadedModel* reader)
       : direction_{direction}, reader_{reader} {}
 
+  // About how wide a line is for the reader, in pixels of its input, which is what it costs. 0
+  // where nothing is read.
+  double reading_width(const Corners& corners) const;
+  // Its corners alone, from where text that stands upright begins.
+  static ReadLine unread(const Corners& corners);
   // A line that is much higher than wide is one that was turned. Throws std::runtime_error where
   // a model's outputs have another shape than its manifest says.
   ReadLine read(const media::Image& frame, const Corners& corners) const;

@@ -22,6 +22,10 @@ const LoadedModel* named(const json::object& params, const char* key,
   return name == "none" ? nullptr : &models.at(name);
 }
 
+// What is read of a frame, in pixels of the reader's input: some hundred long lines, some seconds
+// of one core. A runner that is silent for a minute is taken for stuck.
+constexpr double kMaxReadWidth = 150'000;
+
 double rounded(double value, double steps) {
   return std::round(value * steps) / steps;
 }
@@ -56,10 +60,15 @@ public:
       converter_ = std::make_unique<media::FrameConverter>(frame.width, frame.height);
     }
     converter_->convert(*frame.picture, frame.rotation, image_);
+    double width_left = kMaxReadWidth;
     for (const auto& place : places) {
-      const auto read = reader_.read(image_, corners_of(place));
+      const auto corners = corners_of(place);
+      width_left -= reader_.reading_width(corners);
+      const bool is_read = reads_ && width_left >= 0;
+      const auto read =
+          width_left >= 0 ? reader_.read(image_, corners) : LineReader::unread(corners);
       const double confidence = confidence_of(place, read);
-      if (confidence < least_ || (reads_ && read.line.confidence < least_text_)) {
+      if (!(confidence >= least_) || (is_read && read.line.confidence < least_text_)) {
         continue;
       }
       json::array polygon;
@@ -71,7 +80,7 @@ public:
                           {"confidence", confidence},
                           {"box", json::array{place.x, place.y, place.width, place.height}},
                           {"polygon", std::move(polygon)}};
-      if (reads_) {
+      if (is_read) {
         object.emplace("text", read.line.text);
         object.emplace("text_confidence", rounded(read.line.confidence, 1e4));
       }
