@@ -20,6 +20,9 @@ struct FreePacket {
 struct FreeCodec {
   void operator()(AVCodecContext* codec) const { avcodec_free_context(&codec); }
 };
+struct FreeParameters {
+  void operator()(AVCodecParameters* parameters) const { avcodec_parameters_free(&parameters); }
+};
 struct FreeParser {
   void operator()(AVCodecParserContext* parser) const { av_parser_close(parser); }
 };
@@ -28,6 +31,7 @@ struct FreeScaler {
 };
 using FramePtr = std::unique_ptr<AVFrame, FreeFrame>;
 using PacketPtr = std::unique_ptr<AVPacket, FreePacket>;
+using ParametersPtr = std::unique_ptr<AVCodecParameters, FreeParameters>;
 using CodecPtr = std::unique_ptr<AVCodecContext, FreeCodec>;
 using ParserPtr = std::unique_ptr<AVCodecParserContext, FreeParser>;
 using ScalerPtr = std::unique_ptr<SwsContext, FreeScaler>;

@@ -140,6 +140,19 @@ Container::Container(ByteSource& source) : source_{source} {
   }
 }
 
+bool Container::choose_sound() {
+  const int index =
+      av_find_best_stream(format_, AVMEDIA_TYPE_AUDIO, -1, stream_->index, nullptr, 0);
+  if (index < 0 || format_->streams[index]->codecpar->sample_rate <= 0) {
+    return false;
+  }
+  stream_->discard = AVDISCARD_ALL;
+  stream_ = format_->streams[index];
+  stream_->discard = AVDISCARD_DEFAULT;
+  forget_decoder();
+  return true;
+}
+
 // Not a video, unless what would make it one is cut off.
 void Container::refuse(const std::string& text) const {
   if (const auto announced = announced_size(source_); announced && *announced > source_.size()) {

@@ -36,9 +36,9 @@ struct Presentation {
   double pixel_aspect = 1;  // width of a stored pixel by its height
 };
 
-// An open container with one chosen video stream and its decoder. FFmpeg reads the bytes through
-// `source` alone: no other file, no network. `source` must outlive it; what it throws comes out of
-// the function that read.
+// An open container with one chosen video stream, or its sound, and its decoder. FFmpeg reads the
+// bytes through `source` alone: no other file, no network. `source` must outlive it; what it throws
+// comes out of the function that read.
 class Container {
 public:
   // Throws MediaError.
@@ -50,13 +50,16 @@ public:
   AVFormatContext& format() const { return *format_; }
   const AVStream& stream() const { return *stream_; }
   int video_streams() const { return video_streams_; }
+  // From now on its packets are those of the sound that goes with the video. False, and nothing
+  // changes, where there is none.
+  bool choose_sound();
   Presentation presentation() const;
   // Opened on first use, so that probing the packets costs no decoder. Throws MediaError.
   AVCodecContext& codec();
   // The next codec() opens another, which knows nothing of what this one has decoded.
   void forget_decoder() { codec_.reset(); }
 
-  // The next packet of the video stream; false at the end. What the demuxer cannot read is passed
+  // The next packet of the chosen stream; false at the end. What the demuxer cannot read is passed
   // over and counted; it ends where nothing more can be read.
   bool read_packet(AVPacket& packet);
   // Stretches that read_packet() passed over.

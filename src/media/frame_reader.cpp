@@ -86,9 +86,17 @@ double FrameReader::time_of(const DecodedFrame& frame) const {
   if (start_->time) {
     return *start_->time + static_cast<double>(*frame.pts - start_->pts) * tick;
   }
+  return static_cast<double>(*frame.pts) * tick - beginning();
+}
+
+double FrameReader::beginning() const {
+  const AVStream& stream = container_->stream();
+  const double tick = av_q2d(stream.time_base);
+  if (start_ && start_->time) {
+    return static_cast<double>(start_->pts) * tick - *start_->time;
+  }
   // Of videos probed by older versions no time of a keyframe is known.
-  const auto beginning = stream.start_time == AV_NOPTS_VALUE ? 0 : stream.start_time;
-  return static_cast<double>(*frame.pts - beginning) * tick;
+  return stream.start_time == AV_NOPTS_VALUE ? 0 : static_cast<double>(stream.start_time) * tick;
 }
 
 // Gives the decoder one packet, or tells it that there are no more. False when it was told before.

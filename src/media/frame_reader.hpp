@@ -61,6 +61,8 @@ public:
   std::optional<DecodedFrame> next();
   // The container, for another reader of the same source; this one is at its end.
   std::unique_ptr<Container> release();
+  // The container's time, in seconds, of the video's first frame.
+  double beginning() const;
   // Whether it goes by times, so that it knows which frames were lost.
   bool timed() const { return start_.has_value(); }
 

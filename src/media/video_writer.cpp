@@ -8,7 +8,10 @@ extern "C" {
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <deque>
 #include <exception>
+#include <limits>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -30,6 +33,8 @@ constexpr std::int64_t kShortestTicks = 90;  // a millisecond
 constexpr std::int64_t kLongestTicks = std::int64_t{3 * 3600} * kTimeBase.den;
 constexpr double kKeyframeSeconds = 2;  // a seek lands on one
 constexpr const char* kQuality = "23";  // CRF
+// Of sound that waits for its pictures: an hour, as most is stored.
+constexpr std::size_t kMaxWaitingSound = 64 * 1024 * 1024;
 
 void require(int code, const char* what) {
   if (code < 0) {
@@ -194,8 +199,18 @@ struct VideoWriter::Parts {
     require(avcodec_parameters_from_context(stream->codecpar, encoder.get()), "MP4");
     stream->time_base = kTimeBase;
     stream->avg_frame_rate = encoder->framerate;
+    if (sound) {
+      AVStream* track = avformat_new_stream(file, nullptr);
+      if (track == nullptr) {
+        throw std::bad_alloc{};
+      }
+      require(avcodec_parameters_copy(track->codecpar, sound.get()), "MP4");
+      track->codecpar->codec_tag = 0;  // of the container that it comes from
+      track->time_base = sound_base;
+    }
     file->pb = io;
     file->flags |= AVFMT_FLAG_CUSTOM_IO | AVFMT_FLAG_BITEXACT;
+    file->strict_std_compliance = FF_COMPLIANCE_EXPERIMENTAL;  // FLAC, before FFmpeg 6
     check(avformat_write_header(file, nullptr), "MP4");
   }
 
@@ -209,13 +224,39 @@ struct VideoWriter::Parts {
       check(code, "the video's encoder");
       packet->stream_index = 0;
       packet->duration = std::llround(kTimeBase.den / fps);  // the last picture's
+      write_sound(packet->dts);
       av_packet_rescale_ts(packet.get(), encoder->time_base, file->streams[0]->time_base);
       check(av_write_frame(file, packet.get()), "the video");
       av_packet_unref(packet.get());
     }
   }
 
+  // What is heard before `until`, in kTimeBase from the first picture on.
+  void write_sound(std::int64_t until) {
+    const std::lock_guard lock{waiting};
+    while (!packets.empty()) {
+      AVPacket& next = *packets.front();
+      const auto begin = av_rescale_q(*first, kTimeBase, sound_base);
+      if (av_compare_ts(next.pts - begin, sound_base, until, kTimeBase) >= 0) {
+        return;
+      }
+      waiting_bytes -= static_cast<std::size_t>(next.size);
+      if (next.pts >= begin) {
+        next.pts = next.dts = next.pts - begin;
+        next.stream_index = 1;
+        av_packet_rescale_ts(&next, sound_base, file->streams[1]->time_base);
+        check(av_write_frame(file, &next), "the video's sound");
+      }
+      packets.pop_front();
+    }
+  }
+
   Sink body;
+  ParametersPtr sound;
+  AVRational sound_base{};
+  std::mutex waiting;  // for what follows
+  std::deque<PacketPtr> packets;
+  std::size_t waiting_bytes = 0;
   std::vector<std::byte> head = std::vector<std::byte>(kHeadBytes);
   std::int64_t at = 0;
   std::int64_t size = 0;
@@ -229,7 +270,17 @@ struct VideoWriter::Parts {
   AVIOContext* io = nullptr;
 };
 
-VideoWriter::VideoWriter(double fps, Sink body) : parts_{std::make_unique<Parts>(std::move(body))} {
+VideoWriter::VideoWriter(double fps, Sink body, const AVCodecParameters* sound,
+                         AVRational sound_base)
+    : parts_{std::make_unique<Parts>(std::move(body))} {
+  if (sound != nullptr) {
+    parts_->sound.reset(avcodec_parameters_alloc());
+    if (!parts_->sound) {
+      throw std::bad_alloc{};
+    }
+    require(avcodec_parameters_copy(parts_->sound.get(), sound), "the video's sound");
+    parts_->sound_base = sound_base;
+  }
   if (fps > 0 && std::isfinite(fps)) {
     parts_->fps = std::clamp(fps, kLeastFps, kMostFps);
   }
@@ -261,12 +312,37 @@ void VideoWriter::write(const AVFrame& picture) {
   parts.drain();
 }
 
+bool VideoWriter::takes(AVCodecID codec) {
+  switch (codec) {
+    case AV_CODEC_ID_AAC:
+    case AV_CODEC_ID_MP3:
+    case AV_CODEC_ID_OPUS:
+    case AV_CODEC_ID_FLAC:
+    case AV_CODEC_ID_AC3:
+    case AV_CODEC_ID_EAC3:
+    case AV_CODEC_ID_ALAC:
+      return true;
+    default:
+      return false;
+  }
+}
+
+void VideoWriter::add_sound(PacketPtr packet) {
+  const std::lock_guard lock{parts_->waiting};
+  parts_->waiting_bytes += static_cast<std::size_t>(packet->size);
+  if (parts_->waiting_bytes > kMaxWaitingSound) {
+    throw std::runtime_error("the video's pictures are too far apart for its sound");
+  }
+  parts_->packets.push_back(std::move(packet));
+}
+
 std::vector<std::byte> VideoWriter::finish() {
   if (!parts_->encoder) {
     return {};
   }
   parts_->check(avcodec_send_frame(parts_->encoder.get(), nullptr), "the video's encoder");
   parts_->drain();
+  parts_->write_sound(std::numeric_limits<std::int64_t>::max());
   parts_->check(av_write_trailer(parts_->file), "the video's end");
   avio_flush(parts_->io);
   parts_->check(0, "the video's end");

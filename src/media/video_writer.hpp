@@ -34,8 +34,10 @@ public:
   using Sink = std::function<void(std::span<const std::byte>)>;
 
   // `fps`: about how many pictures a second; each has its own time. `body` gets what follows the
-  // first bytes.
-  VideoWriter(double fps, Sink body);
+  // first bytes. With the parameters of `sound`, in whose `sound_base` (seconds) its packets have
+  // their times, there is a track for it; it must be one that takes() takes.
+  VideoWriter(double fps, Sink body, const AVCodecParameters* sound = nullptr,
+              AVRational sound_base = {});
   ~VideoWriter();
   VideoWriter(const VideoWriter&) = delete;
   VideoWriter& operator=(const VideoWriter&) = delete;
@@ -44,6 +46,12 @@ public:
   // Throws std::runtime_error, also where there is no encoder, and what `body`
   // throws.
   void write(const AVFrame& picture);
+  // Whether sound of a codec can be heard in a video of ours, as it is.
+  static bool takes(AVCodecID codec);
+  // A packet of sound, its time on the same clock as those of pictures; they ascend. All that is
+  // heard before a picture is added before that is written. Another thread may add. Throws
+  // std::runtime_error when pictures are too far behind.
+  void add_sound(PacketPtr packet);
   // The end. Returns the first bytes, which belong before the body; none when there was no picture.
   std::vector<std::byte> finish();
 

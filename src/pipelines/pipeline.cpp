@@ -88,6 +88,9 @@ json::object with_defaults(const json::value& schema, const json::object& given,
 
 // What no schema can say of going through frames in order.
 Result<void> check_order(const json::object& params) {
+  if (common_params(params).wants_sound && !common_params(params).wants_video) {
+    return invalid_param("sound", "needs \"video\": it is kept in the annotated video");
+  }
   if (anonymizing(params) != "none" && common_params(params).wants_video &&
       common_params(params).frame_step != 1) {
     return invalid_param("anonymize",
@@ -148,6 +151,7 @@ CommonParams common_params(const json::object& params) {
   common.frame_step = value_or(params, "frame_step", common.frame_step);
   common.wants_images = value_or(params, "images", common.wants_images);
   common.wants_video = value_or(params, "video", common.wants_video);
+  common.wants_sound = value_or(params, "sound", common.wants_sound);
   common.image_quality = value_or(params, "image_quality", common.image_quality);
   common.device = value_or(params, "device", common.device);
   common.max_failed = value_or(params, "max_failed", common.max_failed);
@@ -183,9 +187,12 @@ bool goes_in_order(const json::object& params) {
 }
 
 int params_revision(const json::object& params) {
+  if (common_params(params).wants_sound) {
+    return 3;
+  }
   const bool is_new =
       drawn_job(params) || needs_order(params) || has_any<json::object>(params, "colours");
-  return is_new ? kParamsRevision : 1;
+  return is_new ? 2 : 1;
 }
 
 // What a job that draws again says of the job that it draws: `job_id`, and `confidence` where more

@@ -115,7 +115,8 @@ struct CommonParams {
   int frame_step = 1;
   bool wants_images = true;
   bool wants_video = false;
-  int image_quality = 85;  // of JPEGs, 1..100
+  bool wants_sound = false;  // in the video
+  int image_quality = 85;    // of JPEGs, 1..100
   std::string device = "auto";
   double max_failed = 1;  // share of the selected frames that may fail before the job does
 };
@@ -130,8 +131,8 @@ std::string anonymizing(const boost::json::object& params);
 bool is_tracked(const boost::json::object& params);
 // What params may ask for grows with versions, and a worker of an older one, as there are during an
 // upgrade, would leave it out unseen: what a worker must know for them. 2: `zones`, `anonymize`,
-// `video`, and drawing again.
-constexpr int kParamsRevision = 2;
+// `video`, and drawing again. 3: `sound`.
+constexpr int kParamsRevision = 3;
 int params_revision(const boost::json::object& params);
 // The job whose frames are drawn again; nullopt where frames of a video are worked on.
 std::optional<JobId> drawn_job(const boost::json::object& params);

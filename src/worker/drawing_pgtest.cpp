@@ -250,6 +250,9 @@ TEST_F(AtWork, OlderWorkersAreNotGivenWhatTheyWouldLeaveOut) {
   EXPECT_EQ(needs(), "pipeline:detect pipeline:detect");
   made.job = services_.make_job_of(made.user, made.video, {{"end_frame", 4}, {"video", true}});
   EXPECT_EQ(needs(), "pipeline:detect@2 pipeline:detect@2");
+  made.job = services_.make_job_of(made.user, made.video,
+                                   {{"end_frame", 4}, {"video", true}, {"sound", true}});
+  EXPECT_EQ(needs(), "pipeline:detect@3 pipeline:detect@3");
 }
 
 }  // namespace

@@ -45,9 +45,13 @@ json::object task_of(const SegmentWork& work) {
 
 runner::TaskLimits limits_of(const SegmentWork& work, std::int64_t model_bytes) {
   const int first = work.plan.keyframe ? work.plan.keyframe->frame : 0;
-  return runner::segment_limits(
+  auto limits = runner::segment_limits(
       {std::max(0, work.plan.end_frame - first), work.plan.image_count, work.width, work.height},
       work.video_bytes + work.frames_bytes, work.threads, model_bytes);
+  if (common_params(work.params).wants_sound) {
+    limits.video_bytes += work.video_bytes;
+  }
+  return limits;
 }
 
 // A frame's text becomes a line of the result as it is.

@@ -16,6 +16,7 @@
 #include "media/frame_reader.hpp"
 #include "media/image.hpp"
 #include "media/probe.hpp"
+#include "testing/ffmpeg.hpp"
 #include "testing/file_source.hpp"
 #include "testing/test_server.hpp"
 
@@ -203,19 +204,8 @@ protected:
   }
 
   std::string path(const std::string& name) const { return (folder_.path() / name).string(); }
-  // Runs ffmpeg; its arguments apart by blanks, `name` is the file that it writes.
   std::string make(const std::string& arguments, const std::string& name) {
-    std::vector<std::string> command{"ffmpeg", "-nostdin", "-v", "error", "-y"};
-    std::istringstream words{arguments};
-    for (std::string word; words >> word;) {
-      command.push_back(word);
-    }
-    command.push_back(path(name));
-    const auto result = run_process(command);
-    if (result.status != 0) {
-      throw std::runtime_error("ffmpeg: " + result.output);
-    }
-    return path(name);
+    return test::run_ffmpeg(arguments, path(name));
   }
   // Encodes the source.
   std::string encode(const std::string& codec, const std::string& name) {

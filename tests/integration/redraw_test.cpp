@@ -2,7 +2,11 @@
 // Method: the real server, worker, clip and model.
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "core/json.hpp"
+#include "core/process.hpp"
+#include "testing/ffmpeg.hpp"
 #include "testing/test_server.hpp"
 
 namespace infernode::test {
@@ -68,6 +72,44 @@ TEST(Redraw, CountsInZonesWithoutInferenceAndWithoutCharge) {
   EXPECT_EQ(user.send("POST", "/jobs/" + job + "/redraw", "{}").status, 404);
   // One that was drawn stands by itself.
   EXPECT_EQ(user.send("GET", "/jobs/" + again + "/images/4").status, 200);
+}
+
+// The clip with a tone, drawn with the tone and without it.
+TEST(Redraw, KeepsTheSoundIfAskedTo) {
+  TestServer server;
+  TestUser user{server};
+  const TemporaryFolder folder;
+  const auto film = run_ffmpeg("-i " INFERNODE_SOURCE_DIR
+                               "/examples/street.mp4 -f lavfi -i sine=duration=9 -t 2 -c:v copy "
+                               "-c:a aac",
+                               (folder.path() / "film.mp4").string());
+  const auto upload = user.upload(user.create_dataset("films"), film);
+  ASSERT_EQ(upload.status, 201) << upload.body;
+  const json::object params{{"pipeline", "detect"}, {"end_frame", 15}, {"images", false}};
+  json::object request{{"video_ids", {text(json::parse(upload.body), "id")}}, {"params", params}};
+  request.at("params").as_object().emplace("sound", true);
+  const auto refused = user.call(422, "POST", "/jobs", request);
+  EXPECT_EQ(refused.at_pointer("/errors/0/pointer").as_string(), "/params/sound");
+  request.at("params").as_object().emplace("video", true);
+  const auto job = text(user.call(201, "POST", "/jobs", request).at("jobs").at(0), "id");
+  ASSERT_EQ(text(user.wait_for_end(job), "status"), "COMPLETED");
+  const auto again = text(
+      user.call(201, "POST", "/jobs/" + job + "/redraw", json::object{{"sound", false}}), "id");
+  ASSERT_EQ(text(user.wait_for_end(again), "status"), "COMPLETED");
+
+  const auto result = user.call(200, "GET", "/jobs/" + job + "/result");
+  EXPECT_EQ(json_text(result.at_pointer("/summary/sound")), R"({"kept":true,"codec":"aac"})");
+  const auto silent = user.call(200, "GET", "/jobs/" + again + "/result");
+  EXPECT_FALSE(silent.at("summary").as_object().contains("sound"));
+  const auto streams = [&](const std::string& id) {
+    const auto file = (folder.path() / id).string();
+    std::ofstream{file, std::ios::binary} << user.send("GET", "/jobs/" + id + "/video").body;
+    return run_process({"ffprobe", "-v", "error", "-show_entries", "stream=codec_name", "-of",
+                        "csv=p=0", file})
+        .output;
+  };
+  EXPECT_EQ(streams(job), "h264\naac\n");
+  EXPECT_EQ(streams(again), "h264\n");
 }
 
 }  // namespace

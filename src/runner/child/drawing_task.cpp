@@ -62,6 +62,9 @@ void FrameDrawing::push(json::object frame) {
   if (decoded_ && decoded_->index == index) {
     work = std::move(*decoded_);
     decoded_.reset();
+    if (on_decoded_) {
+      on_decoded_(work.time);
+    }
   }
   work.index = index;
   task_.put(index, std::move(frame));

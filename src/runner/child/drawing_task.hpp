@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/json.hpp>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -39,11 +40,14 @@ private:
 class FrameDrawing {
 public:
   // Without a reader frames have no pictures. All but the reader must outlive it.
-  // `on_picture` gets what is to be seen in the annotated video, in order.
+  // `on_picture` gets what is to be seen in the annotated video, in order; before that, within
+  // push(), `on_decoded` gets the picture's time.
   FrameDrawing(DrawingTask& task, std::optional<media::FrameReader> reader, int threads,
-               Channel& channel, FrameLanes::OnPicture on_picture = {})
+               Channel& channel, std::function<void(double seconds)> on_decoded = {},
+               FrameLanes::OnPicture on_picture = {})
       : task_{task},
         reader_{std::move(reader)},
+        on_decoded_{std::move(on_decoded)},
         lanes_{task, threads, channel, std::move(on_picture)} {}
 
   // The next frame of the result. Throws what reading and drawing throw.
@@ -58,6 +62,7 @@ private:
   DrawingTask& task_;
   std::optional<media::FrameReader> reader_;
   std::optional<media::DecodedFrame> decoded_;
+  std::function<void(double seconds)> on_decoded_;
   FrameLanes lanes_;
 };
 

@@ -1,6 +1,7 @@
 #include "runner/child/sequence_task.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -8,6 +9,7 @@
 #include "core/embedded.hpp"
 #include "core/json.hpp"
 #include "inference/onnx_session.hpp"
+#include "media/sound_reader.hpp"
 #include "media/video_writer.hpp"
 #include "runner/child/drawing_task.hpp"
 #include "runner/child/stored_frame_reader.hpp"
@@ -16,6 +18,79 @@ namespace infernode::runner {
 namespace {
 
 namespace json = boost::json;
+
+// The annotated video, sent as it is made, with the sound of `source`'s video if that is wanted.
+class SentVideo {
+public:
+  // `reader` reads the video from `source`, which must outlive this.
+  SentVideo(double fps, bool with_sound, media::ByteSource& source,
+            const media::FrameReader& reader, Channel& channel)
+      : fps_{fps}, channel_{channel}, sound_{sound_of(with_sound, source, reader)} {
+    auto send = [this](std::span<const std::byte> bytes) {
+      for (; !bytes.empty(); bytes = bytes.subspan(std::min(bytes.size(), kVideoBytes))) {
+        channel_.send(MessageType::video, {bytes.first(std::min(bytes.size(), kVideoBytes))});
+      }
+    };
+    writer_.emplace(fps_, std::move(send), sound_ ? sound_->parameters() : nullptr,
+                    sound_ ? sound_->time_base() : AVRational{});
+  }
+
+  // On the thread that receives: the next picture is shown at `time` (seconds).
+  void expect(double time) {
+    if (!sound_) {
+      return;
+    }
+    if (!last_time_) {
+      sound_->seek(time);
+    }
+    add_sound(time);
+    last_time_ = time;
+  }
+
+  // On any thread, one at a time.
+  void write(const AVFrame& picture) { writer_->write(picture); }
+
+  void finish() {
+    if (last_time_) {
+      add_sound(*last_time_ + (fps_ > 0 ? 1 / fps_ : 0));
+    }
+    channel_.send(MessageType::video_head, {writer_->finish()});
+  }
+
+  // What the summary says of the sound; nullopt where none was asked for.
+  const std::optional<json::object>& told() const { return told_; }
+
+private:
+  std::unique_ptr<media::SoundReader> sound_of(bool wanted, media::ByteSource& source,
+                                               const media::FrameReader& reader) {
+    if (!wanted) {
+      return nullptr;
+    }
+    auto sound = std::make_unique<media::SoundReader>(source, reader.beginning());
+    told_ = json::object{{"kept", false}, {"codec", nullptr}};
+    if (const auto* parameters = sound->parameters()) {
+      told_->at("kept") = media::VideoWriter::takes(parameters->codec_id);
+      told_->at("codec") = avcodec_get_name(parameters->codec_id);
+    }
+    if (!told_->at("kept").as_bool()) {
+      sound.reset();
+    }
+    return sound;
+  }
+
+  void add_sound(double until) {
+    while (auto packet = sound_->next(until)) {
+      writer_->add_sound(std::move(packet));
+    }
+  }
+
+  double fps_;
+  Channel& channel_;
+  std::optional<json::object> told_;
+  std::unique_ptr<media::SoundReader> sound_;
+  std::optional<double> last_time_;  // of the last picture, where there is sound
+  std::optional<media::VideoWriter> writer_;
+};
 
 // The reader of the frames that the task draws on.
 media::FrameReader drawn_reader(const json::value& task, int step, Channel& channel,
@@ -51,21 +126,26 @@ json::object run_sequence_task(const json::value& task, const PipelineCatalogue&
   }
   const auto common = common_params(params);
   const bool draws = common.wants_images || common.wants_video;
-  std::optional<media::VideoWriter> video;
+  std::optional<media::FrameReader> reader;
+  if (draws) {
+    reader = drawn_reader(task, common.frame_step, channel, open);
+  }
+  std::optional<SentVideo> video;
   if (common.wants_video) {
-    video.emplace(
-        task.at("fps").to_number<double>() / common.frame_step,
-        [&channel](std::span<const std::byte> bytes) {
-          for (; !bytes.empty(); bytes = bytes.subspan(std::min(bytes.size(), kVideoBytes))) {
-            channel.send(MessageType::video, {bytes.first(std::min(bytes.size(), kVideoBytes))});
-          }
-        });
+    video.emplace(task.at("fps").to_number<double>() / common.frame_step, common.wants_sound,
+                  *open.source, *reader, channel);
   }
   DrawingTask drawing{pipeline, params};
-  FrameDrawing drawn{
-      drawing,
-      draws ? std::optional{drawn_reader(task, common.frame_step, channel, open)} : std::nullopt,
-      threads, channel, [&video](const AVFrame& picture) { video.value().write(picture); }};
+  FrameDrawing drawn{drawing,
+                     std::move(reader),
+                     threads,
+                     channel,
+                     [&video](double time) {
+                       if (video) {
+                         video->expect(time);
+                       }
+                     },
+                     [&video](const AVFrame& picture) { video.value().write(picture); }};
   const auto hand_on = [&](std::vector<json::object> frames) {
     for (auto& frame : frames) {
       drawn.push(std::move(frame));
@@ -81,11 +161,15 @@ json::object run_sequence_task(const json::value& task, const PipelineCatalogue&
   if (draws) {
     open.container = drawn.release();
   }
+  auto summary = sequence->summary();
   if (video) {
-    channel.send(MessageType::video_head, {video->finish()});
+    video->finish();
+    if (video->told()) {
+      summary.emplace("sound", *video->told());
+    }
   }
   auto outcome = outcome_of(drawn.sent(), json::value_from(sequence->tally()));
-  outcome.emplace("summary", sequence->summary());
+  outcome.emplace("summary", std::move(summary));
   return outcome;
 }
 
