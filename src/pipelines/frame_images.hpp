@@ -1,24 +1,34 @@
 #pragma once
 
-#include <functional>
+#include <boost/json.hpp>
 #include <memory>
+#include <string>
 
-#include "media/frame_reader.hpp"
-#include "media/image.hpp"
+#include "media/video_writer.hpp"
+#include "pipelines/frame_task.hpp"
+#include "pipelines/pipeline.hpp"
 
 namespace infernode {
 
-// Makes annotated images of frames, of one after the other. Not thread-safe.
+// Makes the images that a job's params want, of one frame after the other. Not thread-safe.
 class FrameImages {
 public:
-  // The frame as it is shown, drawn on; it stays until the next call. Throws MediaError and what
-  // `draw` throws.
-  const media::Image& draw(const media::DecodedFrame& frame,
-                           const std::function<void(media::Image&)>& draw);
+  // `list` is the key of what was found in a frame. `painter` must outlive it.
+  FrameImages(const FramePainter& painter, CommonParams common, std::string list)
+      : painter_{painter}, common_{common}, list_{std::move(list)} {}
+
+  // Adds to `result` what is wanted of a frame, `object` being what was found in it. Throws
+  // MediaError and what painting throws.
+  void add(const media::DecodedFrame& frame, const boost::json::object& object,
+           FrameResult& result);
 
 private:
+  const FramePainter& painter_;
+  CommonParams common_;
+  std::string list_;
   std::unique_ptr<media::FrameConverter> converter_;
   media::Image image_;
+  media::VideoPictures pictures_;
 };
 
 }  // namespace infernode

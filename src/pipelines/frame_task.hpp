@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "media/crop.hpp"
 #include "media/frame_reader.hpp"
 #include "media/image.hpp"
 
@@ -21,6 +22,7 @@ struct FrameResult {
   std::vector<std::byte> jpeg;                // the annotated image, or nothing
   std::map<std::string, std::int64_t> tally;  // counters that add up over frames, for the summary
   media::FramePtr picture{};                  // for the annotated video, or nothing
+  std::vector<media::Crop> crops{};           // of its objects, ascending
 };
 
 // Works on frames one at a time; every thread has its own.

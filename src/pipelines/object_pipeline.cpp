@@ -95,9 +95,9 @@ class ObjectWorker : public FrameWorker {
 public:
   ObjectWorker(std::unique_ptr<ObjectFinder> finder, const json::object& params)
       : finder_{std::move(finder)},
-        common_{common_params(params)},
         in_order_{goes_in_order(params)},
-        painter_{params} {}
+        painter_{params},
+        images_{painter_, common_params(params), "objects"} {}
 
   FrameResult work(const media::DecodedFrame& frame) override {
     const json::object object{{"frame", frame.index},
@@ -111,17 +111,12 @@ public:
     for (const auto& found : object.at("objects").as_array()) {
       ++result.tally[json::value_to<std::string>(found.at("label"))];
     }
-    if (common_.wants_images) {
-      result.jpeg = media::encode_jpeg(
-          images_.draw(frame, [&](media::Image& image) { painter_.paint(image, object); }),
-          common_.image_quality);
-    }
+    images_.add(frame, object, result);
     return result;
   }
 
 private:
   std::unique_ptr<ObjectFinder> finder_;
-  CommonParams common_;
   bool in_order_;
   ObjectPainter painter_;
   FrameImages images_;

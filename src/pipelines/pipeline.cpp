@@ -91,6 +91,9 @@ Result<void> check_order(const json::object& params) {
   if (common_params(params).wants_sound && !common_params(params).wants_video) {
     return invalid_param("sound", "needs \"video\": it is kept in the annotated video");
   }
+  if (anonymizing(params) != "none" && common_params(params).wants_crops) {
+    return invalid_param("crops", "would show what \"anonymize\" hides");
+  }
   if (anonymizing(params) != "none" && common_params(params).wants_video &&
       common_params(params).frame_step != 1) {
     return invalid_param("anonymize",
@@ -150,6 +153,7 @@ CommonParams common_params(const json::object& params) {
   common.end_frame = value_or(params, "end_frame", common.end_frame);
   common.frame_step = value_or(params, "frame_step", common.frame_step);
   common.wants_images = value_or(params, "images", common.wants_images);
+  common.wants_crops = value_or(params, "crops", common.wants_crops);
   common.wants_video = value_or(params, "video", common.wants_video);
   common.wants_sound = value_or(params, "sound", common.wants_sound);
   common.image_quality = value_or(params, "image_quality", common.image_quality);
@@ -187,7 +191,7 @@ bool goes_in_order(const json::object& params) {
 }
 
 int params_revision(const json::object& params) {
-  if (common_params(params).wants_sound) {
+  if (common_params(params).wants_sound || common_params(params).wants_crops) {
     return 3;
   }
   const bool is_new =

@@ -38,6 +38,8 @@ public:
   Pipeline& operator=(const Pipeline&) = delete;
 
   const std::string& name() const { return name_; }
+  // The key of what is found in a frame.
+  const std::string& list() const { return list_; }
   const std::string& description() const { return description_; }
   const boost::json::value& params_schema() const { return schema_.source(); }
 
@@ -114,6 +116,7 @@ struct CommonParams {
   int end_frame = 0;  // exclusive
   int frame_step = 1;
   bool wants_images = true;
+  bool wants_crops = false;  // images of single objects
   bool wants_video = false;
   bool wants_sound = false;  // in the video
   int image_quality = 85;    // of JPEGs, 1..100
@@ -131,7 +134,7 @@ std::string anonymizing(const boost::json::object& params);
 bool is_tracked(const boost::json::object& params);
 // What params may ask for grows with versions, and a worker of an older one, as there are during an
 // upgrade, would leave it out unseen: what a worker must know for them. 2: `zones`, `anonymize`,
-// `video`, and drawing again. 3: `sound`.
+// `video`, and drawing again. 3: `sound`, `crops`.
 constexpr int kParamsRevision = 3;
 int params_revision(const boost::json::object& params);
 // The job whose frames are drawn again; nullopt where frames of a video are worked on.

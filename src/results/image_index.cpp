@@ -26,9 +26,14 @@ Integer take(std::span<const std::byte>& in) {
 
 }  // namespace
 
+// No archive is longer.
+constexpr int kOffsetBits = 48;
+constexpr std::uint64_t kMaxOffset = (1ULL << kOffsetBits) - 1;
+
 void append_to_index(std::vector<std::byte>& index, const IndexedImage& image) {
   put(index, static_cast<std::uint32_t>(image.frame));
-  put(index, image.offset);
+  const std::uint64_t part = image.object ? std::uint64_t{*image.object} + 1 : 0;
+  put(index, part << kOffsetBits | (image.offset & kMaxOffset));
   put(index, image.size);
   put(index, image.crc32);
 }
@@ -42,7 +47,11 @@ std::vector<IndexedImage> read_index(std::span<const std::byte> index) {
   while (!index.empty()) {
     IndexedImage image;
     image.frame = static_cast<int>(take<std::uint32_t>(index));
-    image.offset = take<std::uint64_t>(index);
+    const auto place = take<std::uint64_t>(index);
+    image.offset = place & kMaxOffset;
+    if (const auto part = place >> kOffsetBits; part > 0) {
+      image.object = static_cast<std::uint32_t>(part - 1);
+    }
     image.size = take<std::uint32_t>(index);
     image.crc32 = take<std::uint32_t>(index);
     images.push_back(image);
@@ -51,7 +60,9 @@ std::vector<IndexedImage> read_index(std::span<const std::byte> index) {
 }
 
 media::ZipEntry zip_entry(const IndexedImage& image, std::uint64_t base) {
-  return {fmt::format("{:06}.jpg", image.frame), base + image.offset, image.size, image.crc32};
+  auto name = image.object ? fmt::format("crops/{:06}-{:03}.jpg", image.frame, *image.object)
+                           : fmt::format("{:06}.jpg", image.frame);
+  return {std::move(name), base + image.offset, image.size, image.crc32};
 }
 
 }  // namespace infernode

@@ -7,19 +7,27 @@
 
 namespace infernode {
 
-asio::awaitable<void> ResultRecorder::add(int frame, std::string json,
-                                          std::vector<std::byte> jpeg) {
+asio::awaitable<void> ResultRecorder::add_image(IndexedImage image, std::vector<std::byte> jpeg) {
+  image.offset = static_cast<std::uint64_t>(images_bytes_);
+  image.size = static_cast<std::uint32_t>(jpeg.size());
+  image.crc32 = media::crc32_of(jpeg);
+  append_to_index(index_, image);
+  auto entry = media::zip_local_header(zip_entry(image, 0));
+  entry.insert(entry.end(), jpeg.begin(), jpeg.end());
+  images_bytes_ += static_cast<std::int64_t>(entry.size());
+  co_await images_.write(std::move(entry));
+}
+
+asio::awaitable<void> ResultRecorder::add(int frame, std::string json, std::vector<std::byte> jpeg,
+                                          std::vector<media::Crop> crops) {
+  IndexedImage image;
+  image.frame = frame;
   if (!jpeg.empty()) {
-    IndexedImage image;
-    image.frame = frame;
-    image.offset = static_cast<std::uint64_t>(images_bytes_);
-    image.size = static_cast<std::uint32_t>(jpeg.size());
-    image.crc32 = media::crc32_of(jpeg);
-    append_to_index(index_, image);
-    auto entry = media::zip_local_header(zip_entry(image, 0));
-    entry.insert(entry.end(), jpeg.begin(), jpeg.end());
-    images_bytes_ += static_cast<std::int64_t>(entry.size());
-    co_await images_.write(std::move(entry));
+    co_await add_image(image, std::move(jpeg));
+  }
+  for (auto& crop : crops) {
+    image.object = crop.object;
+    co_await add_image(image, std::move(crop.jpeg));
   }
   const std::string line = frame_line(json);
   std::vector<std::byte> bytes(line.size());

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "media/crop.hpp"
 #include "results/image_index.hpp"
 
 namespace infernode {
@@ -26,8 +27,9 @@ class ResultRecorder {
 public:
   ResultRecorder(ByteSink& images, ByteSink& frames) : images_{images}, frames_{frames} {}
 
-  // A frame's JSON object and its annotated image; an empty one is none.
-  asio::awaitable<void> add(int frame, std::string json, std::vector<std::byte> jpeg);
+  // A frame's JSON object, its annotated image (an empty one is none) and those of its objects.
+  asio::awaitable<void> add(int frame, std::string json, std::vector<std::byte> jpeg,
+                            std::vector<media::Crop> crops = {});
 
   // See image_index.hpp.
   const std::vector<std::byte>& image_index() const { return index_; }
@@ -36,6 +38,8 @@ public:
   int frames() const { return count_; }
 
 private:
+  asio::awaitable<void> add_image(IndexedImage image, std::vector<std::byte> jpeg);
+
   ByteSink& images_;
   ByteSink& frames_;
   std::vector<std::byte> index_;

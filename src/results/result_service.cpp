@@ -125,8 +125,9 @@ asio::awaitable<std::optional<IndexedImage>> ResultService::find_image(StoredRes
   if (!result.index_blob) {
     const auto part = co_await jobs_.find_former_index(job, frame);
     const auto images = part ? read_index(part->image_index) : std::vector<IndexedImage>{};
-    const auto found = std::find_if(images.begin(), images.end(),
-                                    [&](const auto& image) { return image.frame == frame; });
+    const auto found = std::find_if(images.begin(), images.end(), [&](const auto& image) {
+      return image.frame == frame && !image.object;
+    });
     if (found == images.end()) {
       co_return std::nullopt;
     }
@@ -153,7 +154,7 @@ asio::awaitable<std::optional<IndexedImage>> ResultService::find_image(StoredRes
     const auto found = std::lower_bound(
         images.begin(), images.end(), frame,
         [](const IndexedImage& image, int wanted) { return image.frame < wanted; });
-    if (found != images.end() && found->frame == frame) {
+    if (found != images.end() && found->frame == frame && !found->object) {
       co_return *found;
     }
     if (found == images.begin()) {

@@ -17,16 +17,21 @@ namespace {
 
 TEST(ImageIndex, ComesBackAsItWas) {
   std::vector<std::byte> index;
-  const IndexedImage image{123456, 5'000'000'123, 77, 0xdeadbeef};
+  const IndexedImage image{123456, {}, 5'000'000'123, 77, 0xdeadbeef};
   append_to_index(index, image);
   append_to_index(index, IndexedImage{});
+  append_to_index(index, {123457, 65'000, (1ULL << 48) - 1, 78, 9});
   const auto read = read_index(index);
-  ASSERT_EQ(read.size(), 2U);
+  ASSERT_EQ(read.size(), 3U);
   EXPECT_EQ(read[0].frame, image.frame);
   EXPECT_EQ(read[0].offset, image.offset);
   EXPECT_EQ(read[0].size, image.size);
   EXPECT_EQ(read[0].crc32, image.crc32);
+  EXPECT_EQ(read[0].object, std::nullopt);
+  EXPECT_EQ(read[2].object, 65'000U);
+  EXPECT_EQ(read[2].offset, (1ULL << 48) - 1);
   EXPECT_EQ(zip_entry(image, 10).name, "123456.jpg");
+  EXPECT_EQ(zip_entry(read[2], 0).name, "crops/123457-65000.jpg");
   index.pop_back();
   EXPECT_THROW(read_index(index), std::runtime_error);
 }
@@ -160,16 +165,20 @@ TEST(ResultRecorder, RecordsLinesEntriesAndWhereTheyAre) {
   const auto record = [&]() -> asio::awaitable<void> {
     std::vector<std::byte> jpeg(5, std::byte{7});
     co_await recorder.add(3, "{\"frame\":3}", jpeg);
-    co_await recorder.add(5, "{\"frame\":5}", {});
+    std::vector<media::Crop> crops{{0, jpeg}, {4, jpeg}};
+    co_await recorder.add(5, "{\"frame\":5}", {}, std::move(crops));
     co_await recorder.add(7, "{\"frame\":7}", jpeg);
   };
   asio::co_spawn(context, record(), [](const std::exception_ptr& error) { EXPECT_FALSE(error); });
   context.run();
   EXPECT_EQ(frames.text, ",{\"frame\":3}\n,{\"frame\":5}\n,{\"frame\":7}\n");
   const auto index = read_index(recorder.image_index());
-  ASSERT_EQ(index.size(), 2U);
-  EXPECT_EQ(index[1].frame, 7);
-  EXPECT_EQ(images.text.substr(index[1].offset, 2), "PK");
+  ASSERT_EQ(index.size(), 4U);
+  EXPECT_EQ(index[2].frame, 5);
+  EXPECT_EQ(index[2].object, 4U);
+  EXPECT_EQ(index[3].frame, 7);
+  EXPECT_EQ(index[3].object, std::nullopt);
+  EXPECT_EQ(images.text.substr(index[3].offset, 2), "PK");
   EXPECT_EQ(static_cast<std::int64_t>(images.text.size()), recorder.images_bytes());
   EXPECT_EQ(static_cast<std::int64_t>(frames.text.size()), recorder.frames_bytes());
   EXPECT_EQ(recorder.frames(), 3);

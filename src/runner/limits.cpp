@@ -45,6 +45,8 @@ constexpr std::int64_t kThreadPictures = 4;
 // What MP4 and H.264 say of a picture, however small it is.
 constexpr std::int64_t kFrameBytes = 16 * 1024;
 constexpr std::uint32_t kFrameJsonBytes = 4 * 1024 * 1024;
+// What a JPEG has beside its pixels.
+constexpr std::int64_t kSmallCropBytes = 16 * 1024;
 constexpr std::uint32_t kSmallJpegBytes = 1024 * 1024;
 
 std::int64_t read_limit(std::int64_t video_bytes) {
@@ -105,6 +107,10 @@ TaskLimits segment_limits(const SegmentSize& size, std::int64_t video_bytes, int
   // No JPEG is larger than twice its pixels.
   limits.jpeg_bytes =
       static_cast<std::uint32_t>(std::min(pixels, kMaxPixels) * kPixelBytes) + kSmallJpegBytes;
+  if (size.crops) {
+    limits.crop_bytes = media::kMaxCropFrames * std::int64_t{limits.jpeg_bytes} +
+                        std::int64_t{media::kMaxCrops} * kSmallCropBytes;
+  }
   limits.outcome_bytes = 8 * 1024 * 1024;  // a summary of 50 zones by hundreds of labels
   // Of constant quality, so it is no larger than its pixels (4:2:0), by far.
   limits.video_bytes = size.images * (pixels * 3 / 2 + kFrameBytes) + kMiB;

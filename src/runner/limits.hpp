@@ -14,6 +14,7 @@ struct TaskLimits {
   std::int64_t frames = 0;        // messages
   std::uint32_t json_bytes = 0;   // of a frame
   std::uint32_t jpeg_bytes = 0;   // of a frame
+  std::int64_t crop_bytes = 0;    // of a frame's objects, together
   std::uint32_t outcome_bytes = 0;
   std::int64_t video_bytes = 0;  // of an annotated video
 };
@@ -24,6 +25,7 @@ struct SegmentSize {
   std::int64_t images = 0;   // frames that are worked on
   int width = 0;             // pixels, as shown
   int height = 0;            // pixels, as shown
+  bool crops = false;        // objects are cut out
 };
 
 TaskLimits probe_limits(std::int64_t video_bytes);

@@ -14,6 +14,7 @@ namespace infernode::runner {
 //   runner -> worker   ready  JSON: the model is loaded
 //                      read   ReadRequest: bytes of a source are wanted
 //                      frame  FrameHeader, then the frame's JSON, then its JPEG (or nothing)
+//                      crop   CropHeader, then a JPEG: what one object of the next frame looks like
 //                      video  bytes of the annotated video, in order; in the end as `video_head`
 //                             those that come before all of them
 //                      done   JSON: the task's outcome
@@ -27,7 +28,8 @@ enum class MessageType : std::uint32_t {
   done,
   error,
   video,
-  video_head
+  video_head,
+  crop
 };
 
 struct MessageHeader {
@@ -44,6 +46,11 @@ struct ReadRequest {
 struct FrameHeader {
   std::int32_t frame;
   std::uint32_t json_bytes;
+};
+
+struct CropHeader {
+  std::int32_t frame;
+  std::uint32_t object;  // its place in the frame's list, from 0; they ascend
 };
 
 // The descriptor on which a runner finds its socket.

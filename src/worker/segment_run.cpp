@@ -44,11 +44,13 @@ json::object task_of(const SegmentWork& work) {
 }
 
 runner::TaskLimits limits_of(const SegmentWork& work, std::int64_t model_bytes) {
+  const auto common = common_params(work.params);
   const int first = work.plan.keyframe ? work.plan.keyframe->frame : 0;
-  auto limits = runner::segment_limits(
-      {std::max(0, work.plan.end_frame - first), work.plan.image_count, work.width, work.height},
-      work.video_bytes + work.frames_bytes, work.threads, model_bytes);
-  if (common_params(work.params).wants_sound) {
+  auto limits =
+      runner::segment_limits({std::max(0, work.plan.end_frame - first), work.plan.image_count,
+                              work.width, work.height, common.wants_crops},
+                             work.video_bytes + work.frames_bytes, work.threads, model_bytes);
+  if (common.wants_sound) {
     limits.video_bytes += work.video_bytes;
   }
   return limits;
@@ -149,7 +151,8 @@ asio::awaitable<SegmentOutcome> run_segment(runner::RunnerProcess& runner, Segme
     }
     require_frame(frame);
     next = std::int64_t{frame.frame} + 1;
-    co_await recorder.add(frame.frame, std::move(frame.json), std::move(frame.jpeg));
+    co_await recorder.add(frame.frame, std::move(frame.json), std::move(frame.jpeg),
+                          std::move(frame.crops));
     on_frame();
   };
   const energy::Meter meter{energy.watts_per_core};

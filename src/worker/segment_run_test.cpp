@@ -37,6 +37,11 @@ public:
     send(MessageType::frame,
          std::string{reinterpret_cast<const char*>(&header), sizeof header} + text + jpeg);
   }
+  void crop(int number, std::uint32_t object, const std::string& jpeg = "\xff\xd8\xff\xd9") const {
+    const runner::CropHeader header{number, object};
+    send(MessageType::crop,
+         std::string{reinterpret_cast<const char*>(&header), sizeof header} + jpeg);
+  }
   void raw(std::string_view bytes) const {
     static_cast<void>(::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL));
   }
@@ -65,7 +70,7 @@ json::object sound_outcome() {
 }
 
 // What the worker makes of a runner that says this; empty for a sound outcome.
-std::string verdict(const std::function<void(const Impostor&)>& speak) {
+std::string verdict(const std::function<void(const Impostor&)>& speak, bool crops = false) {
   int ends[2];
   EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
   std::thread child{[end = ends[1], &speak] {
@@ -77,13 +82,18 @@ std::string verdict(const std::function<void(const Impostor&)>& speak) {
     speak(impostor);
   }};
   asio::io_context context{1};
-  runner::RunnerProcess process{context.get_executor(), runner::RunnerProcess::Connected{ends[0]}};
+  std::optional<runner::RunnerProcess> process{std::in_place, context.get_executor(),
+                                               runner::RunnerProcess::Connected{ends[0]}};
   std::string said;
   const auto body = [&]() -> asio::awaitable<void> {
     NoSink sink;
     ResultRecorder recorder{sink, sink};
-    SegmentWork work{
-        {{"pipeline", "x"}, {"frame_step", 2}}, {10, 14, 2, std::nullopt}, 100, 64, 48, 1};
+    SegmentWork work{{{"pipeline", "x"}, {"frame_step", 2}, {"crops", crops}},
+                     {10, 14, 2, std::nullopt},
+                     100,
+                     64,
+                     48,
+                     1};
     runner::SourceReader read = [](std::uint32_t, std::int64_t,
                                    std::size_t) -> asio::awaitable<std::vector<std::byte>> {
       co_return std::vector<std::byte>{};
@@ -91,8 +101,8 @@ std::string verdict(const std::function<void(const Impostor&)>& speak) {
     std::function<void()> nothing = [] {};
     const EnergySettings energy{3.5, {475, "g"}};
     try {
-      const auto outcome = co_await run_segment(process, std::move(work), std::move(read), recorder,
-                                                energy, std::move(nothing));
+      const auto outcome = co_await run_segment(*process, std::move(work), std::move(read),
+                                                recorder, energy, std::move(nothing));
       EXPECT_EQ(outcome.processed, 2);
       EXPECT_TRUE(outcome.details.at("joules").is_double());
       EXPECT_FALSE(outcome.details.contains("labels"));
@@ -104,6 +114,7 @@ std::string verdict(const std::function<void(const Impostor&)>& speak) {
   };
   asio::co_spawn(context, body(), [](const std::exception_ptr& error) { EXPECT_FALSE(error); });
   context.run();
+  process.reset();  // an impostor that goes on speaking ends by that
   child.join();
   return said;
 }
@@ -162,6 +173,49 @@ TEST(SegmentRun, RefusesFramesThatAreNone) {
                             {reinterpret_cast<const char*>(&header), sizeof header}, 2'000'000);
             }),
             "");
+}
+
+TEST(SegmentRun, RefusesCropsThatAreNotTheNextFrames) {
+  const auto verdict_on_crops = [](const std::function<void(const Impostor&)>& speak) {
+    return verdict(
+        [&](const Impostor& impostor) {
+          speak(impostor);
+          impostor.frame(10);
+          impostor.frame(12);
+          impostor.send(MessageType::done, json::serialize(sound_outcome()));
+        },
+        true);
+  };
+  EXPECT_EQ(verdict_on_crops([](const Impostor& impostor) {
+              impostor.crop(10, 0);
+              impostor.crop(10, 7);
+            }),
+            "");
+  const std::vector<std::function<void(const Impostor&)>> wrong{
+      [](const Impostor& impostor) { impostor.crop(12, 0); },
+      [](const Impostor& impostor) { impostor.crop(10, 65'001); },
+      [](const Impostor& impostor) { impostor.crop(10, 0, ""); },
+      [](const Impostor& impostor) { impostor.crop(10, 0, "<script>"); },
+      [](const Impostor& impostor) {
+        impostor.crop(10, 1);
+        impostor.crop(10, 1);
+      },
+      [](const Impostor& impostor) {
+        impostor.crop(10, 0);
+        impostor.crop(12, 1);
+      },
+      // More than two pictures of 64x48 and what 250 JPEGs have beside their pixels.
+      [](const Impostor& impostor) {
+        const std::string large = "\xff\xd8" + std::string(1'000'000, ' ') + "\xff\xd9";
+        for (std::uint32_t i = 0; i < 8; ++i) {
+          impostor.crop(10, i, large);
+        }
+      }};
+  for (std::size_t i = 0; i < wrong.size(); ++i) {
+    EXPECT_NE(verdict_on_crops(wrong[i]), "") << i;
+  }
+  // Nobody asked for any.
+  EXPECT_NE(verdict([](const Impostor& impostor) { impostor.crop(10, 0); }), "");
 }
 
 TEST(SegmentRun, RefusesOutcomesThatDoNotAddUp) {

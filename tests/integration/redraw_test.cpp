@@ -1,5 +1,6 @@
 // Goal: what a job found is drawn again over HTTP, and only as its owner may and as it can be.
 // Method: the real server, worker, clip and model.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -27,7 +28,8 @@ TEST(Redraw, CountsInZonesWithoutInferenceAndWithoutCharge) {
 
   const json::object changes{{"zones", {{{"name", "middle"}, {"line", {{384, 0}, {384, 576}}}}}},
                              {"colours", {{"person", "#ff8000"}}},
-                             {"images", true}};
+                             {"images", true},
+                             {"crops", true}};
   const auto made = user.call(201, "POST", "/jobs/" + job + "/redraw", changes);
   EXPECT_EQ(made.at("cost").to_number<double>(), 0);
   const auto again = text(made, "id");
@@ -38,6 +40,21 @@ TEST(Redraw, CountsInZonesWithoutInferenceAndWithoutCharge) {
   EXPECT_EQ(user.send("GET", "/jobs/" + again + "/images/4").status, 200);
   EXPECT_EQ(user.send("GET", "/jobs/" + job + "/images/4").status, 404);
   EXPECT_EQ(user.call(200, "GET", "/users/me").at("tokens"), balance);
+
+  // Each object of the JSON is an image of its own.
+  const TemporaryFolder folder;
+  const auto zip = (folder.path() / "images.zip").string();
+  ASSERT_EQ(user.client().download("/api/v1/jobs/" + again + "/images", zip).status, 200);
+  std::string names;
+  for (const auto& frame : result.at("frames").as_array()) {
+    const auto number = frame.at("frame").to_number<int>();
+    names += fmt::format("{:06}.jpg\n", number);
+    for (std::size_t i = 0; i < frame.at("objects").as_array().size(); ++i) {
+      names += fmt::format("crops/{:06}-{:03}.jpg\n", number, i);
+    }
+  }
+  EXPECT_EQ(run_process({"unzip", "-Z1", zip}).output, names);
+  EXPECT_EQ(run_process({"unzip", "-tq", zip}).status, 0);
 
   const auto filmed =
       text(user.call(201, "POST", "/jobs/" + job + "/redraw", json::object{{"video", true}}), "id");
@@ -58,7 +75,8 @@ TEST(Redraw, CountsInZonesWithoutInferenceAndWithoutCharge) {
       {{{"model", "other"}}, "/model"},
       {{{"frame_step", 1}}, "/frame_step"},
       {{{"zones", {{{"name", "a"}}}}}, "/zones/0"},
-      {{{"zones", 7}}, "/zones"}};
+      {{{"zones", 7}}, "/zones"},
+      {{{"anonymize", "fill"}, {"crops", true}}, "/crops"}};
   for (const auto& [body, pointer] : wrong) {
     const auto answer = user.call(422, "POST", "/jobs/" + job + "/redraw", body);
     EXPECT_EQ(answer.at("errors").at(0).at("pointer").as_string(), pointer) << pointer;

@@ -239,5 +239,20 @@ TEST(CenterNet, LooksAsItShould) {
   test::expect_golden_jpeg(result.jpeg, "docs/images/street.jpg");
 }
 
+TEST(CenterNet, CutsOutWhatItFinds) {
+  const auto result = test::result_of_frame(
+      *make_pipeline(), {{"pipeline", "detect"}, {"images", false}, {"crops", true}},
+      "examples/street.mp4", 59);
+  EXPECT_TRUE(result.jpeg.empty());
+  const auto frame = boost::json::parse(result.json);
+  const auto& objects = frame.at("objects").as_array();
+  ASSERT_EQ(result.crops.size(), objects.size());
+  ASSERT_GE(objects.size(), 4U);
+  for (std::size_t i = 0; i < objects.size(); ++i) {
+    EXPECT_EQ(result.crops[i].object, i);
+  }
+  test::expect_golden_jpeg(result.crops.front().jpeg, "src/pipelines/golden/crop.jpg");
+}
+
 }  // namespace
 }  // namespace infernode::detect

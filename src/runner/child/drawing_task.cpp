@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "core/json.hpp"
-#include "media/video_writer.hpp"
 
 namespace infernode::runner {
 
@@ -11,21 +10,15 @@ namespace json = boost::json;
 
 class DrawingTask::Worker : public FrameWorker {
 public:
-  explicit Worker(const DrawingTask& task) : task_{task} {}
+  explicit Worker(const DrawingTask& task)
+      : task_{task}, images_{*task.painter_, task.common_, task.list_} {}
 
   FrameResult work(const media::DecodedFrame& frame) override {
     const auto object = task_.take(frame.index);
     FrameResult result;
     result.json = json_text(object);
     if (frame.picture) {
-      const auto& image =
-          images_.draw(frame, [&](media::Image& drawn) { task_.painter_->paint(drawn, object); });
-      if (task_.common_.wants_images) {
-        result.jpeg = media::encode_jpeg(image, task_.common_.image_quality);
-      }
-      if (task_.common_.wants_video) {
-        result.picture = pictures_.make(image, frame.time);
-      }
+      images_.add(frame, object, result);
     }
     return result;
   }
@@ -33,7 +26,6 @@ public:
 private:
   const DrawingTask& task_;
   FrameImages images_;
-  media::VideoPictures pictures_;
 };
 
 void DrawingTask::put(int index, json::object frame) {

@@ -20,7 +20,9 @@ class DrawingTask : public FrameTask {
 public:
   // `pipeline` must outlive it.
   DrawingTask(const Pipeline& pipeline, const boost::json::object& params)
-      : painter_{pipeline.painter(params)}, common_{common_params(params)} {}
+      : painter_{pipeline.painter(params)},
+        common_{common_params(params)},
+        list_{pipeline.list()} {}
 
   // What the frame's worker will take.
   void put(int index, boost::json::object frame);
@@ -32,6 +34,7 @@ private:
 
   std::unique_ptr<FramePainter> painter_;
   CommonParams common_;
+  std::string list_;
   mutable std::mutex mutex_;
   mutable std::map<int, boost::json::object> frames_;
 };

@@ -73,9 +73,13 @@ void FrameLanes::hand_in(std::size_t sequence, Finished finished) {
   waiting_.emplace(sequence, std::move(finished));
   while (!waiting_.empty() && waiting_.begin()->first == next_to_send_) {
     const Finished& next = waiting_.begin()->second;
-    const auto& [json, jpeg, tally, picture] = next.result;
+    const auto& [json, jpeg, tally, picture, crops] = next.result;
     if (picture && on_picture_) {
       on_picture_(*picture);
+    }
+    for (const auto& crop : crops) {
+      const CropHeader part{next.frame, crop.object};
+      channel_.send(MessageType::crop, {std::as_bytes(std::span{&part, 1}), crop.jpeg});
     }
     const FrameHeader header{next.frame, static_cast<std::uint32_t>(json.size())};
     channel_.send(MessageType::frame, {std::as_bytes(std::span{&header, 1}),

@@ -125,7 +125,7 @@ json::object run_sequence_task(const json::value& task, const PipelineCatalogue&
     throw std::runtime_error("the pipeline needs no frames in order");
   }
   const auto common = common_params(params);
-  const bool draws = common.wants_images || common.wants_video;
+  const bool draws = common.wants_images || common.wants_crops || common.wants_video;
   std::optional<media::FrameReader> reader;
   if (draws) {
     reader = drawn_reader(task, common.frame_step, channel, open);
@@ -180,7 +180,7 @@ json::object run_redraw_task(const json::value& task, const PipelineCatalogue& p
   auto redrawing = pipeline.redrawing(params);
   const bool in_order_follows = pipeline.sequence(params).has_value();
   const auto common = common_params(params);
-  const bool draws = common.wants_images && !in_order_follows;
+  const bool draws = (common.wants_images || common.wants_crops) && !in_order_follows;
   const auto start = json::value_to<std::int64_t>(task.at("start_frame"));
   const auto end = json::value_to<std::int64_t>(task.at("end_frame"));
   DrawingTask drawing{pipeline, params};

@@ -114,6 +114,9 @@ struct RunnerProcess::State : std::enable_shared_from_this<RunnerProcess::State>
   std::int64_t read_bytes = 0;
   std::int64_t frames = 0;
   std::int64_t video_bytes = 0;
+  std::vector<media::Crop> crops;  // whose frame has not come yet
+  std::int64_t crop_bytes = 0;
+  int crop_frame = 0;
   std::string exceeded;  // which limit it was killed for
 
   // By the pidfd, which never means another process.
@@ -196,6 +199,8 @@ struct RunnerProcess::State : std::enable_shared_from_this<RunnerProcess::State>
     read_bytes = 0;
     frames = 0;
     video_bytes = 0;
+    crops.clear();
+    crop_bytes = 0;
     exceeded.clear();
     runners_turn();
     watch();
@@ -237,6 +242,8 @@ struct RunnerProcess::State : std::enable_shared_from_this<RunnerProcess::State>
                limits.jpeg_bytes;
       case MessageType::done:
         return limits.outcome_bytes;
+      case MessageType::crop:
+        return static_cast<std::uint32_t>(sizeof(CropHeader)) + limits.jpeg_bytes;
       case MessageType::video:
       case MessageType::video_head:
         return kVideoBytes;
@@ -336,13 +343,49 @@ struct RunnerProcess::State : std::enable_shared_from_this<RunnerProcess::State>
     }
     RunnerFrame frame;
     frame.frame = parts.frame;
+    frame.crops = take_crops(parts.frame);
     frame.json = co_await receive_text(parts.json_bytes);
-    frame.jpeg.resize(rest - parts.json_bytes);
-    co_await read_into(asio::buffer(frame.jpeg));
-    if (!frame.jpeg.empty() && !is_jpeg(frame.jpeg)) {
-      violated("sent an image that is no JPEG");
+    if (rest > parts.json_bytes) {
+      frame.jpeg = co_await receive_jpeg(rest - parts.json_bytes);
     }
     co_return frame;
+  }
+
+  asio::awaitable<std::vector<std::byte>> receive_jpeg(std::uint32_t size) {
+    std::vector<std::byte> jpeg(size);
+    co_await read_into(asio::buffer(jpeg));
+    if (!is_jpeg(jpeg)) {
+      violated("sent an image that is no JPEG");
+    }
+    co_return jpeg;
+  }
+
+  // Keeps it for its frame, which follows.
+  asio::awaitable<void> receive_crop(const MessageHeader& header) {
+    CropHeader parts{};
+    if (header.size <= sizeof parts) {
+      violated("sent something that is no part of a picture");
+    }
+    co_await read_into(asio::buffer(&parts, sizeof parts));
+    crop_bytes += header.size;
+    if (crop_bytes > limits.crop_bytes) {
+      violated(fmt::format("sent parts of a picture of more than {} bytes", limits.crop_bytes));
+    }
+    if (parts.object > media::kMaxCropObject ||
+        (!crops.empty() && (parts.frame != crop_frame || parts.object <= crops.back().object))) {
+      violated("sent a part of a picture that is not its turn");
+    }
+    crop_frame = parts.frame;
+    auto jpeg = co_await receive_jpeg(header.size - static_cast<std::uint32_t>(sizeof parts));
+    crops.push_back({parts.object, std::move(jpeg)});
+  }
+
+  std::vector<media::Crop> take_crops(int frame) {
+    if (!crops.empty() && crop_frame != frame) {
+      violated("sent parts of another picture");
+    }
+    crop_bytes = 0;
+    return std::exchange(crops, {});
   }
 
   asio::awaitable<std::vector<std::byte>> receive_video(const MessageHeader& header) {
@@ -488,6 +531,9 @@ asio::awaitable<boost::json::object> RunnerProcess::run(boost::json::object task
         co_await sink(std::move(frame));
         break;
       }
+      case MessageType::crop:
+        co_await state.receive_crop(header);
+        break;
       case MessageType::video:
       case MessageType::video_head: {
         auto bytes = co_await state.receive_video(header);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "media/crop.hpp"
 #include "runner/fault.hpp"
 #include "runner/limits.hpp"
 #include "runner/options.hpp"
@@ -55,6 +56,7 @@ struct RunnerFrame {
   int frame = 0;
   std::string json;
   std::vector<std::byte> jpeg;
+  std::vector<media::Crop> crops;  // of its objects, ascending
 };
 
 // Gives up to `max_bytes` of a source (0: the task's video) from `offset` on; empty at its end.
