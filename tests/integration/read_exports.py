@@ -1,7 +1,7 @@
 """Reads each export of a result with a reader that is not ours, and compares it with the result.
 
 lxml: CVAT; pandas: CSV and MOT; ffmpeg: WebVTT; zipfile: YOLO; json: COCO and Label Studio, by the
-formats' published descriptions.
+formats' published descriptions, COCO also by an average precision known by hand.
 """
 import json
 import subprocess
@@ -45,6 +45,40 @@ for note, (frame, thing) in zip(coco["annotations"], boxes):
     assert images[note["image_id"]]["frame"] == frame and names[note["category_id"]] == thing["label"]
     near(note["bbox"], thing["box"])
     assert abs(note["area"] - thing["box"][2] * thing["box"][3]) < 1e-6 and note["iscrowd"] == 0
+
+
+
+def overlap(a, b):
+    w = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    h = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    both = max(w, 0) * max(h, 0)
+    return both / (a[2] * a[3] + b[2] * b[3] - both)
+
+
+def average_precision(truth, found):
+    """COCO's AP at an overlap of 0.5 of one category: mean over 101 recalls of the best precision there."""
+    taken, hits = set(), []
+    for thing in sorted(found, key=lambda each: -each["score"]):
+        free = [note for note in truth if note["image_id"] == thing["image_id"] and note["id"] not in taken]
+        best = max(free, key=lambda note: overlap(note["bbox"], thing["bbox"]), default=None)
+        hit = best is not None and overlap(best["bbox"], thing["bbox"]) >= 0.5
+        if hit:
+            taken.add(best["id"])
+        hits.append(hit)
+    points = [(sum(hits[:i + 1]) / len(truth), sum(hits[:i + 1]) / (i + 1)) for i in range(len(hits))]
+    return sum(max((p for r, p in points if r >= i / 100 - 1e-12), default=0) for i in range(101)) / 101
+
+
+# By hand: what was found is all of it, then only the surest half of it, the rest being beside it.
+people = next(number for number, name in names.items() if name == "person")
+truth = [note for note in coco["annotations"] if note["category_id"] == people]
+found = [{"image_id": note["image_id"], "score": 1 / (i + 1), "bbox": list(note["bbox"])}
+         for i, note in enumerate(truth)]
+assert len(truth) > 100 and average_precision(truth, found) == 1
+for thing in found[len(found) // 2:]:
+    thing["bbox"][0] += 10_000
+half = (100 * (len(found) // 2)) // len(found) + 1
+assert abs(average_precision(truth, found) - half / 101) < 1e-12
 
 archive = zipfile.ZipFile(f"{folder}/yolo")
 assert archive.testzip() is None
