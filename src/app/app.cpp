@@ -215,6 +215,9 @@ void App::add_workers(int count) {
   }
   worker.threads = config.worker_threads;
   worker.energy = EnergySettings{config.watts_per_core, grid};
+  if (worker.info.devices != std::vector<std::string>{"cpu"}) {
+    worker.energy.cards = std::make_shared<const energy::GraphicsCards>();
+  }
   for (int i = 0; i < count; ++i) {
     worker.info.id = WorkerId::random();
     worker.info.name = fmt::format("{}:{}:{}", host, getpid(), i + 1);

@@ -201,7 +201,10 @@ private:
     OutputFile zip{folder / "images.zip"};
     const auto started = std::chrono::steady_clock::now();
     runner::RunnerProcess runner{context_.get_executor(), runner_options};
-    const EnergySettings energy{config_.watts_per_core, app::grid_intensity(config_)};
+    EnergySettings energy{config_.watts_per_core, app::grid_intensity(config_)};
+    if (runner_options.device != "cpu") {
+      energy.cards = std::make_shared<const energy::GraphicsCards>();
+    }
     const fs::path frames = folder / kFramesFile;
     struct Removed {
       const fs::path& file;

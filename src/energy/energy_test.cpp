@@ -43,10 +43,24 @@ TEST(Grid, KnowsEveryCountryOfItsTableWithItsYear) {
 }
 
 TEST(Meter, EstimatesWithoutCountersAndSaysSo) {
-  const Meter meter{3.5, "/nonexistent"};
+  const Meter meter{3.5, nullptr, "/nonexistent"};
   const Energy energy = meter.read(2);
   EXPECT_DOUBLE_EQ(energy.joules, 7);
   EXPECT_EQ(energy.method, "cpu_time_x_3.5_w");
+}
+
+TEST(Meter, AddsWhatGraphicsCardsDraw) {
+  const auto cards = std::make_shared<const GraphicsCards>(INFERNODE_TWO_CARDS);
+  const Meter meter{3.5, cards, "/nonexistent"};
+  const Energy on_cards = meter.read(2, "cuda");
+  EXPECT_DOUBLE_EQ(on_cards.joules, 7 + 1.5);
+  EXPECT_EQ(on_cards.method, "cpu_time_x_3.5_w + nvml");
+  EXPECT_DOUBLE_EQ(meter.read(2).joules, 7);
+  for (const char* library : {"libnvidia-ml-missing.so.1", "libc.so.6"}) {
+    const Meter none{3.5, std::make_shared<const GraphicsCards>(library), "/nonexistent"};
+    EXPECT_DOUBLE_EQ(none.read(2, "cuda").joules, 7);
+    EXPECT_EQ(none.read(2, "cuda").method, "cpu_time_x_3.5_w (without cuda)");
+  }
 }
 
 TEST(Meter, SharesMeasuredEnergyByCpuTime) {
@@ -57,7 +71,7 @@ TEST(Meter, SharesMeasuredEnergyByCpuTime) {
   std::filesystem::create_directories(folder / "intel-rapl:0:0");
   std::ofstream{package / "max_energy_range_uj"} << 10'000'000;
   std::ofstream{package / "energy_uj"} << 9'000'000;
-  const Meter meter{3.5, folder};
+  const Meter meter{3.5, nullptr, folder};
   std::ofstream{package / "energy_uj"} << 1'000'000;  // the counter has wrapped: 2 J were used
   // The work used more CPU time than the whole machine was seen to use: all of it is its own.
   const Energy energy = meter.read(1e6);

@@ -30,7 +30,12 @@ double machine_cpu_seconds() {
 
 }  // namespace
 
-Meter::Meter(double watts_per_core, const fs::path& powercap) : watts_per_core_{watts_per_core} {
+Meter::Meter(double watts_per_core, std::shared_ptr<const GraphicsCards> cards,
+             const fs::path& powercap)
+    : watts_per_core_{watts_per_core}, cards_{std::move(cards)} {
+  if (cards_) {
+    card_joules_ = cards_->joules();
+  }
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(powercap, error)) {
     // intel-rapl:0 is a package; intel-rapl:0:0 a part of it, which would be counted twice.
@@ -47,7 +52,22 @@ Meter::Meter(double watts_per_core, const fs::path& powercap) : watts_per_core_{
   machine_cpu_seconds_ = machine_cpu_seconds();
 }
 
-Energy Meter::read(double cpu_seconds) const {
+Energy Meter::read(double cpu_seconds, const std::string& provider) const {
+  auto energy = read_processor(cpu_seconds);
+  if (provider == "cpu") {
+    return energy;
+  }
+  const auto now = card_joules_ ? cards_->joules() : std::nullopt;
+  if (now) {
+    energy.joules += *now - *card_joules_;
+    energy.method += " + nvml";
+  } else {
+    energy.method += " (without " + provider + ")";
+  }
+  return energy;
+}
+
+Energy Meter::read_processor(double cpu_seconds) const {
   double joules = 0;
   bool complete = !counters_.empty();
   for (const auto& counter : counters_) {

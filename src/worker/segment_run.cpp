@@ -155,7 +155,7 @@ asio::awaitable<SegmentOutcome> run_segment(runner::RunnerProcess& runner, Segme
                           std::move(frame.crops));
     on_frame();
   };
-  const energy::Meter meter{energy.watts_per_core};
+  const energy::Meter meter{energy.watts_per_core, energy.cards};
   auto task = task_of(work);
   const auto limits = limits_of(work, runner.options().model_bytes);
   const auto started = std::chrono::steady_clock::now();
@@ -177,7 +177,6 @@ asio::awaitable<SegmentOutcome> run_segment(runner::RunnerProcess& runner, Segme
   require_counters(said, "tally");
   require_counters(said, "reasons");
   require_models(said);
-  auto used = meter.read(cpu_seconds_of(said, seconds_since(started)));
   const auto* summary = said.if_contains("summary");
   if (summary != nullptr && !summary->is_object()) {
     throw RunnerCrashed("the runner's outcome has a summary that is none");
@@ -191,10 +190,8 @@ asio::awaitable<SegmentOutcome> run_segment(runner::RunnerProcess& runner, Segme
   if (summary != nullptr) {
     details.emplace("summary", *summary);
   }
-  // What a graphics card draws is not known here, and no guess passes for a measurement.
-  if (details.at("provider").as_string() != "cpu") {
-    used.method += " (without " + json::value_to<std::string>(details.at("provider")) + ")";
-  }
+  const auto used = meter.read(cpu_seconds_of(said, seconds_since(started)),
+                               json::value_to<std::string>(details.at("provider")));
   outcome.joules = used.joules;
   outcome.grams = energy::grams_of(used.joules, energy.grid);
   details.emplace("energy_method", used.method);

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <functional>
 
+#include "energy/graphics_cards.hpp"
 #include "energy/grid.hpp"
 #include "jobs/segment.hpp"
 #include "results/result_recorder.hpp"
@@ -37,6 +38,7 @@ struct SegmentWork {
 struct EnergySettings {
   double watts_per_core = 3.5;
   energy::GridIntensity grid;
+  std::shared_ptr<const energy::GraphicsCards> cards = nullptr;  // where any may compute
 };
 
 // Has a runner work off a segment, or go through a job's frames in order, and records what comes.
