@@ -14,6 +14,7 @@
 #include "credits/credit_controller.hpp"
 #include "datasets/dataset_controller.hpp"
 #include "db/listener.hpp"
+#include "events/event_controller.hpp"
 #include "idempotency/once_routes.hpp"
 #include "inference/onnx_session.hpp"
 #include "jobs/job_controller.hpp"
@@ -147,6 +148,7 @@ App::App(const Config& settings, const std::string& database_conninfo,
       database{context.get_executor(), conninfo,
                settings.db_pool_size - bulk_connections(settings.db_pool_size)},
       bulk{context.get_executor(), conninfo, bulk_connections(settings.db_pool_size)},
+      events{context.get_executor(), conninfo},
       shipped{inference::load_catalogue(inference::model_folder(settings.model_dir),
                                         inference::Hashes::yes, settings.default_models)},
       models{shipped},
@@ -187,6 +189,10 @@ App::App(const Config& settings, const std::string& database_conninfo,
       model_cache{blobs, blocking, settings.data_dir / "model-cache", settings.disk_floor},
       installed{model_service,           model_cache, shipped,
                 settings.default_models, models,      [this] { wake_workers(); }} {
+  for (auto* pool : {&database, &bulk}) {
+    pool->on_notices(EventHub::kNoticeState,
+                     [this](std::vector<std::string> users) { events.logged(std::move(users)); });
+  }
   database.on_wait([this](double seconds) { metrics.add_pool_wait(seconds); });
   if (models.empty()) {
     log::warn("there is no model in {}, so no job can be accepted; './run' installs one",
@@ -299,6 +305,11 @@ Api::Api(App& app, const std::filesystem::path& keys_dir)
       router, app.model_service, app.blobs, app.models, [&app] { return app.reread_models(); },
       [&app] { return app.jobs.devices(); });
   add_result_routes(router, app.results);
+  add_event_routes(router, app.events, make_authenticator(accounts), app.config.cors_origins,
+                   [&app](UserId user, JobId job) -> asio::awaitable<Result<void>> {
+                     const auto found = co_await app.jobs.find(user, job);
+                     co_return found ? Result<void>{} : Result<void>{found.error()};
+                   });
   add_pages(router, app, document);
 }
 

@@ -21,6 +21,7 @@
 #include "db/migrations.hpp"
 #include "db/pool.hpp"
 #include "energy/grid.hpp"
+#include "events/event_hub.hpp"
 #include "http/openapi.hpp"
 #include "http/router.hpp"
 #include "idempotency/idempotency_service.hpp"
@@ -69,6 +70,7 @@ struct App {
   Supervisor supervisor;
   db::Pool database;
   db::Pool bulk;  // moves contents, so that nobody else waits behind them
+  EventHub events;
   PipelineCatalogue pipelines;
   const inference::ModelCatalogue shipped;  // models of the folder
   inference::ModelCatalogue models;         // and those that were added; see InstalledModels

@@ -147,6 +147,10 @@ void start_services(App& app) {
       asio::co_spawn(app.context, app.reread_models(), asio::detached);
     });
   });
+  supervisor.keep("telling others of events", [&app] { return app.events.announce(); });
+  supervisor.repeat("sweeping events", sweeping, [&app]() -> asio::awaitable<void> {
+    co_await app.events.sweep(app.config.event_keep_seconds);
+  });
   supervisor.keep("the queue", [&app] { return tend_queue(app); });
   supervisor.repeat("freeing what ended jobs stored", std::chrono::seconds{1},
                     [&app]() -> asio::awaitable<void> { co_await app.clearing.free_outputs(); });
@@ -176,6 +180,12 @@ void start_server_services(App& app, Api& api) {
       [&app]() -> asio::awaitable<void> {
         co_await app.segments.set_usual_limit(job_limits(app.config).running_segments);
       });
+  app.supervisor.keep("events", [&app] { return app.events.follow(); });
+  app.supervisor.keep("progress of jobs", [&app] { return app.events.follow_progress(); });
+  app.supervisor.keep("listening for events", [&app] {
+    return db::listen(app.conninfo, {EventHub::kChannel},
+                      [&app](const db::Notification& told) { app.events.hear(told); });
+  });
   app.supervisor.keep("the loop's lag", [&app] { return watch_loop(app.metrics); });
   app.supervisor.repeat("the keys were left as they are", kKeyPublishedBefore / 3,
                         [&app, &api] { return reload_keys(app, api); });

@@ -102,6 +102,7 @@ asio::awaitable<void> shut_down(app::App& app, Edge* edge) {
   app.stop_workers();
   if (edge != nullptr) {
     edge->predecessor.reset();
+    app.events.close();
     const auto grace = succeeded ? kHandoverGrace : kGrace;
     co_await edge->server.stop(grace, succeeded);
   }

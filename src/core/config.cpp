@@ -196,6 +196,7 @@ const std::vector<Setting>& settings() {
       {"INFERNODE_WORKER_THREADS", number<int>(&Config::worker_threads, 0, 256)},
       {"INFERNODE_LEASE_SECONDS", number<int>(&Config::lease_seconds, 2, 3600)},
       {"INFERNODE_SWEEP_SECONDS", number<int>(&Config::sweep_seconds, 1, 86'400)},
+      {"INFERNODE_EVENT_KEEP_SECONDS", number<int>(&Config::event_keep_seconds, 60, 315'360'000)},
       {"INFERNODE_SEGMENT_KEEP_SECONDS",
        number<int>(&Config::segment_keep_seconds, 0, 315'360'000)},
       {"INFERNODE_WATTS_PER_CORE", number<double>(&Config::watts_per_core, 0.01, 1000)},

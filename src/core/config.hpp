@@ -67,6 +67,7 @@ struct Config {
   int worker_threads = 0;  // inference threads of one worker; 0: one per core
   int lease_seconds = 10;
   int sweep_seconds = 60;
+  int event_keep_seconds = 86'400;
   int segment_keep_seconds = 604'800;  // after the end of their job
 
   double watts_per_core = 3.5;

@@ -26,6 +26,7 @@ struct Id {
   }
   std::string to_string() const { return uuid_text(value); }
   friend bool operator==(const Id&, const Id&) = default;
+  friend bool operator<(const Id& a, const Id& b) { return a.value < b.value; }
 };
 
 using UserId = Id<struct UserTag>;

@@ -35,8 +35,6 @@ std::string field(const PGresult& result, int code) {
 constexpr const char* kScript = "script";
 constexpr std::chrono::seconds kLookUpLimit{5};
 
-void ignore_notice(void* /*context*/, const PGresult* /*result*/) {}
-
 ResultPtr owned(PGresult* result) {
   return {result, [](const PGresult* r) { PQclear(const_cast<PGresult*>(r)); }};
 }
@@ -165,7 +163,26 @@ asio::awaitable<void> Connection::connect() {
   }
   socket_.assign(PQsocket(connection_.get()));
   PQsetnonblocking(connection_.get(), 1);
-  PQsetNoticeReceiver(connection_.get(), ignore_notice, nullptr);
+  PQsetNoticeReceiver(connection_.get(), take_notice, this);
+}
+
+void Connection::take_notice(void* self, const PGresult* result) {
+  auto& connection = *static_cast<Connection*>(self);
+  if (connection.on_notices_ && field(*result, PG_DIAG_SQLSTATE) == connection.noticed_state_) {
+    connection.notices_.push_back(field(*result, PG_DIAG_MESSAGE_PRIMARY));
+  }
+}
+
+void Connection::on_notices(const char* sqlstate,
+                            std::function<void(std::vector<std::string>)> heard) {
+  noticed_state_ = sqlstate;
+  on_notices_ = std::move(heard);
+}
+
+void Connection::tell_notices() {
+  if (!notices_.empty() && !in_transaction()) {
+    on_notices_(std::exchange(notices_, {}));
+  }
 }
 
 void Connection::begin_limit(std::chrono::steady_clock::duration limit) {
@@ -406,6 +423,7 @@ asio::awaitable<std::vector<Rows>> Connection::execute_all(std::vector<Command> 
   }
   end_limit();
   busy_ = false;
+  tell_notices();
   if (failure) {
     raise(*failure, failed, 1);
   }

@@ -5,6 +5,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -47,6 +48,10 @@ public:
   // The next notification of a channel this connection LISTENs to.
   asio::awaitable<Notification> next_notification();
 
+  // `heard` gets the texts of notices with this SQLSTATE, once the transaction that they are of has
+  // ended, whichever way.
+  void on_notices(const char* sqlstate, std::function<void(std::vector<std::string>)> heard);
+
   // How long a statement may go without an answer before the connection counts as lost.
   void set_answer_limit(std::chrono::steady_clock::duration limit) { answer_limit_ = limit; }
   // Ends what is under way with ConnectionLost; the connection is of no more use.
@@ -75,6 +80,8 @@ private:
   // nullptr where libpq gives none: between the results of two statements.
   asio::awaitable<std::shared_ptr<const pg_result>> next_result(const char* label);
   void send(const Command& command);
+  static void take_notice(void* self, const pg_result* result);
+  void tell_notices();
   // Between these two waiting is limited.
   void begin_limit(std::chrono::steady_clock::duration limit);
   void end_limit();
@@ -91,6 +98,9 @@ private:
   std::chrono::steady_clock::duration answer_limit_ = kAnswerLimit;
   std::set<const char*> prepared_;
   std::int64_t round_trips_ = 0;
+  std::string noticed_state_;  // SQLSTATE; empty: none are listened to
+  std::function<void(std::vector<std::string>)> on_notices_;
+  std::vector<std::string> notices_;
   bool busy_ = false;
   bool lost_ = false;
   // Whether the limit has passed; one for each limit, so that a late timer finds that it is stale.

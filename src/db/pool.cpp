@@ -40,6 +40,8 @@ struct PoolState {
   std::deque<std::shared_ptr<Waiter>> waiters;
   std::int64_t round_trips = 0;  // of connections that are gone
   std::function<void(double)> on_wait = [](double) {};
+  const char* noticed_state = "";
+  std::function<void(std::vector<std::string>)> on_notices;
 
   std::shared_ptr<Waiter> next_waiter() {
     const auto waiter = waiters.front();
@@ -105,6 +107,7 @@ asio::awaitable<PooledConnection> open_in_place(std::shared_ptr<PoolState> state
   OpeningPlace place{state};
   auto connection = co_await Connection::open(state->executor, state->conninfo);
   place.keep();
+  connection->on_notices(state->noticed_state, state->on_notices);
   state->borrowed.insert(connection.get());
   co_return PooledConnection{state, std::move(connection)};
 }
@@ -227,6 +230,11 @@ void Pool::suspend(std::string reason) {
 
 void Pool::resume() {
   state_->suspended.reset();
+}
+
+void Pool::on_notices(const char* sqlstate, std::function<void(std::vector<std::string>)> heard) {
+  state_->noticed_state = sqlstate;
+  state_->on_notices = std::move(heard);
 }
 
 std::int64_t Pool::round_trips() const {

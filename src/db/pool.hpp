@@ -92,6 +92,8 @@ public:
   PoolUse use() const;
   // `heard` gets, for each acquire() that is given a connection, how long it waited, in seconds.
   void on_wait(std::function<void(double seconds)> heard);
+  // As Connection::on_notices(), of all connections that are opened from now on.
+  void on_notices(const char* sqlstate, std::function<void(std::vector<std::string>)> heard);
   // By every connection so far.
   std::int64_t round_trips() const;
 

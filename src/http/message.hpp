@@ -2,6 +2,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/json.hpp>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -102,6 +103,23 @@ struct Request {
   }
 };
 
+// A connection that has become a WebSocket (RFC 6455). Of text messages only. Several coroutines
+// may read and write at once, one each.
+class WebSocket {
+public:
+  virtual ~WebSocket() = default;
+  // The next message; nullopt when the peer has gone, sent what is no message of at most 4 KiB, or,
+  // with a limit, nothing in that time.
+  virtual asio::awaitable<std::optional<std::string>> read(
+      std::optional<std::chrono::seconds> limit = {}) = 0;
+  // Throws PeerGone.
+  virtual asio::awaitable<void> write(std::string text) = 0;
+  // Asks for a sign of life. Throws PeerGone, also when there was none for a minute.
+  virtual asio::awaitable<void> ping() = 0;
+  // Ends it, also what reads; of RFC 6455, 7.4.1, the reason of 123 bytes at most.
+  virtual asio::awaitable<void> close(std::uint16_t code, std::string reason) = 0;
+};
+
 // Gives the next piece of a body; an empty piece is the end.
 using BodySource = std::function<asio::awaitable<std::string>()>;
 
@@ -113,6 +131,8 @@ struct Response {
   // come, otherwise the answer is sent chunked.
   BodySource source{};
   std::optional<std::uint64_t> content_length{};
+  // When set, the connection becomes a WebSocket, and ends with this.
+  std::function<asio::awaitable<void>(WebSocket&)> web_socket{};
 };
 
 // A handler may keep the reference until it finishes: the session owns the request.

@@ -129,6 +129,13 @@ Response method_not_allowed_response(const std::string& method, const std::strin
   return response;
 }
 
+Response upgrade_response(const std::string& protocol, const std::string& request_id) {
+  Response response = document({426, "upgrade-required", "Upgrade required"},
+                               "This is spoken over " + protocol + ".", request_id);
+  response.headers.emplace_back("Upgrade", protocol);
+  return response;
+}
+
 Response range_response(std::int64_t size, const std::string& request_id) {
   const std::string bytes = std::to_string(size);
   Response response =

@@ -16,6 +16,8 @@ Response head_fault_response(int status, const std::string& detail, const std::s
 // 405, with what is possible.
 Response method_not_allowed_response(const std::string& method, const std::string& allowed,
                                      const std::string& request_id);
+// 426: what is here is spoken over another protocol.
+Response upgrade_response(const std::string& protocol, const std::string& request_id);
 // 416 for content of `size` bytes.
 Response range_response(std::int64_t size, const std::string& request_id);
 // 507 with Retry-After.

@@ -85,6 +85,12 @@ bool tag_listed(const std::string& header, const std::string& tag) {
   return header == "*" || header.find(tag) != std::string::npos;
 }
 
+bool allows(const std::vector<std::string>& scopes, const std::string& scope) {
+  return std::find(scopes.begin(), scopes.end(), scope) != scopes.end();
+}
+
+}  // namespace
+
 // What a request proves with whom it comes from. Where a browser adds the cookie by itself, a page
 // of another origin must not make it act.
 Result<Presented> presented_by(const Request& request) {
@@ -108,12 +114,6 @@ Result<Presented> presented_by(const Request& request) {
   }
   return Presented{std::move(*session), true};
 }
-
-bool allows(const std::vector<std::string>& scopes, const std::string& scope) {
-  return std::find(scopes.begin(), scopes.end(), scope) != scopes.end();
-}
-
-}  // namespace
 
 Error nothing_here() {
   return {ErrorCode::not_found, "There is nothing at this address."};

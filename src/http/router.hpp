@@ -36,6 +36,8 @@ struct Presented {
   std::string secret;
   bool is_cookie = false;
 };
+// not_authenticated, or forbidden when a page of another origin would act.
+Result<Presented> presented_by(const Request& request);
 using Authenticator = std::function<asio::awaitable<Result<Principal>>(Presented presented)>;
 
 // Everything between the wire and a handler: finds the route, authenticates, reads and checks

@@ -14,6 +14,7 @@
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <boost/beast/websocket.hpp>
 #include <ctime>
 #include <list>
 #include <map>
@@ -70,6 +71,11 @@ void require_peer(const boost::system::error_code& error) {
 
 bool is_of_parser(const boost::system::error_code& error) {
   return error.category() == bhttp::make_error_code(bhttp::error::bad_method).category();
+}
+
+std::string_view received(const beast::flat_buffer& buffer) {
+  const auto data = buffer.data();
+  return {static_cast<const char*>(data.data()), data.size()};
 }
 
 // How long the peer may take for so many bytes.
@@ -283,6 +289,91 @@ asio::awaitable<void> write_whole(Session& session, Response response, const Req
   co_await write_all(session, all, time_for(head.size() + response.body.size()));
 }
 
+constexpr std::size_t kMaxMessageBytes = 4096;
+constexpr std::chrono::seconds kSilence{60};
+
+class WireWebSocket : public WebSocket {
+public:
+  explicit WireWebSocket(Session& session) : session_{session}, stream_{session.socket} {
+    stream_.read_message_max(kMaxMessageBytes);
+    stream_.control_callback(
+        [this](beast::websocket::frame_type, beast::string_view) { heard_ = Clock::now(); });
+  }
+
+  asio::awaitable<void> accept(const Parser::value_type& request, std::string request_id) {
+    stream_.set_option(beast::websocket::stream_base::decorator(
+        [id = std::move(request_id)](beast::websocket::response_type& answer) {
+          answer.set("X-Request-Id", id);
+        }));
+    boost::system::error_code error;
+    const Limit limit{session_, kTransferTimeout};
+    co_await stream_.async_accept(request, asio::redirect_error(asio::use_awaitable, error));
+    require_peer(error);
+  }
+
+  asio::awaitable<std::optional<std::string>> read(
+      std::optional<std::chrono::seconds> limit) override {
+    std::optional<Limit> limited;
+    if (limit) {
+      limited.emplace(session_, *limit);
+    }
+    beast::flat_buffer buffer;
+    boost::system::error_code error;
+    co_await stream_.async_read(buffer, asio::redirect_error(asio::use_awaitable, error));
+    gave_up_ = limit && session_.late;
+    if (error || !stream_.got_text()) {
+      co_return std::nullopt;
+    }
+    heard_ = Clock::now();
+    co_return std::string{received(buffer)};
+  }
+
+  asio::awaitable<void> write(std::string text) override {
+    boost::system::error_code error;
+    const Limit limit{session_, time_for(text.size())};
+    stream_.text(true);
+    co_await stream_.async_write(asio::buffer(text),
+                                 asio::redirect_error(asio::use_awaitable, error));
+    require_peer(error);
+  }
+
+  asio::awaitable<void> ping() override {
+    if (Clock::now() - heard_ > kSilence) {
+      throw PeerGone("it gave no sign of life");
+    }
+    boost::system::error_code error;
+    const Limit limit{session_, kTransferTimeout};
+    const beast::websocket::ping_data nothing;
+    co_await stream_.async_ping(nothing, asio::redirect_error(asio::use_awaitable, error));
+    require_peer(error);
+  }
+
+  asio::awaitable<void> close(std::uint16_t code, std::string reason) override {
+    boost::system::error_code error;
+    if (gave_up_) {
+      // Beast writes nothing more once a read was cancelled; a frame of ours (RFC 6455, 5.5.1).
+      std::string frame{"\x88"};
+      frame += static_cast<char>(reason.size() + 2);
+      frame += static_cast<char>(code >> 8);
+      frame += static_cast<char>(code & 0xff);
+      frame += reason;
+      co_await write_all(session_, asio::buffer(frame), kLingerTime);
+    } else if (stream_.is_open()) {
+      const Limit limit{session_, kLingerTime};
+      const beast::websocket::close_reason why{static_cast<beast::websocket::close_code>(code),
+                                               reason};
+      co_await stream_.async_close(why, asio::redirect_error(asio::use_awaitable, error));
+    }
+    session_.socket.shutdown(tcp::socket::shutdown_both, error);
+  }
+
+private:
+  Session& session_;
+  beast::websocket::stream<tcp::socket&> stream_;
+  Clock::time_point heard_ = Clock::now();
+  bool gave_up_ = false;  // reading, for want of time
+};
+
 asio::awaitable<void> linger(Session& session) {
   boost::system::error_code error;
   session.socket.shutdown(tcp::socket::shutdown_send, error);
@@ -393,11 +484,6 @@ private:
 namespace {
 
 constexpr std::size_t kHeadPiece = 4 * 1024;
-
-std::string_view received(const beast::flat_buffer& buffer) {
-  const auto data = buffer.data();
-  return {static_cast<const char*>(data.data()), data.size()};
-}
 
 // Reads into the session's buffer. False when nothing more comes.
 asio::awaitable<bool> read_more(Session& session) {
@@ -518,6 +604,15 @@ asio::awaitable<bool> serve_request(State& state, Session& session) {
   request.stream = &body;
 
   Response response = co_await state.router.handle(request);
+  if (response.web_socket) {
+    WireWebSocket socket{session};
+    state.observe(request, 101, seconds_since(started));
+    log::write(log::Level::info, fmt::format("{} {}", request.method, request.path),
+               {{"status", "101", true}, {"request", request.request_id}});
+    co_await socket.accept(message, request.request_id);
+    co_await response.web_socket(socket);
+    co_return false;
+  }
   const bool complete = parser.is_done();
   const bool keep_alive = complete && message.keep_alive() && !state.stopping && !session.ending;
   const int status = response.status;

@@ -102,8 +102,10 @@ TEST_F(ApiKeys, MayDoWhatTheirScopesSayOfEveryOperation) {
       const std::string target = std::regex_replace(std::string{path}, parameter, kZero);
       for (const auto& scope : scopes) {
         auto caller = client(keys[scope]);
-        const auto answer =
-            caller->request(method, target, "{}", {{"Content-Type", "application/json"}});
+        const auto answer = caller->request(method, target, "{}",
+                                            {{"Content-Type", "application/json"},
+                                             // Streams of events, which have no end, refuse it.
+                                             {"Last-Event-ID", "none"}});
         const bool passes = answer.status != 403 && answer.status != 401;
         EXPECT_EQ(passes, roles.count(scope) == 1)
             << scope << ": " << method << " " << target << " " << answer.status << answer.body;

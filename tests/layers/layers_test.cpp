@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::set<std::string> kFeatures{"accounts", "audit", "credits", "datasets", "idempotency",
-                                      "videos",   "jobs",  "results", "models"};
+                                      "videos",   "jobs",  "results", "models",   "events"};
 
 // What a room that is no feature may include, besides itself. A room inside a room is named with
 // its path; it may include what lies directly in the room around it.
@@ -45,7 +45,8 @@ const std::map<std::string, std::set<std::string>> kFeatureKnows{
     {"videos", {"credits", "datasets", "idempotency"}},
     {"jobs", {"credits", "videos", "idempotency"}},
     {"results", {"jobs"}},
-    {"models", {"audit", "idempotency"}}};
+    {"models", {"audit", "idempotency"}},
+    {"events", {}}};
 
 // What a feature may include that is none.
 const std::set<std::string> kBelowFeatures{"core",   "db",        "blobs",    "media",

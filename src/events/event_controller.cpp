@@ -1,0 +1,308 @@
+#include "events/event_controller.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <charconv>
+#include <deque>
+
+#include "core/json.hpp"
+#include "core/log.hpp"
+#include "http/problem.hpp"
+#include "http/session_cookie.hpp"
+
+namespace infernode {
+namespace {
+
+namespace json = boost::json;
+using Clock = std::chrono::steady_clock;
+
+// After so long without an event the line is tried, and it is asked whether the token still holds.
+constexpr std::chrono::seconds kQuietTime{10};
+constexpr std::chrono::seconds kIntroduction{5};
+// A client that resumes says so at once; nothing is told before, so that nothing is told twice.
+constexpr std::chrono::milliseconds kResumeTime{250};
+constexpr std::size_t kMaxReplies = 16;
+constexpr const char* kReadScope = "read";
+// RFC 6455, 7.4.1, and IANA's registry.
+constexpr std::uint16_t kNotUnderstood = 1007;
+constexpr std::uint16_t kPolicyViolation = 1008;
+constexpr std::uint16_t kInternalFault = 1011;
+constexpr std::uint16_t kServerRestarts = 1012;
+
+// Whether who presented this may (still) read.
+asio::awaitable<std::optional<http::Principal>> reader_of(const http::Authenticator& authenticate,
+                                                          http::Presented presented) {
+  const auto principal = co_await authenticate(std::move(presented));
+  if (!principal) {
+    co_return std::nullopt;
+  }
+  const auto& scopes = principal->scopes;
+  if (scopes && std::find(scopes->begin(), scopes->end(), kReadScope) == scopes->end()) {
+    co_return std::nullopt;
+  }
+  co_return *principal;
+}
+
+// Of the header Last-Event-ID; nullopt when it is no number of ours.
+std::optional<std::int64_t> number_of(std::string_view text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc{} && end == text.data() + text.size() && number >= 0
+             ? std::optional{number}
+             : std::nullopt;
+}
+
+// The body of an answer of Server-Sent Events (HTML Living Standard, 9.2).
+class SentEvents {
+public:
+  SentEvents(std::unique_ptr<Subscription> subscription, const http::Authenticator& authenticate,
+             http::Presented presented)
+      : subscription_{std::move(subscription)},
+        authenticate_{authenticate},
+        presented_{std::move(presented)} {}
+
+  asio::awaitable<std::string> next() {
+    if (!std::exchange(begun_, true)) {
+      // No event, but the place from which the client resumes should the line break before one.
+      co_return fmt::format("retry: 1000\nid: {}\n\n", subscription_->place());
+    }
+    try {
+      if (Clock::now() - asked_ >= kQuietTime) {
+        asked_ = Clock::now();
+        if (!co_await reader_of(authenticate_, presented_)) {
+          co_return "";
+        }
+      }
+      const auto told = co_await subscription_->next(kQuietTime);
+      co_return subscription_->closed() ? "" : text_of(told);
+    } catch (const Unavailable& error) {
+      log::debug("a stream of events ended: {}", error.what());
+    }
+    co_return "";
+  }
+
+private:
+  static std::string text_of(const std::vector<Told>& told) {
+    if (told.empty()) {
+      return ":\n\n";
+    }
+    std::string text;
+    for (const auto& each : told) {
+      if (each.id) {
+        fmt::format_to(std::back_inserter(text), "id: {}\n", *each.id);
+      }
+      text.append("data: ").append(each.text).append("\n\n");
+    }
+    return text;
+  }
+
+  std::unique_ptr<Subscription> subscription_;
+  const http::Authenticator& authenticate_;
+  http::Presented presented_;
+  Clock::time_point asked_ = Clock::now();
+  bool begun_ = false;
+};
+
+// One client of the WebSocket, from its first message to the end.
+class EventSocket {
+public:
+  EventSocket(http::WebSocket& socket, EventHub& hub, const http::Authenticator& authenticate,
+              const asio::any_io_executor& executor)
+      : socket_{socket}, hub_{hub}, authenticate_{authenticate}, beginning_{executor} {}
+
+  asio::awaitable<void> serve() {
+    using namespace asio::experimental::
+        awaitable_operators;  // NOLINT(google-build-using-namespace)
+    const auto introduction = co_await socket_.read(kIntroduction);
+    const auto user = co_await introduced(introduction.value_or(""));
+    if (!user) {
+      co_await socket_.close(kPolicyViolation, "authenticate first, with a token that is valid");
+      co_return;
+    }
+    subscription_ = co_await hub_.subscribe(*user, std::nullopt);
+    auto greeting = fmt::format(R"({{"type":"authenticated","after":{}}})", subscription_->place());
+    co_await socket_.write(std::move(greeting));
+    co_await (listen() && tell());
+  }
+
+private:
+  asio::awaitable<std::optional<UserId>> introduced(std::string text) {
+    const auto message = parse_json(text);
+    const auto* object = message ? message->if_object() : nullptr;
+    if (object == nullptr || text_at(*object, "type") != "authenticate") {
+      co_return std::nullopt;
+    }
+    presented_ = {text_at(*object, "token"), false};
+    const auto principal = co_await reader_of(authenticate_, presented_);
+    co_return principal ? std::optional{principal->id} : std::nullopt;
+  }
+
+  static std::string text_at(const json::object& object, const char* key) {
+    const auto* value = object.if_contains(key);
+    const auto* text = value == nullptr ? nullptr : value->if_string();
+    return text == nullptr ? std::string{} : std::string{*text};
+  }
+
+  // Throws nothing.
+  asio::awaitable<void> listen() {
+    while (const auto text = co_await socket_.read()) {
+      if (!take(*text)) {
+        code_ = kNotUnderstood;
+        break;
+      }
+      subscription_->wake();
+    }
+    gone_ = true;
+    beginning_.cancel();
+    subscription_->wake();
+  }
+
+  // Whether it was understood.
+  bool take(const std::string& text) {
+    const auto message = parse_json(text);
+    const auto* object = message ? message->if_object() : nullptr;
+    if (object == nullptr) {
+      return false;
+    }
+    const auto type = text_at(*object, "type");
+    if (type == "ping" && replies_.size() < kMaxReplies) {
+      replies_.emplace_back(R"({"type":"pong"})");
+      return true;
+    }
+    const auto* after = object->if_contains("after");
+    if (type == "resume" && after != nullptr && after->is_int64() && after->as_int64() >= 0) {
+      subscription_->resume_after(after->as_int64());
+      beginning_.cancel();
+      return true;
+    }
+    return type == "pong";
+  }
+
+  // Throws nothing.
+  asio::awaitable<void> tell() {
+    try {
+      boost::system::error_code ignored;
+      beginning_.expires_after(kResumeTime);
+      co_await beginning_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+      co_await tell_all();
+    } catch (const http::PeerGone& error) {
+      log::debug("a WebSocket ended: {}", error.what());
+    } catch (const std::exception& error) {
+      log::warn("a WebSocket was given up: {}", error.what());
+      code_ = kInternalFault;
+    }
+    co_await socket_.close(code_, "");
+  }
+
+  asio::awaitable<void> tell_all() {
+    auto asked = Clock::now();
+    while (!gone_) {
+      while (!replies_.empty()) {
+        auto reply = std::move(replies_.front());
+        replies_.pop_front();
+        co_await socket_.write(std::move(reply));
+      }
+      if (Clock::now() - asked >= kQuietTime) {
+        asked = Clock::now();
+        if (!co_await reader_of(authenticate_, presented_)) {
+          code_ = kPolicyViolation;
+          co_return;
+        }
+        co_await socket_.ping();
+      }
+      auto told = co_await subscription_->next(kQuietTime);
+      if (subscription_->closed()) {
+        code_ = kServerRestarts;
+        co_return;
+      }
+      for (auto& each : told) {
+        co_await socket_.write(std::move(each.text));
+      }
+    }
+  }
+
+  http::WebSocket& socket_;
+  EventHub& hub_;
+  const http::Authenticator& authenticate_;
+  asio::steady_timer beginning_;
+  http::Presented presented_;
+  std::unique_ptr<Subscription> subscription_;
+  std::deque<std::string> replies_;
+  bool gone_ = false;
+  std::uint16_t code_ = 1000;
+};
+
+struct EventRoutes {
+  EventHub& hub;
+  http::Authenticator authenticate;
+  OriginSet origins;
+  OwnsJob owns_job;
+
+  asio::awaitable<Result<http::Response>> stream(http::Request& request,
+                                                 std::optional<JobId> job) const {
+    const auto header = request.header("last-event-id");
+    const auto after = header.empty() ? std::nullopt : number_of(header);
+    if (!header.empty() && !after) {
+      Error error{ErrorCode::malformed, "Last-Event-ID is the number of an event."};
+      error.fields.push_back(FieldError{"Last-Event-ID", "is the number of an event"});
+      co_return error;
+    }
+    auto presented = http::presented_by(request);
+    if (!presented) {
+      co_return presented.error();
+    }
+    auto subscription = co_await hub.subscribe(request.user(), after, job);
+    const auto events =
+        std::make_shared<SentEvents>(std::move(subscription), authenticate, std::move(*presented));
+    http::Response response;
+    response.headers = {{"Content-Type", "text/event-stream"},
+                        {"Cache-Control", "no-store"},
+                        {"X-Accel-Buffering", "no"}};
+    response.source = [events] { return events->next(); };
+    co_return response;
+  }
+
+  asio::awaitable<Result<http::Response>> socket(http::Request& request) const {
+    const auto origin = request.header("origin");
+    if (!origin.empty() && origin != http::origin_of(request) && !origins.contains(origin)) {
+      co_return http::not_same_origin(request);
+    }
+    http::Response response;
+    if (http::lower_case(request.header("upgrade")) != "websocket") {
+      response = http::upgrade_response("websocket", request.request_id);
+    } else {
+      response.web_socket = [this](http::WebSocket& socket) -> asio::awaitable<void> {
+        EventSocket client{socket, hub, authenticate, co_await asio::this_coro::executor};
+        co_await client.serve();
+      };
+    }
+    co_return response;
+  }
+};
+
+}  // namespace
+
+void add_event_routes(http::Router& router, EventHub& hub, http::Authenticator authenticate,
+                      OriginSet origins, OwnsJob owns_job) {
+  const auto routes = std::make_shared<const EventRoutes>(
+      EventRoutes{hub, std::move(authenticate), std::move(origins), std::move(owns_job)});
+  router.on("streamEvents",
+            [routes](http::Request& request) { return routes->stream(request, std::nullopt); });
+  router.on("streamJobEvents",
+            [routes](http::Request& request) -> asio::awaitable<Result<http::Response>> {
+              const auto job = request.id<JobId>();
+              const auto owned = co_await routes->owns_job(request.user(), job);
+              if (!owned) {
+                co_return owned.error();
+              }
+              co_return co_await routes->stream(request, job);
+            });
+  router.on("openWebSocket", [routes](http::Request& request) { return routes->socket(request); });
+}
+
+}  // namespace infernode

@@ -1,0 +1,160 @@
+// Goal: whoever follows a user's events hears of each change once, in order, and of nobody else's.
+// Method: the real server; clients of both kinds beside each other.
+#include <gtest/gtest.h>
+
+#include "core/json.hpp"
+#include "testing/event_client.hpp"
+#include "testing/test_server.hpp"
+
+namespace infernode::test {
+namespace {
+
+namespace json = boost::json;
+using Line = EventClient::Line;
+using Messages = std::vector<json::object>;
+
+// Without progress, as texts.
+std::vector<std::string> logged(const Messages& messages) {
+  std::vector<std::string> texts;
+  for (const auto& message : messages) {
+    if (message.contains("id")) {
+      texts.push_back(json::serialize(message));
+    }
+  }
+  return texts;
+}
+
+bool is_end_of_job(const json::object& message) {
+  return message.at("type") == "job" && message.contains("id") &&
+         message.at("job").at("status") == "COMPLETED";
+}
+
+TEST(Events, AreToldOnceInOrderToBothKindsOfClients) {
+  TestServer server;
+  TestUser user{server};
+  EventClient stream{server.port(), Line::sent_events, user.token()};
+  EventClient socket{server.port(), Line::web_socket, user.token()};
+  ASSERT_EQ(stream.code(), 200);
+  TestUser other{server};
+  other.create_dataset("not theirs");
+  const auto footage = user.with_footage("clip");
+  const json::object request{
+      {"video_ids", json::array{footage.video}},
+      {"params", {{"pipeline", "detect"}, {"end_frame", 60}, {"images", false}}}};
+  const auto job = text(user.call(201, "POST", "/jobs", request).at("jobs").at(0), "id");
+  const auto streamed = stream.until(is_end_of_job);
+  const auto told = socket.until(is_end_of_job);
+  const auto texts = logged(streamed);
+  EXPECT_EQ(texts, logged(told));
+  ASSERT_GE(texts.size(), 7U);
+  std::vector<std::string> statuses;
+  std::vector<std::string> kinds;
+  std::int64_t number = 0;
+  for (const auto& message : streamed) {
+    const auto type = std::string{message.at("type").as_string()};
+    if (type == "progress") {
+      EXPECT_EQ(message.at("job").at("id"), json::value(job));
+      EXPECT_EQ(message.at("job").at("progress").at("total"), 60);
+      continue;
+    }
+    EXPECT_EQ(message.at("id").as_int64(), ++number);
+    kinds.push_back(type);
+    if (type == "job") {
+      statuses.emplace_back(message.at("job").at("status").as_string());
+    }
+  }
+  EXPECT_EQ(kinds.front(), "dataset");
+  EXPECT_NE(std::find(kinds.begin(), kinds.end(), "video"), kinds.end());
+  EXPECT_NE(std::find(kinds.begin(), kinds.end(), "balance"), kinds.end());
+  EXPECT_EQ(statuses, (std::vector<std::string>{"PENDING", "RUNNING", "COMPLETED"}));
+
+  // Whoever was away hears what it missed, and no more.
+  for (const auto line : {Line::sent_events, Line::web_socket}) {
+    for (const std::int64_t after : {std::int64_t{0}, std::int64_t{3}}) {
+      EventClient again{server.port(), line, user.token(), after};
+      const auto missed = logged(again.until(is_end_of_job));
+      EXPECT_EQ(missed, std::vector<std::string>(texts.begin() + after, texts.end()));
+    }
+    // From a place that never was it begins anew.
+    EventClient lost{server.port(), line, user.token(), 1'000'000};
+    const auto reset = lost.next();
+    ASSERT_TRUE(reset);
+    EXPECT_EQ(reset->at("type"), "reset");
+    EXPECT_GE(reset->at("id").as_int64(), number);
+  }
+  // So does one whose place is not kept any more.
+  server.sql("DELETE FROM \"Events\" WHERE id < 5");
+  server.stop();
+  server.start();
+  EventClient late{server.port(), Line::sent_events, user.token(), 2};
+  const auto reset = late.next();
+  ASSERT_TRUE(reset);
+  EXPECT_EQ(reset->at("type"), "reset");
+
+  EventClient of_job{server.port(), Line::sent_events, user.token(), 4, "/jobs/" + job + "/events"};
+  for (const auto& message : of_job.until(is_end_of_job)) {
+    EXPECT_EQ(message.at("job").at("id"), json::value(job));
+  }
+}
+
+TEST(Events, AreForTheirUserAlone) {
+  TestServer server;
+  TestUser user{server};
+  TestUser other{server};
+  const auto footage = user.with_footage("clip");
+  const json::object request{{"video_ids", json::array{footage.video}},
+                             {"params", {{"pipeline", "detect"}, {"end_frame", 2}}}};
+  const auto job = text(user.call(201, "POST", "/jobs", request).at("jobs").at(0), "id");
+  EXPECT_EQ(other.send("GET", "/jobs/" + job + "/events").status, 404);
+  EXPECT_EQ(user.send("GET", "/ws").status, 426);
+  EXPECT_EQ(user.send("GET", "/events", "", {{"Last-Event-ID", "x"}}).status, 400);
+  EXPECT_EQ((EventClient{server.port(), Line::sent_events, "no token"}.code()), 401);
+  for (const auto& [token, message] : std::vector<std::pair<std::string, std::string>>{
+           {"", ""}, {"wrong", ""}, {"", "{"}, {"", R"({"type":"resume","after":0})"}}) {
+    EventClient refused{server.port(), Line::web_socket, token};
+    if (!message.empty()) {
+      refused.send(message);
+    }
+    EXPECT_FALSE(refused.next());
+    EXPECT_EQ(refused.code(), 1008) << token << message;
+  }
+  EventClient talking{server.port(), Line::web_socket, user.token()};
+  talking.send(R"({"type":"ping"})");
+  const auto pong =
+      talking.until([](const json::object& each) { return each.at("type") == "pong"; });
+  EXPECT_FALSE(pong.empty());
+  talking.send("what?");
+  while (talking.next()) {
+  }
+  EXPECT_EQ(talking.code(), 1007);
+}
+
+TEST(Events, EndWithTheToken) {
+  TestServer server;
+  TestUser user{server};
+  EventClient stream{server.port(), Line::sent_events, user.token()};
+  EventClient socket{server.port(), Line::web_socket, user.token()};
+  user.call(204, "POST", "/users/me/password",
+            json::object{{"current_password", TestUser::kPassword},
+                         {"new_password", "another password"}});
+  EXPECT_FALSE(stream.next(std::chrono::seconds{25}));
+  EXPECT_FALSE(socket.next(std::chrono::seconds{25}));
+  EXPECT_EQ(socket.code(), 1008);
+}
+
+TEST(Events, EndWhenTheServerStops) {
+  TestServer server;
+  TestUser user{server};
+  EventClient stream{server.port(), Line::sent_events, user.token()};
+  EventClient socket{server.port(), Line::web_socket, user.token()};
+  user.create_dataset("one");
+  EXPECT_TRUE(stream.next());
+  EXPECT_TRUE(socket.next());
+  EXPECT_EQ(server.stop(), 0);
+  EXPECT_FALSE(stream.next());
+  EXPECT_FALSE(socket.next());
+  EXPECT_EQ(socket.code(), 1012);
+}
+
+}  // namespace
+}  // namespace infernode::test
