@@ -202,6 +202,8 @@ std::vector<std::vector<std::string>> run_sql(const std::string& conninfo,
                                               const std::string& query) {
   const std::unique_ptr<PGconn, decltype(&PQfinish)> connection{PQconnectdb(conninfo.c_str()),
                                                                 PQfinish};
+  PQsetNoticeProcessor(
+      connection.get(), [](void*, const char*) {}, nullptr);
   const std::unique_ptr<PGresult, decltype(&PQclear)> result{
       PQexec(connection.get(), query.c_str()), PQclear};
   const auto status = PQresultStatus(result.get());
