@@ -1,8 +1,8 @@
 // Goal: whoever follows events has each of them once and in order, whatever happens to servers.
 // Method: two real servers and a worker on one database; clients of both kinds that connect to
 // either, again and again, while jobs run and servers are killed; each one's list is compared with
-// 1, 2, 3 ..., and what it knows in the end with the database. INFERNODE_TEST_CLIENTS (24) and
-// INFERNODE_TEST_JOBS (10) say how many.
+// 1, 2, 3 ..., and what it knows in the end with the database. INFERNODE_TEST_CLIENTS (16) and
+// INFERNODE_TEST_JOBS (4) say how many.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -105,8 +105,8 @@ struct Follower {
 };
 
 TEST(FollowedEvents, HaveNoGapWhenServersAreKilled) {
-  const int clients = number_from("INFERNODE_TEST_CLIENTS", 24);
-  const int jobs = number_from("INFERNODE_TEST_JOBS", 10);
+  const int clients = number_from("INFERNODE_TEST_CLIENTS", 16);
+  const int jobs = number_from("INFERNODE_TEST_JOBS", 4);
   TestServer server{{{"INFERNODE_WORKERS", "0"}, {"INFERNODE_MAX_OPEN_JOBS", "1000"}}};
   const pid_t worker = server.spawn({"worker"});
   std::array<std::atomic<int>, 2> ports{server.port(), 0};
