@@ -116,8 +116,7 @@ public:
       : socket_{socket}, hub_{hub}, authenticate_{authenticate}, beginning_{executor} {}
 
   asio::awaitable<void> serve() {
-    using namespace asio::experimental::
-        awaitable_operators;  // NOLINT(google-build-using-namespace)
+    using asio::experimental::awaitable_operators::operator&&;
     const auto introduction = co_await socket_.read(kIntroduction);
     const auto user = co_await introduced(introduction.value_or(""));
     if (!user) {

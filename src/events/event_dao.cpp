@@ -6,7 +6,7 @@ namespace {
 using db::Statement;
 
 constexpr Statement kLastId{"events.last_id", R"sql(
-  SELECT coalesce((SELECT "last_id" FROM "EventStreams" WHERE "user_id" = $1), 0) AS last_id
+  SELECT coalesce(max("id"), 0) AS last_id FROM "Events" WHERE "user_id" = $1
 )sql"};
 constexpr Statement kListAfter{"events.list_after", R"sql(
   SELECT "id", "type", "body"::text AS body, "body"->>'id' AS subject FROM "Events"
@@ -21,8 +21,7 @@ constexpr Statement kListNews{"events.list_news", R"sql(
 )sql"};
 constexpr Statement kListBehind{"events.list_behind", R"sql(
   SELECT place.user_id FROM unnest($1::uuid[], $2::bigint[]) AS place (user_id, after)
-    JOIN "EventStreams" AS stream ON stream."user_id" = place.user_id
-   WHERE stream."last_id" > place.after
+   WHERE (SELECT max("id") FROM "Events" WHERE "user_id" = place.user_id) > place.after
 )sql"};
 constexpr Statement kListRunning{"events.list_running", R"sql(
   SELECT job."user_id", job."id", job."images" AS total,
@@ -36,7 +35,8 @@ constexpr Statement kAnnounce{"events.announce", R"sql(
 )sql"};
 constexpr Statement kRemoveOlder{"events.remove_older", R"sql(
   WITH removed AS (
-    DELETE FROM "Events" WHERE "created_at" < "clock"() - make_interval(secs => $1) RETURNING 1)
+    DELETE FROM "Events" AS event WHERE "created_at" < "clock"() - make_interval(secs => $1)
+       AND "id" < (SELECT max("id") FROM "Events" WHERE "user_id" = event."user_id") RETURNING 1)
   SELECT count(*) AS removed FROM removed
 )sql"};
 

@@ -8,7 +8,7 @@
 #include "db/pool.hpp"
 #include "events/event.hpp"
 
-// Statements on "Events" and "EventStreams". Rows are written by triggers: see the migration.
+// Statements on "Events". Rows are written by triggers: see the migration.
 namespace infernode::event_dao {
 
 namespace asio = boost::asio;

@@ -364,14 +364,16 @@ asio::awaitable<void> EventHub::follow_progress() {
     for (const auto& job : jobs) {
       running[job.user].emplace(job.id.to_string(), job);
     }
-    for (auto& [user, now] : running) {
+    for (auto& entry : running) {
+      const auto& user = entry.first;
+      auto& now = entry.second;
       const auto found = state->feeds.find(user);
       if (found == state->feeds.end()) {
         continue;
       }
       auto& feed = *found->second;
       feed.may_run = !now.empty() || feed.told != told.at(user);
-      std::erase_if(feed.running, [&](const auto& entry) { return !now.contains(entry.first); });
+      std::erase_if(feed.running, [&](const auto& job) { return !now.contains(job.first); });
       const auto before = feed.version;
       for (const auto& [id, job] : now) {
         auto& known = feed.running[id];

@@ -13,6 +13,7 @@
 
 #include "core/process.hpp"
 #include "testing/file_source.hpp"
+#include "testing/long_tests.hpp"
 #include "testing/test_server.hpp"
 
 namespace infernode::test {
@@ -119,8 +120,7 @@ Burden burden_of(pid_t server) {
 }
 
 TEST(MutatedVideos, HarmNobody) {
-  const char* setting = std::getenv("RUN_LONG_TESTS");
-  const bool many = setting != nullptr && std::string_view{setting} == "1";
+  const bool many = long_tests_wanted();
   const std::uint32_t files = many ? 10'000 : 120;
   const std::uint32_t most_jobs = files / 10;
   TestServer server;

@@ -158,7 +158,7 @@ TEST(FollowedEvents, HaveNoGapWhenServersAreKilled) {
   std::map<std::string, std::int64_t> newest;
   for (const auto& user : users) {
     newest[user->token()] = std::stoll(
-        server.value("SELECT last_id FROM \"EventStreams\" WHERE user_id = '" + user->id() + "'"));
+        server.value("SELECT max(id) FROM \"Events\" WHERE user_id = '" + user->id() + "'"));
   }
   wait_until("everybody to have everything", [&] {
     return std::all_of(followers.begin(), followers.end(), [&](const auto& follower) {

@@ -24,6 +24,7 @@
 #include "core/id.hpp"
 #include "core/json.hpp"
 #include "core/process.hpp"
+#include "testing/long_tests.hpp"
 #include "testing/test_server.hpp"
 
 namespace infernode::test {
@@ -593,8 +594,7 @@ void Property::settle_everything() {
 }
 
 TEST_F(Property, EveryTokenIsAccountedForWhateverDies) {
-  const char* setting = std::getenv("RUN_LONG_TESTS");
-  const bool is_long = setting != nullptr && *setting != '\0';
+  const bool is_long = long_tests_wanted();
   const std::int64_t total = is_long ? 100'000 : 3'000;
   const int rounds = is_long ? 20 : 3;
   std::mt19937 random{seed_};

@@ -9,6 +9,7 @@
 
 #include "core/json.hpp"
 #include "core/process.hpp"
+#include "testing/long_tests.hpp"
 #include "testing/test_server.hpp"
 
 namespace infernode::test {
@@ -180,9 +181,7 @@ TEST(CommandLine, CompletesWordsWithColons) {
 
 // The promise is 1 GiB in less than 100 MiB; the short run keeps the ratio with a quarter of it.
 TEST(Upload, KeepsTheServersMemoryFlat) {
-  const char* long_tests = std::getenv("RUN_LONG_TESTS");
-  const std::int64_t bytes =
-      long_tests != nullptr && *long_tests != '\0' ? 1'073'741'824 : 268'435'456;
+  const std::int64_t bytes = long_tests_wanted() ? 1'073'741'824 : 268'435'456;
   TestServer server;
   TestUser user{server};
   const std::string dataset = user.create_dataset("large");

@@ -11,6 +11,7 @@
 #include "core/json.hpp"
 #include "core/process.hpp"
 #include "testing/file_source.hpp"
+#include "testing/long_tests.hpp"
 #include "testing/test_server.hpp"
 
 namespace infernode::test {
@@ -56,8 +57,7 @@ protected:
 
 // Every eighth frame, or with RUN_LONG_TESTS=1 each.
 TEST_F(Containers, AllGiveTheSameObjectsInTheSameFrames) {
-  const char* setting = std::getenv("RUN_LONG_TESTS");
-  const int step = setting != nullptr && std::string_view{setting} == "1" ? 1 : 8;
+  const int step = long_tests_wanted() ? 1 : 8;
   for (const char* gop : {"25", "100"}) {
     const auto mp4 =
         make({"-i", kClip.string(), "-c:v", "libx264", "-preset", "fast", "-bf", "2", "-g", gop},

@@ -6,6 +6,7 @@
 
 #include "core/process.hpp"
 #include "testing/ffmpeg.hpp"
+#include "testing/long_tests.hpp"
 #include "testing/test_server.hpp"
 
 namespace infernode::test {
@@ -31,7 +32,7 @@ long peak_of_run(const std::string& film, const std::vector<std::string>& option
 }
 
 TEST(LongVideo, TakesNoMoreMemoryThanAShortOne) {
-  const bool whole = std::getenv("RUN_LONG_TESTS") != nullptr;
+  const bool whole = long_tests_wanted();
   const TemporaryFolder folder;
   const auto film = [&](int seconds) {
     return run_ffmpeg(fmt::format("-f lavfi -i testsrc2=size=1920x1080:rate=2 -t {} -c:v libx264 "
