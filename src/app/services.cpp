@@ -137,7 +137,8 @@ void start_services(App& app) {
   auto& supervisor = app.supervisor;
   const std::chrono::seconds sweeping{app.config.sweep_seconds};
   supervisor.keep("the database's pulse", [&app] {
-    std::vector<db::Pool*> pools{&app.database, &app.bulk};
+    auto pools = app.events.pools();
+    pools.insert(pools.end(), {&app.database, &app.bulk});
     return db::watch_pulse(app.conninfo, std::move(pools));
   });
   supervisor.keep("models", [&app] { return follow_models(app); });

@@ -418,8 +418,20 @@ asio::awaitable<std::vector<Rows>> Connection::execute_all(std::vector<Command> 
     }
     co_await next_result(statement->name);
   }
-  if (PQstatus(connection_.get()) != CONNECTION_BAD) {
-    co_await next_result("sync");
+  // Commands outside a transaction are committed by the sync: what is deferred to then fails here,
+  // in the place of its result.
+  for (bool ended = false; PQstatus(connection_.get()) != CONNECTION_BAD;) {
+    const ResultPtr result = co_await next_result("sync");
+    if (result && PQresultStatus(result.get()) == PGRES_PIPELINE_SYNC) {
+      break;
+    }
+    if (result && !failure) {
+      failure = result;
+      failed = commands.back().statement->name;
+    }
+    if (!result && std::exchange(ended, true)) {
+      lose("sync");
+    }
   }
   end_limit();
   busy_ = false;

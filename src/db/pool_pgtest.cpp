@@ -86,6 +86,43 @@ TEST_F(Client, CommandsOfOneBatchAreOne) {
   EXPECT_EQ(count(), 0);
 }
 
+// A command outside a transaction that fails only as it is committed has failed, and so has the
+// one beside it; the connection is good for the next.
+TEST_F(Client, WhatFailsWhenItIsCommittedHasFailed) {
+  database_.sql(R"sql(
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      IF NEW.n > 9 THEN
+        RAISE EXCEPTION 'too large' USING ERRCODE = 'check_violation';
+      END IF;
+      RETURN NULL;
+    END $$;
+    CREATE CONSTRAINT TRIGGER refuse_late AFTER INSERT ON numbers DEFERRABLE INITIALLY DEFERRED
+      FOR EACH ROW EXECUTE FUNCTION refuse())sql");
+  database_.run([&]() -> asio::awaitable<void> {
+    const auto connection =
+        co_await Connection::open(database_.context().get_executor(), database_.conninfo());
+    for (const auto& [one, other] : {std::pair{10, 2}, std::pair{1, 10}}) {
+      std::vector<Command> commands;
+      commands.push_back(command(kAdd, one));
+      commands.push_back(command(kAdd, other));
+      std::string state;
+      try {
+        co_await connection->execute_all(std::move(commands));
+      } catch (const SqlError& error) {
+        state = error.sqlstate();
+      }
+      EXPECT_EQ(state, "23514");
+      EXPECT_TRUE(connection->usable());
+      EXPECT_FALSE(connection->in_transaction());
+      std::vector<Command> next;
+      next.push_back(command(kCount));
+      const auto rows = co_await connection->execute_all(std::move(next));
+      EXPECT_EQ(rows.at(0).one().get<int>("count"), 0);
+    }
+  });
+}
+
 // PostgreSQL answers COMMIT of a failed transaction with ROLLBACK, and calls that success (E7).
 TEST_F(Client, ACommitThatBecameARollbackIsAnError) {
   database_.run([&]() -> asio::awaitable<void> {

@@ -27,12 +27,17 @@ constexpr std::chrono::seconds kIntroduction{5};
 // A client that resumes says so at once; nothing is told before, so that nothing is told twice.
 constexpr std::chrono::milliseconds kResumeTime{250};
 constexpr std::size_t kMaxReplies = 16;
+// While the database is away a line is kept, for then a client would have to find another server
+// that stands before the same database.
+constexpr std::chrono::minutes kPatience{5};
+constexpr std::chrono::seconds kPatientInterval{1};
 constexpr const char* kReadScope = "read";
 // RFC 6455, 7.4.1, and IANA's registry.
 constexpr std::uint16_t kNotUnderstood = 1007;
 constexpr std::uint16_t kPolicyViolation = 1008;
 constexpr std::uint16_t kInternalFault = 1011;
 constexpr std::uint16_t kServerRestarts = 1012;
+constexpr std::uint16_t kTryAgainLater = 1013;
 
 // Whether who presented this may (still) read.
 asio::awaitable<std::optional<http::Principal>> reader_of(const http::Authenticator& authenticate,
@@ -57,33 +62,65 @@ std::optional<std::int64_t> number_of(std::string_view text) {
              : std::nullopt;
 }
 
+std::optional<std::int64_t> number_of(const json::value& value) {
+  const auto* number = value.if_int64();
+  return number != nullptr && *number >= 0 ? std::optional{*number} : std::nullopt;
+}
+
+// Who follows, as long as their token holds.
+class Reader {
+public:
+  Reader(const http::Authenticator& authenticate, http::Presented presented)
+      : authenticate_{authenticate}, presented_{std::move(presented)} {}
+
+  // Asks if it was not asked lately. Throws Unavailable.
+  asio::awaitable<bool> still_reads() {
+    if (until_asked() > Clock::duration::zero()) {
+      co_return true;
+    }
+    const auto reader = co_await reader_of(authenticate_, presented_);
+    asked_ = Clock::now();
+    co_return reader.has_value();
+  }
+  Clock::duration until_asked() const { return asked_ + kQuietTime - Clock::now(); }
+
+  // Waits a little; false when the database has been away for too long.
+  asio::awaitable<bool> is_patient() const {
+    asio::steady_timer timer{co_await asio::this_coro::executor, kPatientInterval};
+    co_await timer.async_wait(asio::use_awaitable);
+    co_return Clock::now() - asked_ < kPatience;
+  }
+
+private:
+  const http::Authenticator& authenticate_;
+  http::Presented presented_;
+  Clock::time_point asked_ = Clock::now();
+};
+
 // The body of an answer of Server-Sent Events (HTML Living Standard, 9.2).
 class SentEvents {
 public:
   SentEvents(std::unique_ptr<Subscription> subscription, const http::Authenticator& authenticate,
              http::Presented presented)
-      : subscription_{std::move(subscription)},
-        authenticate_{authenticate},
-        presented_{std::move(presented)} {}
+      : subscription_{std::move(subscription)}, reader_{authenticate, std::move(presented)} {}
 
   asio::awaitable<std::string> next() {
     if (!std::exchange(begun_, true)) {
       // No event, but the place from which the client resumes should the line break before one.
-      co_return fmt::format("retry: 1000\nid: {}\n\n", subscription_->place());
+      const auto place = subscription_->place();
+      co_return place < 0 ? "retry: 1000\n\n" : fmt::format("retry: 1000\nid: {}\n\n", place);
     }
     try {
-      if (Clock::now() - asked_ >= kQuietTime) {
-        asked_ = Clock::now();
-        if (!co_await reader_of(authenticate_, presented_)) {
-          co_return "";
-        }
+      if (!co_await reader_.still_reads()) {
+        co_return "";
       }
-      const auto told = co_await subscription_->next(kQuietTime);
+      const auto told = co_await subscription_->next(reader_.until_asked());
       co_return subscription_->closed() ? "" : text_of(told);
     } catch (const Unavailable& error) {
-      log::debug("a stream of events ended: {}", error.what());
+      log::debug("a stream of events waits: {}", error.what());
     }
-    co_return "";
+    const bool patient = co_await reader_.is_patient();
+    co_return patient && !subscription_->closed() ? ":\n\n" : "";
   }
 
 private:
@@ -102,9 +139,7 @@ private:
   }
 
   std::unique_ptr<Subscription> subscription_;
-  const http::Authenticator& authenticate_;
-  http::Presented presented_;
-  Clock::time_point asked_ = Clock::now();
+  Reader reader_;
   bool begun_ = false;
 };
 
@@ -117,28 +152,53 @@ public:
 
   asio::awaitable<void> serve() {
     using asio::experimental::awaitable_operators::operator&&;
-    const auto introduction = co_await socket_.read(kIntroduction);
-    const auto user = co_await introduced(introduction.value_or(""));
-    if (!user) {
-      co_await socket_.close(kPolicyViolation, "authenticate first, with a token that is valid");
+    const auto refusal = co_await begin();
+    if (refusal.code != 0) {
+      co_await socket_.close(refusal.code, refusal.reason);
       co_return;
     }
-    subscription_ = co_await hub_.subscribe(*user, std::nullopt);
-    auto greeting = fmt::format(R"({{"type":"authenticated","after":{}}})", subscription_->place());
-    co_await socket_.write(std::move(greeting));
     co_await (listen() && tell());
   }
 
 private:
-  asio::awaitable<std::optional<UserId>> introduced(std::string text) {
-    const auto message = parse_json(text);
+  struct Refusal {
+    std::uint16_t code = 0;
+    std::string reason{};
+  };
+
+  // Up to the greeting; code 0: it has been sent.
+  asio::awaitable<Refusal> begin() {
+    const auto introduction = co_await socket_.read(kIntroduction);
+    const auto message = parse_json(introduction.value_or(""));
     const auto* object = message ? message->if_object() : nullptr;
-    if (object == nullptr || text_at(*object, "type") != "authenticate") {
-      co_return std::nullopt;
+    const auto* after = object == nullptr ? nullptr : object->if_contains("after");
+    const Refusal stranger{kPolicyViolation, "authenticate first, with a token that is valid"};
+    if (object == nullptr || text_at(*object, "type") != "authenticate" ||
+        (after != nullptr && !number_of(*after))) {
+      co_return stranger;
     }
-    presented_ = {text_at(*object, "token"), false};
-    const auto principal = co_await reader_of(authenticate_, presented_);
-    co_return principal ? std::optional{principal->id} : std::nullopt;
+    http::Presented presented{text_at(*object, "token"), false};
+    try {
+      const auto principal = co_await reader_of(authenticate_, presented);
+      if (!principal) {
+        co_return stranger;
+      }
+      reader_.emplace(authenticate_, std::move(presented));
+      const auto place = after == nullptr ? std::nullopt : number_of(*after);
+      resumed_ = place.has_value();
+      auto subscription = co_await hub_.subscribe(principal->id, place);
+      if (!subscription) {
+        co_return Refusal{kTryAgainLater, subscription.error().detail};
+      }
+      subscription_ = std::move(*subscription);
+    } catch (const Unavailable& error) {
+      log::debug("a WebSocket was refused: {}", error.what());
+      co_return Refusal{kTryAgainLater, "the database does not answer"};
+    }
+    const auto place = std::max<std::int64_t>(subscription_->place(), 0);
+    auto greeting = fmt::format(R"({{"type":"authenticated","after":{}}})", place);
+    co_await socket_.write(std::move(greeting));
+    co_return Refusal{};
   }
 
   static std::string text_at(const json::object& object, const char* key) {
@@ -169,13 +229,15 @@ private:
       return false;
     }
     const auto type = text_at(*object, "type");
-    if (type == "ping" && replies_.size() < kMaxReplies) {
-      replies_.emplace_back(R"({"type":"pong"})");
+    if (type == "ping") {
+      if (replies_.size() < kMaxReplies) {
+        replies_.emplace_back(R"({"type":"pong"})");
+      }
       return true;
     }
     const auto* after = object->if_contains("after");
-    if (type == "resume" && after != nullptr && after->is_int64() && after->as_int64() >= 0) {
-      subscription_->resume_after(after->as_int64());
+    if (type == "resume" && after != nullptr && number_of(*after)) {
+      subscription_->resume_after(*number_of(*after));
       beginning_.cancel();
       return true;
     }
@@ -186,7 +248,7 @@ private:
   asio::awaitable<void> tell() {
     try {
       boost::system::error_code ignored;
-      beginning_.expires_after(kResumeTime);
+      beginning_.expires_after(resumed_ ? std::chrono::milliseconds{0} : kResumeTime);
       co_await beginning_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
       co_await tell_all();
     } catch (const http::PeerGone& error) {
@@ -199,22 +261,32 @@ private:
   }
 
   asio::awaitable<void> tell_all() {
-    auto asked = Clock::now();
     while (!gone_) {
       while (!replies_.empty()) {
         auto reply = std::move(replies_.front());
         replies_.pop_front();
         co_await socket_.write(std::move(reply));
       }
-      if (Clock::now() - asked >= kQuietTime) {
-        asked = Clock::now();
-        if (!co_await reader_of(authenticate_, presented_)) {
+      std::vector<Told> told;
+      bool away = false;
+      try {
+        const bool asks = reader_->until_asked() <= Clock::duration::zero();
+        if (!co_await reader_->still_reads()) {
           code_ = kPolicyViolation;
           co_return;
         }
-        co_await socket_.ping();
+        if (asks) {
+          co_await socket_.ping();
+        }
+        told = co_await subscription_->next(reader_->until_asked());
+      } catch (const Unavailable& error) {
+        log::debug("a WebSocket waits: {}", error.what());
+        away = true;
       }
-      auto told = co_await subscription_->next(kQuietTime);
+      if (away && !co_await reader_->is_patient()) {
+        code_ = kTryAgainLater;
+        co_return;
+      }
       if (subscription_->closed()) {
         code_ = kServerRestarts;
         co_return;
@@ -229,9 +301,10 @@ private:
   EventHub& hub_;
   const http::Authenticator& authenticate_;
   asio::steady_timer beginning_;
-  http::Presented presented_;
+  std::optional<Reader> reader_;
   std::unique_ptr<Subscription> subscription_;
   std::deque<std::string> replies_;
+  bool resumed_ = false;  // with its introduction
   bool gone_ = false;
   std::uint16_t code_ = 1000;
 };
@@ -256,8 +329,11 @@ struct EventRoutes {
       co_return presented.error();
     }
     auto subscription = co_await hub.subscribe(request.user(), after, job);
+    if (!subscription) {
+      co_return subscription.error();
+    }
     const auto events =
-        std::make_shared<SentEvents>(std::move(subscription), authenticate, std::move(*presented));
+        std::make_shared<SentEvents>(std::move(*subscription), authenticate, std::move(*presented));
     http::Response response;
     response.headers = {{"Content-Type", "text/event-stream"},
                         {"Cache-Control", "no-store"},

@@ -34,9 +34,15 @@ constexpr Statement kAnnounce{"events.announce", R"sql(
   SELECT pg_notify('infernode_events', user_id) FROM unnest($1::text[]) AS user_id
 )sql"};
 constexpr Statement kRemoveOlder{"events.remove_older", R"sql(
-  WITH removed AS (
-    DELETE FROM "Events" AS event WHERE "created_at" < "clock"() - make_interval(secs => $1)
-       AND "id" < (SELECT max("id") FROM "Events" WHERE "user_id" = event."user_id") RETURNING 1)
+  WITH alone AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(1163284052) AS alone), old AS (
+    SELECT "user_id", max("id") AS "id" FROM (
+      SELECT "user_id", "id" FROM "Events" AS event
+       WHERE (SELECT alone FROM alone) AND "created_at" < "clock"() - make_interval(secs => $1)
+         AND "id" < (SELECT max("id") FROM "Events" WHERE "user_id" = event."user_id")
+       ORDER BY "created_at" LIMIT $2) AS oldest GROUP BY "user_id"), removed AS (
+    -- By numbers, for what is kept of a user has no hole.
+    DELETE FROM "Events" AS event USING old
+     WHERE event."user_id" = old."user_id" AND event."id" <= old."id" RETURNING 1)
   SELECT count(*) AS removed FROM removed
 )sql"};
 
@@ -98,8 +104,8 @@ asio::awaitable<void> announce(db::Executor& executor, std::vector<std::string> 
   co_await executor.execute(kAnnounce, users);
 }
 
-asio::awaitable<std::int64_t> remove_older(db::Executor& executor, int seconds) {
-  const db::Rows rows = co_await executor.execute(kRemoveOlder, seconds);
+asio::awaitable<std::int64_t> remove_older(db::Executor& executor, int seconds, int limit) {
+  const db::Rows rows = co_await executor.execute(kRemoveOlder, seconds, limit);
   co_return rows.one().get<std::int64_t>("removed");
 }
 

@@ -33,7 +33,8 @@ asio::awaitable<std::vector<RunningJob>> list_running(db::Executor& executor,
                                                       std::vector<UserId> users);
 // Has the hubs of all processes hear that these users have news.
 asio::awaitable<void> announce(db::Executor& executor, std::vector<std::string> users);
-// Forgets what is older; returns how many.
-asio::awaitable<std::int64_t> remove_older(db::Executor& executor, int seconds);
+// Forgets about `limit` at most of what is older, but no user's newest; returns how many. 0 also
+// while somebody else does so.
+asio::awaitable<std::int64_t> remove_older(db::Executor& executor, int seconds, int limit);
 
 }  // namespace infernode::event_dao

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -9,6 +10,7 @@
 #include <map>
 #include <set>
 
+#include "core/log.hpp"
 #include "events/event_dao.hpp"
 
 namespace infernode {
@@ -16,7 +18,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// For what subscribers ask; what is new is followed on one more, so that nobody delays it.
 constexpr int kConnections = 2;
+constexpr std::size_t kMaxSubscribersOfUser = 200;
 // Newest events of a user that are at hand without the database.
 constexpr std::size_t kRecent = 256;
 constexpr int kPage = 200;
@@ -24,6 +28,9 @@ constexpr int kPage = 200;
 constexpr std::chrono::seconds kLookInterval{2};
 // Of jobs that run, while somebody follows their user.
 constexpr std::chrono::milliseconds kProgressInterval{250};
+// After a fault of the database.
+constexpr std::chrono::seconds kRetryInterval{1};
+constexpr int kSweptAtOnce = 10'000;
 
 std::string text_of(const Event& event) {
   return fmt::format(R"({{"id":{},"type":"{}","{}":{}}})", event.id, event.type, event.type,
@@ -70,15 +77,17 @@ struct Feed {
 }  // namespace
 
 struct HubState {
-  HubState(asio::any_io_executor on, std::string conninfo)
+  HubState(asio::any_io_executor on, const std::string& conninfo)
       : executor{on},
-        pool{on, std::move(conninfo), kConnections},
+        pool{on, conninfo, kConnections},
+        following{on, conninfo, 1},
         news{on},
         outgoing{on},
         starting{on} {}
 
   asio::any_io_executor executor;
   db::Pool pool;
+  db::Pool following;
   std::map<UserId, std::shared_ptr<Feed>> feeds;
   asio::steady_timer news;      // cancelled when a feed is told of something
   asio::steady_timer outgoing;  // cancelled when there is something to announce
@@ -86,6 +95,11 @@ struct HubState {
   std::set<std::string> unannounced;
   bool closed = false;
 
+  asio::awaitable<void> pause(Clock::duration time) const {
+    asio::steady_timer timer{executor};
+    timer.expires_after(time);
+    co_await timer.async_wait(asio::use_awaitable);
+  }
   void tell(Feed& feed) {
     ++feed.told;
     news.cancel();
@@ -115,6 +129,10 @@ struct Subscription::State {
     ++feed->subscribers;
   }
 
+  std::int64_t last() const { return std::max(feed->last.value(), newest); }
+  // One that never was is of another database, or made up.
+  void begin_after(std::int64_t id) { place = id > last() ? -1 : id; }
+
   bool wants(const std::string& type_subject) const { return job.empty() || job == type_subject; }
 
   std::shared_ptr<HubState> hub;
@@ -123,6 +141,7 @@ struct Subscription::State {
   std::shared_ptr<Feed> feed;
   asio::steady_timer timer;
   std::int64_t place = 0;
+  std::int64_t newest = 0;  // that was there when it began; the feed may not have come so far
   std::uint64_t seen_version = 0;
   bool woken = false;
 
@@ -154,8 +173,11 @@ struct Subscription::State {
   asio::awaitable<void> take_page(std::vector<Told>& told) {
     const event_dao::Place from{user, place};
     const auto page = co_await event_dao::list_after(hub->pool, from, kPage);
+    if (place != from.after) {  // the subscriber went elsewhere meanwhile
+      co_return;
+    }
     if (page.empty() || page.front().id > place + 1) {
-      place = feed->last.value();
+      place = last();
       told.push_back({place, fmt::format(R"({{"type":"reset","id":{}}})", place)});
       co_return;
     }
@@ -183,9 +205,7 @@ std::int64_t Subscription::place() const {
 }
 
 void Subscription::resume_after(std::int64_t id) {
-  const auto last = state_->feed->last.value();
-  // One that never was is of another database, or made up.
-  state_->place = id > last ? -1 : id;
+  state_->begin_after(id);
   state_->seen_version = 0;
 }
 
@@ -203,14 +223,19 @@ asio::awaitable<std::vector<Told>> Subscription::next(Clock::duration patience) 
   const auto end = Clock::now() + patience;
   std::vector<Told> told;
   while (!state.hub->closed) {
-    if (state.place < state.feed->last.value()) {
+    if (state.place < state.last()) {
       state.take_recent(told);
     }
-    if (state.place < state.feed->last.value()) {
+    if (told.empty() && state.place < state.last()) {
       co_await state.take_page(told);
-      continue;
+      if (told.empty()) {
+        continue;
+      }
     }
-    state.take_progress(told);
+    // Of a job that is told to run, and of those that follow a place that has been reached.
+    if (state.place == state.last()) {
+      state.take_progress(told);
+    }
     if (!told.empty() || std::exchange(state.woken, false) || Clock::now() >= end) {
       break;
     }
@@ -223,83 +248,24 @@ asio::awaitable<std::vector<Told>> Subscription::next(Clock::duration patience) 
   co_return told;
 }
 
-EventHub::EventHub(asio::any_io_executor executor, std::string conninfo)
-    : state_{std::make_shared<HubState>(std::move(executor), std::move(conninfo))} {}
+namespace {
 
-EventHub::~EventHub() {
-  close();
-  state_->pool.close();
-}
-
-void EventHub::close() {
-  state_->closed = true;
-  for (const auto& [user, feed] : state_->feeds) {
-    feed->wake();
-  }
-}
-
-std::size_t EventHub::subscribers() const {
-  std::size_t count = 0;
-  for (const auto& [user, feed] : state_->feeds) {
-    count += feed->subscribers;
-  }
-  return count;
-}
-
-void EventHub::hear(const db::Notification& notification) {
-  if (notification.channel.empty()) {
-    for (const auto& [user, feed] : state_->feeds) {
-      state_->tell(*feed);
-    }
-    return;
-  }
-  const auto user = UserId::parse(notification.payload);
-  const auto feed = user ? state_->feeds.find(*user) : state_->feeds.end();
-  if (feed != state_->feeds.end()) {
-    state_->tell(*feed->second);
-  }
-}
-
-void EventHub::logged(std::vector<std::string> users) {
-  for (auto& user : users) {
-    hear({kChannel, user});
-    state_->unannounced.insert(std::move(user));
-  }
-  state_->outgoing.cancel();
-}
-
-asio::awaitable<void> EventHub::announce() {
-  const auto state = state_;
-  for (;;) {
-    while (!state->unannounced.empty()) {
-      // What comes meanwhile goes out together with the next.
-      const auto users = std::exchange(state->unannounced, {});
-      std::vector<std::string> list{users.begin(), users.end()};
-      co_await event_dao::announce(state->pool, std::move(list));
-    }
-    state->outgoing.expires_at(Clock::time_point::max());
-    boost::system::error_code ignored;
-    co_await state->outgoing.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-  }
-}
-
-asio::awaitable<void> EventHub::follow() {
-  const auto state = state_;
+// What is new of the users that somebody follows.
+asio::awaitable<void> follow_news(std::shared_ptr<HubState> state) {
   auto next_look = Clock::now() + kLookInterval;
   for (;;) {
-    auto places = state->places(true);
-    if (places.empty() && Clock::now() >= next_look) {
+    if (Clock::now() >= next_look) {
       next_look = Clock::now() + kLookInterval;
       auto all = state->places(false);
       if (!all.empty()) {
-        for (const auto user : co_await event_dao::list_behind(state->pool, std::move(all))) {
+        for (const auto user : co_await event_dao::list_behind(state->following, std::move(all))) {
           if (const auto feed = state->feeds.find(user); feed != state->feeds.end()) {
             state->tell(*feed->second);
           }
         }
       }
-      continue;
     }
+    auto places = state->places(true);
     if (places.empty()) {
       state->news.expires_at(next_look);
       boost::system::error_code ignored;
@@ -311,13 +277,16 @@ asio::awaitable<void> EventHub::follow() {
       const auto& feed = state->feeds.at(place.user);
       asked.emplace(place.user, std::pair{feed, feed->told});
     }
-    const auto news = co_await event_dao::list_news(state->pool, std::move(places), kPage);
+    const auto news = co_await event_dao::list_news(state->following, std::move(places), kPage);
     std::map<UserId, int> counts;
     for (const auto& [user, event] : news) {
       auto& feed = *asked.at(user).first;
       ++counts[user];
       if (event.id <= feed.last.value()) {
         continue;
+      }
+      if (event.id != *feed.last + 1) {  // what lay between is not kept any more
+        feed.recent.clear();
       }
       feed.last = event.id;
       feed.recent.push_back(
@@ -339,8 +308,8 @@ asio::awaitable<void> EventHub::follow() {
   }
 }
 
-asio::awaitable<void> EventHub::follow_progress() {
-  const auto state = state_;
+// How far their jobs have come.
+asio::awaitable<void> follow_running(std::shared_ptr<HubState> state) {
   for (;;) {
     std::vector<UserId> users;
     for (const auto& [user, feed] : state->feeds) {
@@ -385,18 +354,130 @@ asio::awaitable<void> EventHub::follow_progress() {
         feed.wake();
       }
     }
-    asio::steady_timer pause{state->executor, kProgressInterval};
-    co_await pause.async_wait(asio::use_awaitable);
+    co_await state->pause(kProgressInterval);
   }
 }
 
-asio::awaitable<std::int64_t> EventHub::sweep(int keep_seconds) {
-  co_return co_await event_dao::remove_older(state_->pool, keep_seconds);
+// Does this anew when the database was away: who follows is not to wait longer than for the
+// database itself.
+asio::awaitable<void> persist(std::shared_ptr<HubState> state,
+                              asio::awaitable<void> (*work)(std::shared_ptr<HubState>)) {
+  for (;;) {
+    try {
+      co_await work(state);
+    } catch (const Unavailable& error) {
+      log::debug("following events: {}", error.what());
+    }
+    co_await state->pause(kRetryInterval);
+  }
 }
 
-asio::awaitable<std::unique_ptr<Subscription>> EventHub::subscribe(
+}  // namespace
+
+EventHub::EventHub(asio::any_io_executor executor, std::string conninfo)
+    : state_{std::make_shared<HubState>(std::move(executor), conninfo)} {}
+
+EventHub::~EventHub() {
+  close();
+  state_->pool.close();
+  state_->following.close();
+}
+
+void EventHub::close() {
+  state_->closed = true;
+  for (const auto& [user, feed] : state_->feeds) {
+    feed->wake();
+  }
+}
+
+std::vector<db::Pool*> EventHub::pools() {
+  return {&state_->pool, &state_->following};
+}
+
+std::size_t EventHub::subscribers() const {
+  std::size_t count = 0;
+  for (const auto& [user, feed] : state_->feeds) {
+    count += feed->subscribers;
+  }
+  return count;
+}
+
+void EventHub::hear(const db::Notification& notification) {
+  if (notification.channel.empty()) {
+    for (const auto& [user, feed] : state_->feeds) {
+      state_->tell(*feed);
+    }
+    return;
+  }
+  const auto user = UserId::parse(notification.payload);
+  const auto feed = user ? state_->feeds.find(*user) : state_->feeds.end();
+  if (feed != state_->feeds.end()) {
+    state_->tell(*feed->second);
+  }
+}
+
+void EventHub::logged(std::vector<std::string> users) {
+  for (auto& user : users) {
+    hear({kChannel, user});
+    state_->unannounced.insert(std::move(user));
+  }
+  state_->outgoing.cancel();
+}
+
+asio::awaitable<void> EventHub::announce() {
+  const auto state = state_;
+  for (;;) {
+    while (!state->unannounced.empty()) {
+      // What comes meanwhile goes out together with the next.
+      auto users = std::exchange(state->unannounced, {});
+      std::vector<std::string> list{users.begin(), users.end()};
+      bool told = true;
+      try {
+        co_await event_dao::announce(state->pool, std::move(list));
+      } catch (const Unavailable& error) {
+        log::debug("others are told of events later: {}", error.what());
+        told = false;
+      }
+      if (!told) {
+        state->unannounced.merge(users);
+        co_await state->pause(kRetryInterval);
+      }
+    }
+    state->outgoing.expires_at(Clock::time_point::max());
+    boost::system::error_code ignored;
+    co_await state->outgoing.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  }
+}
+
+asio::awaitable<void> EventHub::follow() {
+  return persist(state_, follow_news);
+}
+
+asio::awaitable<void> EventHub::follow_progress() {
+  return persist(state_, follow_running);
+}
+
+asio::awaitable<std::int64_t> EventHub::sweep(int keep_seconds) {
+  const auto state = state_;
+  std::int64_t all = 0;
+  for (;;) {
+    const auto removed = co_await event_dao::remove_older(state->pool, keep_seconds, kSweptAtOnce);
+    all += removed;
+    if (removed == 0) {
+      co_return all;
+    }
+  }
+}
+
+asio::awaitable<Result<std::unique_ptr<Subscription>>> EventHub::subscribe(
     UserId user, std::optional<std::int64_t> after, std::optional<JobId> job) {
   const auto state = state_;
+  const auto known = state->feeds.find(user);
+  if (known != state->feeds.end() && known->second->subscribers >= kMaxSubscribersOfUser) {
+    co_return Error{
+        ErrorCode::too_many_requests,
+        fmt::format("At most {} may follow one user's events on a server.", kMaxSubscribersOfUser)};
+  }
   auto subscription = std::make_unique<Subscription>(state, user, job);
   const auto last = co_await event_dao::last_id(state->pool, user);
   auto& feed = *subscription->state_->feed;
@@ -405,10 +486,8 @@ asio::awaitable<std::unique_ptr<Subscription>> EventHub::subscribe(
   }
   // Also for what was logged since, when nobody knew where this user's events are.
   state->tell(feed);
-  subscription->state_->place = last;
-  if (after) {
-    subscription->state_->place = *after > last ? -1 : *after;
-  }
+  subscription->state_->newest = last;
+  subscription->state_->begin_after(after.value_or(last));
   feed.may_run = true;
   state->starting.cancel();
   co_return subscription;

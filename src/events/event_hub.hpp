@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/error.hpp"
 #include "core/id.hpp"
 #include "db/listener.hpp"
 #include "db/pool.hpp"
@@ -58,7 +59,7 @@ private:
 // by NOTIFY from other processes, and should both be lost, by looking now and then.
 class EventHub {
 public:
-  // On two connections of its own.
+  // On three connections of its own.
   EventHub(asio::any_io_executor executor, std::string conninfo);
   ~EventHub();
   EventHub(const EventHub&) = delete;
@@ -80,11 +81,12 @@ public:
   // Forgets events that are older.
   asio::awaitable<std::int64_t> sweep(int keep_seconds);
 
-  // From now on, or from behind an event that the user had; of one job alone if it is given. Throws
-  // what the database throws.
-  asio::awaitable<std::unique_ptr<Subscription>> subscribe(UserId user,
-                                                           std::optional<std::int64_t> after,
-                                                           std::optional<JobId> job = {});
+  // From now on, or from behind an event that the user had; of one job alone if it is given.
+  // too_many_requests: so many follow this user already. Throws what the database throws.
+  asio::awaitable<Result<std::unique_ptr<Subscription>>> subscribe(
+      UserId user, std::optional<std::int64_t> after, std::optional<JobId> job = {});
+  // The pools of its connections.
+  std::vector<db::Pool*> pools();
   // Ends what waits, and all that follows; for a server that stops.
   void close();
   std::size_t subscribers() const;

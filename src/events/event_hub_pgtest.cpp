@@ -66,6 +66,12 @@ protected:
   std::vector<UserId> users_;
 };
 
+asio::awaitable<std::unique_ptr<Subscription>> subscribed(EventHub& hub, UserId user,
+                                                          std::optional<std::int64_t> after) {
+  auto subscription = co_await hub.subscribe(user, after);
+  co_return std::move(subscription.value());
+}
+
 asio::awaitable<void> pause(std::chrono::milliseconds time) {
   asio::steady_timer timer{co_await asio::this_coro::executor, time};
   co_await timer.async_wait(asio::use_awaitable);
@@ -103,7 +109,7 @@ TEST_F(Events, HaveNoHolesAndAreToldInOrder) {
   };
   std::map<std::pair<EventHub*, UserId>, Heard> heard;
   const auto listen = [&](EventHub& hub, UserId user, Heard& to) -> asio::awaitable<void> {
-    auto subscription = co_await hub.subscribe(user, std::nullopt);
+    const auto subscription = co_await subscribed(hub, user, std::nullopt);
     EXPECT_EQ(subscription->place(), 0);
     // Until nothing has come for longer than a hub takes to find out by itself.
     for (;;) {
@@ -158,10 +164,13 @@ TEST_F(Events, OfLongAgoAreReadAndThenTheNewOnes) {
   database_.sql("DO $$ BEGIN FOR i IN 1..900 LOOP PERFORM log_event('" + id +
                 "', 'balance', '{}'); END LOOP; END $$");
   database_.run([&]() -> asio::awaitable<void> {
-    const auto subscription = co_await hub.subscribe(users_[0], 3);
+    const auto subscription = co_await subscribed(hub, users_[0], 3);
     std::vector<std::int64_t> numbers;
     while (numbers.size() < 897) {
-      for (const auto& each : co_await subscription->next(std::chrono::seconds{5})) {
+      // No more at a time than a client reads.
+      const auto page = co_await subscription->next(std::chrono::seconds{5});
+      EXPECT_LE(page.size(), 200U);
+      for (const auto& each : page) {
         numbers.push_back(each.id.value());
       }
     }
@@ -175,12 +184,75 @@ TEST_F(Events, OfLongAgoAreReadAndThenTheNewOnes) {
     const auto next = co_await subscription->next(std::chrono::seconds{5});
     EXPECT_EQ(next.size(), 1U);
     EXPECT_EQ(next.at(0).id, 901);
-    const auto late = co_await hub.subscribe(users_[0], 400);
+    const auto late = co_await subscribed(hub, users_[0], 400);
     const auto told = co_await late->next(std::chrono::seconds{5});
     EXPECT_EQ(told.size(), 1U);
     EXPECT_EQ(told.at(0).text, R"({"type":"reset","id":901})");
     EXPECT_TRUE((co_await late->next(std::chrono::milliseconds{10})).empty());
   });
+}
+
+// Somebody follows the user already, and of the newest event nobody has told this hub yet.
+TEST_F(Events, WhoComesToAHubThatIsBehindMissesNothing) {
+  EventHub hub{database_.context().get_executor(), database_.conninfo()};
+  const auto id = users_[0].to_string();
+  const auto log_one = [&] { database_.sql("SELECT log_event('" + id + "', 'balance', '{}')"); };
+  log_one();
+  database_.run([&]() -> asio::awaitable<void> {
+    const auto first = co_await subscribed(hub, users_[0], std::nullopt);
+    EXPECT_EQ(first->place(), 1);
+    log_one();
+    const auto second = co_await subscribed(hub, users_[0], std::nullopt);
+    EXPECT_EQ(second->place(), 2);
+    second->resume_after(2);
+    start(hub, false);
+    log_one();
+    std::vector<std::string> told;
+    while (told.empty()) {
+      for (const auto& each : co_await second->next(std::chrono::seconds{5})) {
+        told.push_back(each.text);
+      }
+    }
+    EXPECT_EQ(told, (std::vector<std::string>{R"({"id":3,"type":"balance","balance":{}})"}));
+    std::vector<std::int64_t> numbers;
+    while (numbers.size() < 2) {
+      for (const auto& each : co_await first->next(std::chrono::seconds{5})) {
+        numbers.push_back(each.id.value());
+      }
+    }
+    EXPECT_EQ(numbers, (std::vector<std::int64_t>{2, 3}));
+    second->resume_after(4);
+    const auto reset = co_await second->next(std::chrono::seconds{5});
+    EXPECT_EQ(reset.at(0).text, R"({"type":"reset","id":3})");
+  });
+}
+
+TEST_F(Events, HaveABoundedNumberOfFollowers) {
+  EventHub hub{database_.context().get_executor(), database_.conninfo()};
+  database_.run([&]() -> asio::awaitable<void> {
+    std::vector<std::unique_ptr<Subscription>> all;
+    auto one_more = co_await hub.subscribe(users_[0], std::nullopt);
+    while (one_more && all.size() < 1000) {
+      all.push_back(std::move(*one_more));
+      one_more = co_await hub.subscribe(users_[0], std::nullopt);
+    }
+    EXPECT_EQ(all.size(), 200U);
+    EXPECT_EQ(one_more.error().code, ErrorCode::too_many_requests);
+    const auto other = co_await hub.subscribe(users_[1], std::nullopt);
+    EXPECT_TRUE(other.has_value());
+    all.pop_back();
+    const auto again = co_await hub.subscribe(users_[0], std::nullopt);
+    EXPECT_TRUE(again.has_value());
+  });
+}
+
+// They are not left to nobody, and have no new number that another could have.
+TEST_F(Events, GoWithTheirUser) {
+  database_.sql("SELECT log_event('" + users_[0].to_string() + "', 'balance', '{}')");
+  database_.sql(R"(DELETE FROM "Users" WHERE id = ')" + users_[0].to_string() + "'");
+  EXPECT_EQ(database_.value(R"(SELECT count(*) FROM "Events" WHERE user_id = ')" +
+                            users_[0].to_string() + "'"),
+            "0");
 }
 
 }  // namespace

@@ -48,6 +48,7 @@ constexpr std::chrono::seconds kRateWindow{60};
 // kernel then sends a reset; so a little more is read and thrown away first.
 constexpr std::size_t kLingerBytes = 4 * 1024 * 1024;
 constexpr std::chrono::seconds kLingerTime{2};
+constexpr std::uint16_t kOnlyText = 1003;  // RFC 6455, 7.4.1
 // Who has connected means to send a request: this long a server that stops waits for it.
 constexpr std::chrono::seconds kFreshTime{1};
 constexpr std::chrono::milliseconds kLookInterval{200};  // at the limits of sessions
@@ -321,7 +322,11 @@ public:
     boost::system::error_code error;
     co_await stream_.async_read(buffer, asio::redirect_error(asio::use_awaitable, error));
     gave_up_ = limit && session_.late;
-    if (error || !stream_.got_text()) {
+    if (!error && !stream_.got_text()) {
+      co_await close(kOnlyText, "");
+      co_return std::nullopt;
+    }
+    if (error) {
       co_return std::nullopt;
     }
     heard_ = Clock::now();

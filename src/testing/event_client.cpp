@@ -110,6 +110,10 @@ EventClient::EventClient(std::uint16_t port, Line line, const std::string& token
 
 EventClient::~EventClient() = default;
 
+bool EventClient::ended() const {
+  return state_->socket ? state_->code != 0 : state_->parser.is_done();
+}
+
 int EventClient::code() const {
   return state_->code;
 }

@@ -39,6 +39,8 @@ public:
     return messages;
   }
   void send(const std::string& text);  // over a WebSocket
+  // Whether the server ended the line, as one that nothing came on may not have been.
+  bool ended() const;
   // How a WebSocket was closed (RFC 6455, 7.4.1); 0: not, or without a word. Of sent events the
   // status of the answer.
   int code() const;

@@ -226,6 +226,31 @@ std::vector<std::vector<std::string>> TestServer::sql(const std::string& query) 
                  query);
 }
 
+void TestServer::stop_database(const char* mode) {
+  pg_ctl_ = value("SELECT setting FROM pg_config WHERE name = 'BINDIR'") + "/pg_ctl";
+  control_database({"stop", "-m", mode});
+}
+
+void TestServer::start_database() {
+  const auto data = folder() / "data/postgres";
+  // As it was started; pg_ctl alone remembers that for "restart".
+  const std::string line = contents(data / "postmaster.opts");
+  const auto options =
+      line.substr(line.find(' '), line.find_last_not_of('\n') + 1 - line.find(' '));
+  control_database({"start", "-l", (data / "restart.log").string(), "-o", options});
+}
+
+void TestServer::control_database(std::vector<std::string> arguments) const {
+  std::vector<std::string> line{pg_ctl_, "-w", "-D", (folder() / "data/postgres").string()};
+  line.insert(line.end(), arguments.begin(), arguments.end());
+  if (geteuid() == 0) {
+    line.insert(line.begin(),
+                {"setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"});
+  }
+  const auto result = run_process(line);
+  EXPECT_EQ(result.status, 0) << result.output;
+}
+
 void TestServer::spend(const std::string& email, const std::string& tokens) const {
   sql(fmt::format(R"(INSERT INTO "LedgerEntries" ("user_id", "kind", "amount")
                      SELECT "id", 'upload', -{} FROM "Users" WHERE "email" = '{}')",

@@ -73,6 +73,10 @@ public:
   std::uint16_t port() const { return port_; }
   pid_t pid() const { return child_; }
   std::filesystem::path folder() const { return folder_.path(); }
+  // Stops its PostgreSQL in a way that pg_ctl knows: "fast", or "immediate", which is a crash; and
+  // starts it again.
+  void stop_database(const char* mode);
+  void start_database();
   // What the server wrote to standard error since it was made.
   std::string log() const;
   // Starts `infernode` with these arguments and this server's settings, and does not wait for it.
@@ -89,12 +93,14 @@ public:
 
 private:
   void start(const std::vector<std::string>& arguments);
+  void control_database(std::vector<std::string> arguments) const;
 
   TemporaryFolder folder_;
   std::map<std::string, std::string> settings_;
   Program program_;
   pid_t child_ = -1;
   std::uint16_t port_ = 0;
+  std::string pg_ctl_;  // known once the database was stopped
 };
 
 // Calls `done` until it returns true; throws when that takes too long.

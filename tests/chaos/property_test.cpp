@@ -82,27 +82,6 @@ protected:
     ::kill(worker_, SIGKILL);
     waitpid(worker_, nullptr, 0);
   }
-  // As a crash of the machine would leave it.
-  void crash_postgres() const {
-    std::ifstream in{server_.folder() / "data/postgres/postmaster.pid"};
-    pid_t postmaster = 0;
-    in >> postmaster;
-    ASSERT_GT(postmaster, 0);
-    const std::string folder = (server_.folder() / "data/postgres").string();
-    const std::string ctl =
-        server_.value("SELECT setting FROM pg_config WHERE name = 'BINDIR'") + "/pg_ctl";
-    std::vector<std::string> line{
-        ctl,    "restart", "-D",
-        folder, "-m",      "immediate",
-        "-w",   "-l",      (server_.folder() / "data/postgres/restart.log").string()};
-    if (geteuid() == 0) {
-      line.insert(line.begin(),
-                  {"setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"});
-    }
-    const auto result = run_process(line);
-    EXPECT_EQ(result.status, 0) << result.output;
-  }
-
   void round(std::int64_t operations, bool restart_postgres, std::mt19937& random);
   void expect_sound();
   void settle_everything();
@@ -480,7 +459,8 @@ void Property::round(std::int64_t operations, bool restart_postgres, std::mt1993
       break;
     }
     if (restart_postgres) {
-      crash_postgres();
+      server_.stop_database("immediate");
+      server_.start_database();
       ++postgres_crashes_;
       restart_postgres = false;
     } else if (random() % 2 == 0) {

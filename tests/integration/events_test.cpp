@@ -123,6 +123,12 @@ TEST(Events, AreForTheirUserAlone) {
   const auto pong =
       talking.until([](const json::object& each) { return each.at("type") == "pong"; });
   EXPECT_FALSE(pong.empty());
+  EventClient resumed{server.port(), Line::web_socket, ""};
+  resumed.send(json::serialize(
+      json::object{{"type", "authenticate"}, {"token", user.token()}, {"after", 1}}));
+  const auto first = resumed.next();
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->at("id"), 2);
   talking.send("what?");
   while (talking.next()) {
   }
@@ -137,9 +143,33 @@ TEST(Events, EndWithTheToken) {
   user.call(204, "POST", "/users/me/password",
             json::object{{"current_password", TestUser::kPassword},
                          {"new_password", "another password"}});
-  EXPECT_FALSE(stream.next(std::chrono::seconds{25}));
-  EXPECT_FALSE(socket.next(std::chrono::seconds{25}));
+  EXPECT_FALSE(stream.next(std::chrono::seconds{15}));
+  EXPECT_TRUE(stream.ended());
+  EXPECT_FALSE(socket.next(std::chrono::seconds{15}));
   EXPECT_EQ(socket.code(), 1008);
+}
+
+// The database's restart is not the end of the line.
+TEST(Events, GoOnWhenTheDatabaseWasAway) {
+  TestServer server;
+  TestUser user{server};
+  EventClient stream{server.port(), Line::sent_events, user.token()};
+  EventClient socket{server.port(), Line::web_socket, user.token()};
+  user.create_dataset("one");
+  server.stop_database("fast");
+  std::this_thread::sleep_for(std::chrono::seconds{12});  // until it is asked about the token
+  server.start_database();
+  wait_until("the database to be there",
+             [&] { return user.send("GET", "/users/me").status == 200; });
+  user.create_dataset("two");
+  for (auto* client : {&stream, &socket}) {
+    const auto told = client->until([](const json::object& message) {
+      return message.at("type") == "dataset" && message.at("dataset").at("name") == "two";
+    });
+    ASSERT_EQ(told.size(), 2U);
+    EXPECT_EQ(told.at(0).at("id"), 1);
+    EXPECT_EQ(told.at(1).at("id"), 2);
+  }
 }
 
 TEST(Events, EndWhenTheServerStops) {
@@ -152,6 +182,7 @@ TEST(Events, EndWhenTheServerStops) {
   EXPECT_TRUE(socket.next());
   EXPECT_EQ(server.stop(), 0);
   EXPECT_FALSE(stream.next());
+  EXPECT_TRUE(stream.ended());
   EXPECT_FALSE(socket.next());
   EXPECT_EQ(socket.code(), 1012);
 }
