@@ -140,14 +140,26 @@ Container::Container(ByteSource& source) : source_{source} {
   }
 }
 
-bool Container::choose_sound() {
-  const int index =
-      av_find_best_stream(format_, AVMEDIA_TYPE_AUDIO, -1, stream_->index, nullptr, 0);
-  if (index < 0 || format_->streams[index]->codecpar->sample_rate <= 0) {
+bool Container::choose_sound(bool (*preferred)(const AVCodecParameters&)) {
+  const int best = av_find_best_stream(format_, AVMEDIA_TYPE_AUDIO, -1, stream_->index, nullptr, 0);
+  if (best < 0) {
+    return false;
+  }
+  AVStream* chosen = format_->streams[best];
+  // Where there are programmes, those of others are no choice.
+  const AVProgram* own = av_find_program_from_stream(format_, nullptr, stream_->index);
+  for (unsigned i = 0; i < format_->nb_streams && !preferred(*chosen->codecpar); ++i) {
+    AVStream* other = format_->streams[i];
+    if (other->codecpar->codec_type == AVMEDIA_TYPE_AUDIO && preferred(*other->codecpar) &&
+        av_find_program_from_stream(format_, nullptr, other->index) == own) {
+      chosen = other;
+    }
+  }
+  if (chosen->codecpar->sample_rate <= 0) {
     return false;
   }
   stream_->discard = AVDISCARD_ALL;
-  stream_ = format_->streams[index];
+  stream_ = chosen;
   stream_->discard = AVDISCARD_DEFAULT;
   forget_decoder();
   return true;

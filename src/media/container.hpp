@@ -50,9 +50,10 @@ public:
   AVFormatContext& format() const { return *format_; }
   const AVStream& stream() const { return *stream_; }
   int video_streams() const { return video_streams_; }
-  // From now on its packets are those of the sound that goes with the video. False, and nothing
+  // From now on its packets are those of the sound that goes with the video: of the best one, or
+  // of another one beside it if that is `preferred` and the best is not. False, and nothing
   // changes, where there is none.
-  bool choose_sound();
+  bool choose_sound(bool (*preferred)(const AVCodecParameters&));
   Presentation presentation() const;
   // Opened on first use, so that probing the packets costs no decoder. Throws MediaError.
   AVCodecContext& codec();

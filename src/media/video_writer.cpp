@@ -31,10 +31,9 @@ constexpr double kLeastFps = 1.0 / 3600;
 constexpr double kMostFps = 1000;
 constexpr std::int64_t kShortestTicks = 90;  // a millisecond
 constexpr std::int64_t kLongestTicks = std::int64_t{3 * 3600} * kTimeBase.den;
-constexpr double kKeyframeSeconds = 2;  // a seek lands on one
-constexpr const char* kQuality = "23";  // CRF
-// Of sound that waits for its pictures: an hour, as most is stored.
-constexpr std::size_t kMaxWaitingSound = 64 * 1024 * 1024;
+constexpr double kKeyframeSeconds = 2;     // a seek lands on one
+constexpr const char* kQuality = "23";     // CRF
+constexpr std::size_t kPacketBytes = 512;  // beside what it holds
 
 void require(int code, const char* what) {
   if (code < 0) {
@@ -224,7 +223,6 @@ struct VideoWriter::Parts {
       check(code, "the video's encoder");
       packet->stream_index = 0;
       packet->duration = std::llround(kTimeBase.den / fps);  // the last picture's
-      write_sound(packet->dts);
       av_packet_rescale_ts(packet.get(), encoder->time_base, file->streams[0]->time_base);
       check(av_write_frame(file, packet.get()), "the video");
       av_packet_unref(packet.get());
@@ -240,13 +238,15 @@ struct VideoWriter::Parts {
       if (av_compare_ts(next.pts - begin, sound_base, until, kTimeBase) >= 0) {
         return;
       }
-      waiting_bytes -= static_cast<std::size_t>(next.size);
-      if (next.pts >= begin) {
-        next.pts = next.dts = next.pts - begin;
-        next.stream_index = 1;
-        av_packet_rescale_ts(&next, sound_base, file->streams[1]->time_base);
-        check(av_write_frame(file, &next), "the video's sound");
+      waiting_bytes -= static_cast<std::size_t>(next.size) + kPacketBytes;
+      next.pts = next.dts = next.pts - begin;
+      next.stream_index = 1;
+      av_packet_rescale_ts(&next, sound_base, file->streams[1]->time_base);
+      const int code = av_write_frame(file, &next);
+      if (failure || code == AVERROR(ENOMEM)) {
+        check(code, "the video's sound");
       }
+      ++(code < 0 ? sounds.left_out : sounds.written);
       packets.pop_front();
     }
   }
@@ -254,7 +254,8 @@ struct VideoWriter::Parts {
   Sink body;
   ParametersPtr sound;
   AVRational sound_base{};
-  std::mutex waiting;  // for what follows
+  SoundCount sounds;
+  mutable std::mutex waiting;  // for what follows
   std::deque<PacketPtr> packets;
   std::size_t waiting_bytes = 0;
   std::vector<std::byte> head = std::vector<std::byte>(kHeadBytes);
@@ -308,20 +309,25 @@ void VideoWriter::write(const AVFrame& picture) {
   shown->pts = std::clamp(picture.pts - *parts.first, parts.last + kShortestTicks,
                           parts.last + kLongestTicks);
   parts.last = shown->pts;
+  parts.write_sound(shown->pts);
   parts.check(avcodec_send_frame(parts.encoder.get(), shown.get()), "the video's encoder");
   parts.drain();
 }
 
-bool VideoWriter::takes(AVCodecID codec) {
-  switch (codec) {
+bool VideoWriter::takes(const AVCodecParameters& sound) {
+  switch (sound.codec_id) {
     case AV_CODEC_ID_AAC:
     case AV_CODEC_ID_MP3:
-    case AV_CODEC_ID_OPUS:
-    case AV_CODEC_ID_FLAC:
     case AV_CODEC_ID_AC3:
     case AV_CODEC_ID_EAC3:
-    case AV_CODEC_ID_ALAC:
       return true;
+    // With their headers, which MP4 repeats.
+    case AV_CODEC_ID_OPUS:
+      return sound.extradata_size >= 19;
+    case AV_CODEC_ID_FLAC:
+      return sound.extradata_size == 34;
+    case AV_CODEC_ID_ALAC:
+      return sound.extradata_size == 36;
     default:
       return false;
   }
@@ -329,11 +335,23 @@ bool VideoWriter::takes(AVCodecID codec) {
 
 void VideoWriter::add_sound(PacketPtr packet) {
   const std::lock_guard lock{parts_->waiting};
-  parts_->waiting_bytes += static_cast<std::size_t>(packet->size);
-  if (parts_->waiting_bytes > kMaxWaitingSound) {
-    throw std::runtime_error("the video's pictures are too far apart for its sound");
-  }
+  parts_->waiting_bytes += static_cast<std::size_t>(packet->size) + kPacketBytes;
   parts_->packets.push_back(std::move(packet));
+}
+
+std::size_t VideoWriter::waiting_sound() const {
+  const std::lock_guard lock{parts_->waiting};
+  return parts_->waiting_bytes;
+}
+
+void VideoWriter::write_sound() {
+  if (parts_->encoder) {
+    parts_->write_sound(std::numeric_limits<std::int64_t>::max());
+  }
+}
+
+VideoWriter::SoundCount VideoWriter::sound_count() const {
+  return parts_->sounds;
 }
 
 std::vector<std::byte> VideoWriter::finish() {

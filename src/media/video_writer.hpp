@@ -46,12 +46,22 @@ public:
   // Throws std::runtime_error, also where there is no encoder, and what `body`
   // throws.
   void write(const AVFrame& picture);
-  // Whether sound of a codec can be heard in a video of ours, as it is.
-  static bool takes(AVCodecID codec);
+  // Whether sound can be heard in a video of ours, as it is stored.
+  static bool takes(const AVCodecParameters& sound);
   // A packet of sound, its time on the same clock as those of pictures; they ascend. All that is
-  // heard before a picture is added before that is written. Another thread may add. Throws
-  // std::runtime_error when pictures are too far behind.
+  // heard before a picture is added before that is written. Another thread may add.
   void add_sound(PacketPtr packet);
+  // What was added and not written yet, bytes.
+  std::size_t waiting_sound() const;
+  // Writes it, with no picture under way. Throws as write() does.
+  void write_sound();
+  // Packets: those that are in the video, and those that MP4 does not take because they are
+  // damaged.
+  struct SoundCount {
+    std::int64_t written = 0;
+    std::int64_t left_out = 0;
+  };
+  SoundCount sound_count() const;
   // The end. Returns the first bytes, which belong before the body; none when there was no picture.
   std::vector<std::byte> finish();
 

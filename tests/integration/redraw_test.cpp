@@ -116,7 +116,8 @@ TEST(Redraw, KeepsTheSoundIfAskedTo) {
   ASSERT_EQ(text(user.wait_for_end(again), "status"), "COMPLETED");
 
   const auto result = user.call(200, "GET", "/jobs/" + job + "/result");
-  EXPECT_EQ(json_text(result.at_pointer("/summary/sound")), R"({"kept":true,"codec":"aac"})");
+  EXPECT_EQ(json_text(result.at_pointer("/summary/sound")),
+            R"({"kept":true,"codec":"aac","left_out":0})");
   const auto silent = user.call(200, "GET", "/jobs/" + again + "/result");
   EXPECT_FALSE(silent.at("summary").as_object().contains("sound"));
   const auto streams = [&](const std::string& id) {

@@ -55,7 +55,7 @@ void FrameDrawing::push(json::object frame) {
     work = std::move(*decoded_);
     decoded_.reset();
     if (on_decoded_) {
-      on_decoded_(work.time);
+      on_decoded_(work.time, [this] { lanes_.wait(); });
     }
   }
   work.index = index;

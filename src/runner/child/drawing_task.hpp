@@ -42,12 +42,13 @@ private:
 // Sends frames with what is drawn on their pictures, on several threads, in order.
 class FrameDrawing {
 public:
+  using OnDecoded = std::function<void(double seconds, const std::function<void()>& wait)>;
+
   // Without a reader frames have no pictures. All but the reader must outlive it.
   // `on_picture` gets what is to be seen in the annotated video, in order; before that, within
-  // push(), `on_decoded` gets the picture's time.
+  // push(), `on_decoded` gets the picture's time, and what it may call to wait for all before it.
   FrameDrawing(DrawingTask& task, std::optional<media::FrameReader> reader, int threads,
-               Channel& channel, std::function<void(double seconds)> on_decoded = {},
-               FrameLanes::OnPicture on_picture = {})
+               Channel& channel, OnDecoded on_decoded = {}, FrameLanes::OnPicture on_picture = {})
       : task_{task},
         reader_{std::move(reader)},
         on_decoded_{std::move(on_decoded)},
@@ -65,7 +66,7 @@ private:
   DrawingTask& task_;
   std::optional<media::FrameReader> reader_;
   std::optional<media::DecodedFrame> decoded_;
-  std::function<void(double seconds)> on_decoded_;
+  OnDecoded on_decoded_;
   FrameLanes lanes_;
 };
 

@@ -22,6 +22,14 @@ void FrameLanes::push(media::DecodedFrame frame) {
   changed_.notify_all();
 }
 
+void FrameLanes::wait() {
+  std::unique_lock lock{mutex_};
+  changed_.wait(lock, [&] { return failure_ || next_in_ == next_out_; });
+  if (failure_) {
+    std::rethrow_exception(failure_);
+  }
+}
+
 void FrameLanes::finish() {
   close();
   if (failure_) {

@@ -33,6 +33,8 @@ public:
   // Waits while the queue is full. Throws what a thread threw.
   void push(media::DecodedFrame frame);
   // Waits until everything pushed was sent. Throws what a thread threw.
+  void wait();
+  // Likewise; it is the end.
   void finish();
   const std::map<std::string, std::int64_t>& tally() const { return tally_; }
   int sent() const { return sent_; }

@@ -1,6 +1,7 @@
 #include "runner/child/sequence_task.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -19,6 +20,20 @@ namespace {
 
 namespace json = boost::json;
 
+// Of sound that waits for the pictures before it; more than that is only there when they are far
+// apart.
+constexpr std::size_t kWaitingSoundBytes = 16 * 1024 * 1024;
+constexpr double kLongestTail = 3600;
+
+// For how long (seconds) the last of a task's frames is shown: until the selection ends.
+double tail_of(const json::value& task, int step) {
+  const auto count = json::value_to<std::int64_t>(task.at("end_frame")) -
+                     json::value_to<std::int64_t>(task.at("start_frame"));
+  const double frames = count <= 0 ? 0 : static_cast<double>((count - 1) % step + 1);
+  const double fps = task.at("fps").to_number<double>();
+  return fps > 0 ? std::min(frames / fps, kLongestTail) : 0;
+}
+
 // The annotated video, sent as it is made, with the sound of `source`'s video if that is wanted.
 class SentVideo {
 public:
@@ -35,26 +50,33 @@ public:
                     sound_ ? sound_->time_base() : AVRational{});
   }
 
-  // On the thread that receives: the next picture is shown at `time` (seconds).
-  void expect(double time) {
+  // On the thread that receives: the next picture is shown at `time` (seconds). `wait` waits until
+  // those before it were written.
+  void expect(double time, const std::function<void()>& wait) {
     if (!sound_) {
       return;
     }
     if (!last_time_) {
       sound_->seek(time);
     }
-    add_sound(time);
+    add_sound(time, wait);
     last_time_ = time;
   }
 
   // On any thread, one at a time.
   void write(const AVFrame& picture) { writer_->write(picture); }
 
-  void finish() {
+  // The last picture is shown for `tail` seconds.
+  void finish(double tail) {
     if (last_time_) {
-      add_sound(*last_time_ + (fps_ > 0 ? 1 / fps_ : 0));
+      add_sound(*last_time_ + tail, [] {});
     }
     channel_.send(MessageType::video_head, {writer_->finish()});
+    if (sound_) {
+      const auto count = writer_->sound_count();
+      told_->at("kept") = count.written > 0;
+      told_->at("left_out") = count.left_out + sound_->left_out();
+    }
   }
 
   // What the summary says of the sound; nullopt where none was asked for.
@@ -66,20 +88,25 @@ private:
     if (!wanted) {
       return nullptr;
     }
-    auto sound = std::make_unique<media::SoundReader>(source, reader.beginning());
-    told_ = json::object{{"kept", false}, {"codec", nullptr}};
-    if (const auto* parameters = sound->parameters()) {
-      told_->at("kept") = media::VideoWriter::takes(parameters->codec_id);
+    auto sound =
+        std::make_unique<media::SoundReader>(source, reader.beginning(), media::VideoWriter::takes);
+    told_ = json::object{{"kept", false}, {"codec", nullptr}, {"left_out", 0}};
+    const auto* parameters = sound->parameters();
+    if (parameters != nullptr) {
       told_->at("codec") = avcodec_get_name(parameters->codec_id);
     }
-    if (!told_->at("kept").as_bool()) {
+    if (parameters == nullptr || !media::VideoWriter::takes(*parameters)) {
       sound.reset();
     }
     return sound;
   }
 
-  void add_sound(double until) {
+  void add_sound(double until, const std::function<void()>& wait) {
     while (auto packet = sound_->next(until)) {
+      if (writer_->waiting_sound() > kWaitingSoundBytes) {
+        wait();
+        writer_->write_sound();
+      }
       writer_->add_sound(std::move(packet));
     }
   }
@@ -140,9 +167,9 @@ json::object run_sequence_task(const json::value& task, const PipelineCatalogue&
                      std::move(reader),
                      threads,
                      channel,
-                     [&video](double time) {
+                     [&video](double time, const std::function<void()>& wait) {
                        if (video) {
-                         video->expect(time);
+                         video->expect(time, wait);
                        }
                      },
                      [&video](const AVFrame& picture) { video.value().write(picture); }};
@@ -163,7 +190,7 @@ json::object run_sequence_task(const json::value& task, const PipelineCatalogue&
   }
   auto summary = sequence->summary();
   if (video) {
-    video->finish();
+    video->finish(tail_of(task, common.frame_step));
     if (video->told()) {
       summary.emplace("sound", *video->told());
     }
