@@ -58,7 +58,8 @@ Energy Meter::read(double cpu_seconds, const std::string& provider) const {
     return energy;
   }
   const auto now = card_joules_ ? cards_->joules() : std::nullopt;
-  if (now) {
+  // Less than before: the driver was loaded anew.
+  if (now && *now >= *card_joules_) {
     energy.joules += *now - *card_joules_;
     energy.method += " + nvml";
   } else {

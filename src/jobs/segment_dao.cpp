@@ -139,12 +139,17 @@ constexpr Statement kFindWaiting{"segments.find_waiting", R"sql(
                         AND held."state" = 'LEASED' AND held."claimable_at" > "clock"())
    ORDER BY segment."position" LIMIT 1
 )sql"};
+// Of image indices in one list: in memory they and what is made of them take some ten times that.
+constexpr std::int64_t kListedIndexBytes = 8 * 1024 * 1024;
 constexpr Statement kListFinished{"segments.list_finished", R"sql(
-  SELECT "position", "processed", "skipped", "failed", "outcome", "images_blob", "images_size",
-         "frames_blob", "frames_size", coalesce("zip_index", '') AS zip_index
-    FROM "Segments"
-   WHERE "job_id" = $1 AND "position" >= $2 AND "kind" = 'FRAMES' AND "state" = 'DONE'
-   ORDER BY "position" LIMIT $3
+  SELECT * FROM (
+    SELECT "position", "processed", "skipped", "failed", "outcome", "images_blob", "images_size",
+           "frames_blob", "frames_size", coalesce("zip_index", '') AS zip_index,
+           sum(length("zip_index")) OVER (ORDER BY "position") - length("zip_index") AS before
+      FROM "Segments"
+     WHERE "job_id" = $1 AND "position" >= $2 AND "kind" = 'FRAMES' AND "state" = 'DONE'
+     ORDER BY "position" LIMIT $3) AS segment
+   WHERE before IS NULL OR before < $4 ORDER BY "position"
 )sql"};
 constexpr Statement kFindStart{"segments.find_start", R"sql(
   SELECT "keyframe_frame", "keyframe_pts", "keyframe_dts", "keyframe_position", "keyframe_time"
@@ -395,7 +400,8 @@ asio::awaitable<std::optional<FirstWaiting>> find_waiting(db::Executor& executor
 
 asio::awaitable<std::vector<FinishedSegment>> list_finished(db::Executor& executor, JobId job,
                                                             int position, int limit) {
-  const db::Rows rows = co_await executor.execute(kListFinished, job, position, limit);
+  const db::Rows rows =
+      co_await executor.execute(kListFinished, job, position, limit, kListedIndexBytes);
   co_return rows.all(finished_from_row);
 }
 

@@ -61,7 +61,8 @@ struct FirstWaiting {
 };
 asio::awaitable<std::optional<FirstWaiting>> find_waiting(db::Executor& executor, JobId job,
                                                           int heartbeat_seconds);
-// Up to `limit` finished segments of frames from `position` on, in order.
+// Some finished segments of frames from `position` on, in order: up to `limit`, fewer where their
+// images are many. None when there are no more.
 asio::awaitable<std::vector<FinishedSegment>> list_finished(db::Executor& executor, JobId job,
                                                             int position, int limit);
 // Where decoding of the job's first frame begins; nullopt: at the video's beginning.

@@ -76,7 +76,8 @@ public:
 
   // What was assembled so far; begins when nothing was. nullopt when the lease is lost.
   asio::awaitable<std::optional<Assembly>> begin_assembly(ClaimedSegment segment);
-  // Up to `limit` finished segments of frames from `position` on, in order.
+  // Some finished segments of frames from `position` on, in order: up to `limit`, fewer where their
+  // images are many. None when there are no more.
   asio::awaitable<std::vector<FinishedSegment>> list_finished(JobId job, int position, int limit);
   // Where decoding of the job's first frame begins; nullopt: at the video's beginning.
   asio::awaitable<std::optional<media::Keyframe>> find_start(JobId job);

@@ -49,6 +49,11 @@ void add_name(std::set<std::string>& names, const json::object& details, std::st
   }
 }
 
+std::int64_t count_at(const json::object& object, std::string_view key) {
+  const auto* count = object.if_contains(key);
+  return count == nullptr ? 0 : json::value_to<std::int64_t>(*count);
+}
+
 std::set<std::string> names_at(const json::object& object, std::string_view key) {
   std::set<std::string> names;
   if (const auto* array = object.if_contains(key)) {
@@ -75,6 +80,7 @@ void ResultTotals::add(int segment_processed, int segment_skipped, int segment_f
   add_numbers(reasons, details, "reasons");
   add_numbers(tally, details, "tally");
   add_numbers(tally, details, "labels");  // as it was called before
+  crops_left_out += count_at(details, "crops_left_out");
   add_name(energy_methods, details, "energy_method");
   add_name(runtimes, details, "runtime");
   add_name(providers, details, "provider");
@@ -108,6 +114,7 @@ json::object ResultTotals::to_json() const {
           {"grams", grams},
           {"reasons", numbers_json(reasons)},
           {"tally", numbers_json(tally)},
+          {"crops_left_out", crops_left_out},
           {"energy_methods", names_json(energy_methods)},
           {"grids", numbers_json(grids)},
           {"models", names_json(models)},
@@ -130,6 +137,7 @@ ResultTotals ResultTotals::from_json(const json::object& object) {
   totals.grams = json::value_to<double>(object.at("grams"));
   add_numbers(totals.reasons, object, "reasons");
   add_numbers(totals.tally, object, "tally");
+  totals.crops_left_out = count_at(object, "crops_left_out");
   totals.energy_methods = names_at(object, "energy_methods");
   add_numbers(totals.grids, object, "grids");
   totals.models = names_at(object, "models");
@@ -142,6 +150,9 @@ ResultTotals ResultTotals::from_json(const json::object& object) {
 
 json::object result_head(const ResultFacts& facts, const ResultTotals& totals,
                          json::object summary) {
+  if (totals.crops_left_out > 0) {
+    summary.emplace("crops_left_out", totals.crops_left_out);
+  }
   const double rate = facts.seconds > 0 ? totals.processed / facts.seconds : 0;
   const auto* model = facts.params.as_object().if_contains("model");
   // Workers on several grids: the figure that makes these grams of these joules (3.6e6 J a kWh).

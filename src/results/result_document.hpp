@@ -21,6 +21,7 @@ struct ResultTotals {
   double grams = 0;                             // of CO2e
   std::map<std::string, std::int64_t> reasons;  // why frames were skipped or failed
   std::map<std::string, std::int64_t> tally;    // the pipeline's counters
+  std::int64_t crops_left_out = 0;              // more than an archive's directory should hold
   // All that took part, each once.
   std::set<std::string> energy_methods;
   std::map<std::string, double> grids;  // source -> grams of CO2e per kWh

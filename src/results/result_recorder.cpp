@@ -26,6 +26,10 @@ asio::awaitable<void> ResultRecorder::add(int frame, std::string json, std::vect
     co_await add_image(image, std::move(jpeg));
   }
   for (auto& crop : crops) {
+    if (index_.size() >= kMaxIndexed * kIndexEntryBytes) {
+      ++crops_left_out_;
+      continue;
+    }
     image.object = crop.object;
     co_await add_image(image, std::move(crop.jpeg));
   }

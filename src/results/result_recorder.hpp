@@ -27,7 +27,8 @@ class ResultRecorder {
 public:
   ResultRecorder(ByteSink& images, ByteSink& frames) : images_{images}, frames_{frames} {}
 
-  // A frame's JSON object, its annotated image (an empty one is none) and those of its objects.
+  // A frame's JSON object, its annotated image (an empty one is none) and those of its objects,
+  // which are left out once kMaxIndexed are there.
   asio::awaitable<void> add(int frame, std::string json, std::vector<std::byte> jpeg,
                             std::vector<media::Crop> crops = {});
 
@@ -36,6 +37,10 @@ public:
   std::int64_t images_bytes() const { return images_bytes_; }
   std::int64_t frames_bytes() const { return frames_bytes_; }
   int frames() const { return count_; }
+  std::int64_t crops_left_out() const { return crops_left_out_; }
+
+  // The index is in memory, here and where the archive's directory is made of it.
+  static constexpr std::size_t kMaxIndexed = 500'000;
 
 private:
   asio::awaitable<void> add_image(IndexedImage image, std::vector<std::byte> jpeg);
@@ -46,6 +51,7 @@ private:
   std::int64_t images_bytes_ = 0;
   std::int64_t frames_bytes_ = 0;
   int count_ = 0;
+  std::int64_t crops_left_out_ = 0;
 };
 
 }  // namespace infernode

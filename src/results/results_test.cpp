@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <cstring>
 
@@ -86,6 +87,40 @@ TEST(ResultDocument, TotalsComeBackAsTheyWere) {
   const auto totals = two_segments();
   EXPECT_EQ(ResultTotals::from_json(totals.to_json()).to_json(), totals.to_json());
   EXPECT_EQ(ResultTotals::from_json({}).to_json(), ResultTotals{}.to_json());
+}
+
+// Memory for a video of text, which has many objects in each frame.
+TEST(ResultRecorder, LeavesOutCropsThatNoDirectoryShouldHold) {
+  struct Nowhere : ByteSink {
+    asio::awaitable<void> write(std::vector<std::byte>) override { co_return; }
+  };
+  Nowhere nowhere;
+  ResultRecorder recorder{nowhere, nowhere};
+  asio::io_context context;
+  bool done = false;
+  const auto record = [&]() -> asio::awaitable<void> {
+    for (int frame = 0; frame < 2100; ++frame) {
+      std::vector<media::Crop> crops;
+      for (std::uint32_t object = 0; object < media::kMaxCrops; ++object) {
+        crops.push_back(media::Crop{object, std::vector<std::byte>(1)});
+      }
+      co_await recorder.add(frame, "{}", std::vector<std::byte>(1), std::move(crops));
+    }
+    done = true;
+  };
+  asio::co_spawn(context, record(), asio::detached);
+  context.run();
+  ASSERT_TRUE(done);
+  EXPECT_EQ(recorder.frames(), 2100);
+  const auto images = static_cast<std::int64_t>(read_index(recorder.image_index()).size());
+  EXPECT_EQ(images + recorder.crops_left_out(), 2100 * 251);
+  EXPECT_LT(images, 500'000 + 2100);
+  ResultTotals totals;
+  totals.crops_left_out = recorder.crops_left_out();
+  ResultFacts facts;
+  facts.params = boost::json::object{{"pipeline", "text"}};
+  EXPECT_EQ(result_head(facts, totals, {}).at("summary").at("crops_left_out"),
+            recorder.crops_left_out());
 }
 
 // Segments that a version before this one finished: labels, no grams, no models.

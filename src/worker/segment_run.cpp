@@ -199,6 +199,9 @@ asio::awaitable<SegmentOutcome> run_segment(runner::RunnerProcess& runner, Segme
   details.emplace("grams", outcome.grams);
   details.emplace("grid_g_per_kwh", energy.grid.grams_per_kwh);
   details.emplace("grid_source", energy.grid.source);
+  if (recorder.crops_left_out() > 0) {
+    details.emplace("crops_left_out", recorder.crops_left_out());
+  }
   outcome.details = std::move(details);
   outcome.image_index = recorder.image_index();
   outcome.images_bytes = recorder.images_bytes();

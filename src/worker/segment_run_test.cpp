@@ -204,6 +204,11 @@ TEST(SegmentRun, RefusesCropsThatAreNotTheNextFrames) {
         impostor.crop(10, 0);
         impostor.crop(12, 1);
       },
+      [](const Impostor& impostor) {
+        for (std::uint32_t i = 0; i < 251; ++i) {
+          impostor.crop(10, i);
+        }
+      },
       // More than two pictures of 64x48 and what 250 JPEGs have beside their pixels.
       [](const Impostor& impostor) {
         const std::string large = "\xff\xd8" + std::string(1'000'000, ' ') + "\xff\xd9";

@@ -375,6 +375,9 @@ struct RunnerProcess::State : std::enable_shared_from_this<RunnerProcess::State>
         (!crops.empty() && (parts.frame != crop_frame || parts.object <= crops.back().object))) {
       violated("sent a part of a picture that is not its turn");
     }
+    if (crops.size() >= media::kMaxCrops) {
+      violated("sent too many parts of a picture");
+    }
     crop_frame = parts.frame;
     auto jpeg = co_await receive_jpeg(header.size - static_cast<std::uint32_t>(sizeof parts));
     crops.push_back({parts.object, std::move(jpeg)});
