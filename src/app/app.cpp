@@ -296,10 +296,10 @@ Api::Api(App& app, const std::filesystem::path& keys_dir)
   add_audit_routes(router, app.audit);
   add_credit_routes(once, app.credits);
   add_dataset_routes(once, app.datasets);
-  add_video_routes(
-      once, app.videos, app.uploads,
-      {app.config.upload_max_bytes, std::chrono::seconds{app.config.upload_wait_seconds}});
-  add_upload_routes(router, app.uploads);
+  const UploadLimits upload_limits{app.config.upload_max_bytes,
+                                   std::chrono::seconds{app.config.upload_wait_seconds}};
+  add_video_routes(once, app.videos, app.uploads, upload_limits);
+  add_upload_routes(router, app.uploads, upload_limits);
   add_job_routes(once, app.jobs, [&app] { return app.pipelines.to_json(app.models); });
   add_model_routes(
       router, app.model_service, app.blobs, app.models, [&app] { return app.reread_models(); },

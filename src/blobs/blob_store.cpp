@@ -1,6 +1,7 @@
 #include "blobs/blob_store.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <span>
 
 #include "blobs/blob_dao.hpp"
@@ -40,12 +41,13 @@ asio::awaitable<void> BlobStore::put(std::vector<db::Command> rows, ChunkId chun
 }
 
 asio::awaitable<void> BlobStore::append(BlobId blob, std::int64_t start,
-                                        std::vector<std::byte> chunk, Life life) {
+                                        std::vector<std::byte> chunk, Life life,
+                                        std::vector<db::Command> first) {
   if (low_disk_) {
     throw StorageFull(*low_disk_);
   }
   const blob_dao::Part part{start, static_cast<std::int32_t>(chunk.size()), ChunkId::random()};
-  std::vector<db::Command> commands;
+  auto commands = std::move(first);
   if (life == Life::begins) {
     commands.push_back(blob_dao::insert_staged(blob, kLifeSeconds));
   } else if (life == Life::goes_on) {
@@ -72,14 +74,21 @@ asio::awaitable<void> BlobStore::erase(std::vector<blob_dao::OwnedPart> parts) {
   co_await blob_dao::delete_parts(database_, std::move(parts));
 }
 
-asio::awaitable<void> BlobStore::keep(BlobId blob) {
+asio::awaitable<void> BlobStore::keep(BlobId blob, std::chrono::seconds life) {
   std::vector<db::Command> commands;
-  commands.push_back(blob_dao::extend_life(blob, kLifeSeconds));
+  commands.push_back(blob_dao::extend_life(blob, static_cast<int>(life.count())));
   co_await database_.execute_all(std::move(commands));
 }
 
-void BlobStore::keep(db::Transaction& transaction, BlobId blob) {
-  transaction.queue(blob_dao::extend_life(blob, kLifeSeconds));
+void BlobStore::keep(db::Transaction& transaction, BlobId blob, std::chrono::seconds life) {
+  transaction.queue(blob_dao::extend_life(blob, static_cast<int>(life.count())));
+}
+
+asio::awaitable<bool> BlobStore::reaches_beyond(db::Transaction& transaction, BlobId blob,
+                                                std::int64_t size) {
+  const auto parts = co_await blob_dao::find_parts(
+      transaction, blob, size, std::numeric_limits<std::int64_t>::max() - size, 2);
+  co_return !parts.empty() && parts.back().start >= size;
 }
 
 asio::awaitable<std::vector<std::byte>> BlobStore::read(BlobId blob, std::int64_t offset,

@@ -46,12 +46,12 @@ public:
   void stage(db::Transaction& transaction, BlobId blob);
   enum class Life { as_it_is, begins, goes_on };
   // Adds one chunk (1..1 MiB) that begins at `start`. With `begins` the blob is staged first, with
-  // `goes_on` its life begins anew.
+  // `goes_on` its life begins anew. The part is added in one transaction with `first`.
   asio::awaitable<void> append(BlobId blob, std::int64_t start, std::vector<std::byte> chunk,
-                               Life life);
+                               Life life, std::vector<db::Command> first = {});
   // Says that a staged blob is still wanted.
-  asio::awaitable<void> keep(BlobId blob);
-  void keep(db::Transaction& transaction, BlobId blob);
+  asio::awaitable<void> keep(BlobId blob, std::chrono::seconds life = kStagingLife);
+  void keep(db::Transaction& transaction, BlobId blob, std::chrono::seconds life = kStagingLife);
   // Up to `max_bytes` from `offset` on, maybe fewer; empty at the blob's end.
   asio::awaitable<std::vector<std::byte>> read(BlobId blob, std::int64_t offset,
                                                std::size_t max_bytes);
@@ -80,6 +80,9 @@ public:
   // In the caller's transaction, takes back what was appended from `size` on, at a chunk's
   // beginning; the sweep deletes it.
   void truncate(db::Transaction& transaction, BlobId blob, std::int64_t size);
+  // In the caller's transaction: whether anything was appended from `size` on.
+  asio::awaitable<bool> reaches_beyond(db::Transaction& transaction, BlobId blob,
+                                       std::int64_t size);
 
   // Why nothing can be stored; nullopt when, as far as this process has seen, it can.
   const std::optional<std::string>& disk_full() const { return low_disk_ ? low_disk_ : disk_full_; }

@@ -58,6 +58,15 @@ std::string rfc3339(Timestamp time) {
   return text;
 }
 
+std::string http_date(Timestamp time) {
+  const std::time_t second =
+      std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+  std::tm utc{};
+  gmtime_r(&second, &utc);
+  char text[32];
+  return {text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &utc)};
+}
+
 std::string postgres_time(Timestamp time) {
   const Parts p = split(time);
   std::string text = "YYYY-MM-DD hh:mm:ss.mmmmmm+00";

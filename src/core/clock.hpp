@@ -16,6 +16,8 @@ inline Timestamp now() {
 }
 // RFC 3339 with milliseconds: "2026-01-31T12:00:00.000Z".
 std::string rfc3339(Timestamp time);
+// IMF-fixdate (RFC 9110, 5.6.7): "Sat, 31 Jan 2026 12:00:00 GMT".
+std::string http_date(Timestamp time);
 // Reads RFC 3339 in any zone, with a capital T and Z; nullopt for anything else.
 std::optional<Timestamp> parse_rfc3339(std::string_view text);
 // Reads PostgreSQL's ISO form in UTC: "2026-01-31 12:00:00.123456+00"; throws std::runtime_error.

@@ -2,35 +2,92 @@
 
 #include <fmt/format.h>
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 
 #include <algorithm>
 #include <charconv>
 #include <fstream>
-#include <new>
 #include <stdexcept>
 #include <vector>
 
 namespace infernode {
 
-void Sha256::Free::operator()(evp_md_ctx_st* context) const {
-  EVP_MD_CTX_free(context);
-}
+namespace {
 
-Sha256::Sha256() : context_{EVP_MD_CTX_new()} {
-  if (!context_ || EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1) {
-    throw std::bad_alloc{};
+// Big endian, `count` bytes.
+void put_number(std::vector<std::byte>& bytes, std::uint64_t number, int count) {
+  while (count-- > 0) {
+    bytes.push_back(static_cast<std::byte>(number >> (8 * count) & 0xff));
   }
 }
 
+std::uint64_t take_number(std::span<const std::byte>& bytes, std::size_t count) {
+  std::uint64_t number = 0;
+  for (const auto byte : bytes.first(count)) {
+    number = number << 8 | std::to_integer<std::uint64_t>(byte);
+  }
+  bytes = bytes.subspan(count);
+  return number;
+}
+
+constexpr std::size_t kStateBytes = 40;  // eight words, and how many bytes there were
+
+}  // namespace
+
+// OpenSSL's newer interface cannot hand out a state; this one, which it calls deprecated, can.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+
+void Sha256::Free::operator()(SHA256state_st* context) const {
+  delete context;
+}
+
+Sha256::Sha256() : context_{new SHA256state_st{}} {
+  SHA256_Init(context_.get());
+}
+
 void Sha256::update(std::span<const std::byte> bytes) {
-  EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size());
+  SHA256_Update(context_.get(), bytes.data(), bytes.size());
 }
 
 Sha256Digest Sha256::finish() {
   Sha256Digest digest{};
-  EVP_DigestFinal_ex(context_.get(), reinterpret_cast<unsigned char*>(digest.data()), nullptr);
+  SHA256_Final(reinterpret_cast<unsigned char*>(digest.data()), context_.get());
   return digest;
 }
+
+std::vector<std::byte> Sha256::state() const {
+  std::vector<std::byte> bytes;
+  for (const auto word : context_->h) {
+    put_number(bytes, word, 4);
+  }
+  put_number(bytes, std::uint64_t{context_->Nh} << 29 | context_->Nl >> 3, 8);
+  const auto rest = std::as_bytes(std::span{context_->data}).first(context_->num);
+  bytes.insert(bytes.end(), rest.begin(), rest.end());
+  return bytes;
+}
+
+Sha256 Sha256::restore(std::span<const std::byte> state) {
+  Sha256 sha;
+  auto& context = *sha.context_;
+  if (state.size() < kStateBytes || state.size() >= kStateBytes + SHA256_CBLOCK) {
+    throw std::invalid_argument("no state of SHA-256");
+  }
+  for (auto& word : context.h) {
+    word = static_cast<SHA_LONG>(take_number(state, 4));
+  }
+  const auto count = take_number(state, 8);
+  if (count % SHA256_CBLOCK != state.size()) {
+    throw std::invalid_argument("no state of SHA-256");
+  }
+  context.Nl = static_cast<SHA_LONG>(count << 3);
+  context.Nh = static_cast<SHA_LONG>(count >> 29);
+  context.num = static_cast<unsigned>(state.size());
+  std::copy(state.begin(), state.end(), std::as_writable_bytes(std::span{context.data}).begin());
+  return sha;
+}
+
+#pragma GCC diagnostic pop
 
 std::string hex(std::span<const std::byte> bytes) {
   std::string text;
@@ -50,6 +107,23 @@ std::string base64url(std::span<const std::byte> bytes) {
   std::replace(text.begin(), text.end(), '+', '-');
   std::replace(text.begin(), text.end(), '/', '_');
   return text;
+}
+
+std::optional<std::vector<std::byte>> from_base64(std::string_view text) {
+  const auto padding = text.size() - std::min(text.find_last_not_of('=') + 1, text.size());
+  const auto letters = text.substr(0, text.size() - padding);
+  constexpr std::string_view kAlphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  if (text.size() % 4 != 0 || padding > 2 || text.size() > 1'000'000 ||
+      letters.find_first_not_of(kAlphabet) != std::string_view::npos) {
+    return std::nullopt;
+  }
+  std::vector<std::byte> bytes(text.size() / 4 * 3);
+  EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
+                  reinterpret_cast<const unsigned char*>(text.data()),
+                  static_cast<int>(text.size()));
+  bytes.resize(bytes.size() - padding);
+  return bytes;
 }
 
 Sha256Digest sha256_from_hex(std::string_view text) {

@@ -4,10 +4,13 @@
 #include <cstddef>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
-struct evp_md_ctx_st;
+struct SHA256state_st;
 
 namespace infernode {
 
@@ -21,17 +24,24 @@ public:
   // Once, after the last piece.
   Sha256Digest finish();
 
+  // What there is so far, so that another process, on any machine, can go on: at most 104 bytes.
+  std::vector<std::byte> state() const;
+  // Goes on from there. Throws std::invalid_argument for what is no state.
+  static Sha256 restore(std::span<const std::byte> state);
+
 private:
   struct Free {
-    void operator()(evp_md_ctx_st* context) const;
+    void operator()(SHA256state_st* context) const;
   };
-  std::unique_ptr<evp_md_ctx_st, Free> context_;
+  std::unique_ptr<SHA256state_st, Free> context_;
 };
 
 // Lower-case hexadecimal.
 std::string hex(std::span<const std::byte> bytes);
 // Base64 with - and _ and without padding (RFC 4648, 5).
 std::string base64url(std::span<const std::byte> bytes);
+// Back from base64 with + and / and its padding (RFC 4648, 4); nullopt for what is none.
+std::optional<std::vector<std::byte>> from_base64(std::string_view text);
 // Back from 64 hexadecimal digits, lower case. Throws std::invalid_argument.
 Sha256Digest sha256_from_hex(std::string_view text);
 // SHA-256 of a file as hexadecimal. Throws std::runtime_error.

@@ -22,6 +22,7 @@ enum class ErrorCode {
   conflict,
   price_changed,
   precondition_failed,
+  checksum_mismatch,
   too_large,
   quota_exceeded,
   unsupported_media,

@@ -6,10 +6,13 @@ namespace {
 constexpr const char* kMethods = "GET, HEAD, POST, PATCH, PUT, DELETE";
 constexpr const char* kRequestFields =
     "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Prefer, "
-    "Range, X-Request-Id";
+    "Range, X-Request-Id, Tus-Resumable, Upload-Checksum, Upload-Length, Upload-Metadata, "
+    "Upload-Offset, X-HTTP-Method-Override";
 constexpr const char* kResponseFields =
     "Location, X-Request-Id, ETag, Retry-After, Allow, RateLimit, RateLimit-Policy, "
-    "Content-Disposition, Content-Range, Accept-Ranges, WWW-Authenticate";
+    "Content-Disposition, Content-Range, Accept-Ranges, WWW-Authenticate, Tus-Checksum-Algorithm, "
+    "Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Expires, Upload-Length, "
+    "Upload-Metadata, Upload-Offset, X-Video";
 // Of what a browser remembers; Chromium takes two hours at most.
 constexpr const char* kSeconds = "7200";
 

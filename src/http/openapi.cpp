@@ -177,6 +177,12 @@ ApiDocument::ApiDocument(const std::string& path) {
         entry.max_bytes = json::value_to<std::size_t>(*most);
       }
       entry.unlimited = operation.as_object().contains("x-unlimited");
+      entry.overriding = operation.as_object().contains("x-override");
+      if (const auto* fields = operation.as_object().if_contains("x-answer-fields")) {
+        for (const auto& [name, value] : fields->as_object()) {
+          entry.answer_fields.emplace_back(name, json::value_to<std::string>(value));
+        }
+      }
       auto checks = std::make_unique<Checks>();
       if (const auto* schema =
               operation.find_pointer("/requestBody/content/application~1json/schema", absent)) {

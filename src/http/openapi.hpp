@@ -29,6 +29,10 @@ public:
     BodyKind body = BodyKind::none;
     std::size_t max_bytes = kMaxJsonBytes;  // of a JSON body: its x-max-bytes
     bool unlimited = false;                 // by the rates of users and addresses: its x-unlimited
+    // Whether POST with X-HTTP-Method-Override stands for it: its x-override.
+    bool overriding = false;
+    // Fields that every answer has, also a refusal: its x-answer-fields.
+    std::vector<std::pair<std::string, std::string>> answer_fields{};
   };
 
   // The embedded file `path`. Throws std::runtime_error for a document that is not sound.

@@ -36,6 +36,8 @@ Kind kind_of(ErrorCode code) {
       return {409, "conflict", "Conflict"};
     case ErrorCode::precondition_failed:
       return {412, "precondition-failed", "Precondition failed"};
+    case ErrorCode::checksum_mismatch:  // a status of tus 1.0.0
+      return {460, "checksum-mismatch", "Checksum mismatch"};
     case ErrorCode::too_large:
       return {413, "too-large", "Too large"};
     case ErrorCode::quota_exceeded:

@@ -162,6 +162,10 @@ asio::awaitable<Response> Router::handle(Request& request) const {
     co_return std::move(*question);
   }
   Response response = co_await answer(request);
+  if (request.route != nullptr) {
+    const auto& fields = request.route->answer_fields;
+    response.headers.insert(response.headers.end(), fields.begin(), fields.end());
+  }
   allow_reading(origins_, request, response);
   if (!request.rates.empty()) {
     response.headers.emplace_back("RateLimit-Policy", request.rate_policies);
@@ -204,21 +208,41 @@ asio::awaitable<Response> Router::answer(Request& request) const {
   }
 }
 
-asio::awaitable<Result<Response>> Router::dispatch(Request& request) const {
-  const std::string method = request.method == "HEAD" ? "GET" : request.method;
-  const Route* found = nullptr;
-  std::string allowed;
-  const auto path = split_path(request.path);
+// The route of a path and a method; `allowed` are the methods of the path's others.
+const Route* Router::find(const std::vector<std::string_view>& path, const std::string& method,
+                          std::string& allowed) const {
+  allowed.clear();
   for (const auto& route : routes_) {
     if (!matches(route, path)) {
       continue;
     }
     if (route.method == method) {
-      found = &route;
-      request.path_params = parameters(route, path);
-      break;
+      return &route;
     }
     allowed += (allowed.empty() ? "" : ", ") + route.method;
+  }
+  return nullptr;
+}
+
+asio::awaitable<Result<Response>> Router::dispatch(Request& request) const {
+  const auto path = split_path(request.path);
+  std::string allowed;
+  const Route* found = find(path, request.method, allowed);
+  const std::string overriding = request.header("x-http-method-override");
+  if (request.method == "POST" && !overriding.empty()) {
+    const Route* other = find(path, overriding, allowed);
+    if (other != nullptr && other->overriding) {
+      found = other;
+      request.method = other->method;
+    }
+  }
+  std::string method = request.method;
+  if (found == nullptr && method == "HEAD") {
+    method = "GET";
+    found = find(path, method, allowed);
+  }
+  if (found != nullptr) {
+    request.path_params = parameters(*found, path);
   }
   for (const auto& route : files_) {
     if (found == nullptr && allowed.empty() && method == route.method &&

@@ -67,6 +67,8 @@ private:
   };
 
   void add(Route route);
+  const Route* find(const std::vector<std::string_view>& path, const std::string& method,
+                    std::string& allowed) const;
   asio::awaitable<Response> answer(Request& request) const;
   asio::awaitable<Result<Response>> dispatch(Request& request) const;
   asio::awaitable<Result<void>> authenticate(Request& request, const Route& route) const;

@@ -84,16 +84,13 @@ std::chrono::seconds time_for(std::size_t bytes) {
   return kTransferTimeout + std::chrono::seconds{bytes / kMinBytesPerSecond};
 }
 
-// IMF-fixdate (RFC 9110, 5.6.7) of this second, put together once a second.
+// This second, put together once a second.
 class HttpDate {
 public:
   const std::string& text() {
     const std::time_t now = std::time(nullptr);
     if (now != second_) {
-      std::tm utc{};
-      gmtime_r(&now, &utc);
-      char text[32];
-      text_.assign(text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &utc));
+      text_ = http_date(Timestamp{std::chrono::seconds{now}});
       second_ = now;
     }
     return text_;

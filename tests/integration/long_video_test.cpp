@@ -1,8 +1,8 @@
 // Goal: memory does not grow with a video's length, whatever is asked for. Method: the same picture
 // of 1080p at two frames a second, for a short and a longer time, through `infernode run`; the
 // peak of its largest process. The encoder holds some tens of pictures, and what allocation leaves
-// scattered settles after a hundred, so the shorter one has 120. RUN_LONG_TESTS=1: an hour beside ten
-// minutes.
+// scattered settles after a hundred, so the shorter one has 120. RUN_LONG_TESTS=1: an hour beside
+// ten minutes.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 

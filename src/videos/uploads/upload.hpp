@@ -11,25 +11,40 @@
 
 namespace infernode {
 
-enum class UploadState { probing, accepted, refused };
+enum class UploadState { receiving, probing, priced, accepted, refused };
 template <>
 struct Words<UploadState> {
   static constexpr std::pair<UploadState, std::string_view> all[]{
+      {UploadState::receiving, "receiving"},
       {UploadState::probing, "probing"},
+      {UploadState::priced, "priced"},
       {UploadState::accepted, "accepted"},
       {UploadState::refused, "refused"}};
 };
 
-// A file that has arrived whole and is looked into while nobody waits on the line.
+// A file that arrives in pieces, or has arrived and is looked into while nobody waits on the line.
 struct Upload {
   UploadId id;
-  std::int64_t size = 0;  // bytes
+  DatasetId dataset;
+  std::string name;
+  std::int64_t offset = 0;  // bytes that have arrived
+  std::int64_t size = 0;    // bytes of the whole file
   UploadState state = UploadState::probing;
   std::optional<VideoId> video;                // once accepted, while it is there
-  std::optional<int> frame_count;              // once accepted
+  std::optional<int> frame_count;              // once it was looked into
   std::optional<Tokens> cost;                  // likewise
   std::optional<boost::json::object> problem;  // once refused: the problem document
-  Timestamp expires_at;                        // when it is forgotten
+  Timestamp created_at;
+  Timestamp expires_at;  // when it is forgotten, with its bytes
+};
+
+// One that is to arrive in pieces.
+struct NewUpload {
+  UserId user;
+  DatasetId dataset;
+  std::string name;
+  std::int64_t size = 0;  // bytes
+  bool confirm = false;   // its price is agreed to before it is paid
 };
 
 }  // namespace infernode

@@ -1,6 +1,10 @@
 #include "videos/uploads/upload_service.hpp"
 
+#include <fmt/format.h>
+
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include "core/log.hpp"
 #include "http/problem.hpp"
@@ -11,31 +15,193 @@ namespace {
 
 constexpr int kUploadLeaseSeconds = 10;
 constexpr std::chrono::seconds kUploadHeartbeat{3};
+constexpr int kKeepSeconds = std::chrono::seconds{UploadService::kUploadLife}.count();
+constexpr int kMostReceiving = 1000;  // of one user
+
+Error not_there() {
+  return {ErrorCode::not_found, "There is no such upload; it may have expired."};
+}
 
 }  // namespace
 
 asio::awaitable<Result<Upload>> UploadService::find(UserId user, UploadId id) {
   auto upload = co_await upload_dao::find(database_, user, id);
   if (!upload) {
-    co_return Error{ErrorCode::not_found, "There is no such upload."};
+    co_return not_there();
   }
   co_return std::move(*upload);
 }
 
+asio::awaitable<std::vector<Upload>> UploadService::list(UserId user, PageRequest page) {
+  return upload_dao::list_unfinished(database_, user, page.after, page.limit + 1);
+}
+
+asio::awaitable<Result<void>> UploadService::remove(UserId user, UploadId id) {
+  const auto removed = co_await upload_dao::remove(database_, user, id);
+  if (!removed) {
+    co_return not_there();
+  }
+  if (removed->file) {
+    co_await ingest_.blobs().try_discard(*removed->file);
+  }
+  co_return Result<void>{};
+}
+
+asio::awaitable<Result<Upload>> UploadService::create(NewUpload upload) {
+  const auto allowed = co_await ingest_.check(upload.user, upload.dataset);
+  if (!allowed) {
+    co_return allowed.error();
+  }
+  const BlobId file = BlobId::random();
+  const auto room = co_await ingest_.storage().reserve(file, upload.user, upload.size, upload.size);
+  if (!room) {
+    co_return room.error();
+  }
+  const UploadId id = UploadId::random();
+  {
+    auto transaction = co_await database_.begin();
+    ingest_.blobs().keep(transaction, file, kUploadLife);
+    const bool added = co_await upload_dao::insert_receiving(transaction, id, upload, file,
+                                                             kKeepSeconds, kMostReceiving);
+    if (added) {
+      auto made = co_await upload_dao::find(transaction, upload.user, id);
+      co_await transaction.commit();
+      co_return std::move(made.value());
+    }
+  }
+  co_await ingest_.blobs().try_discard(file);
+  co_return Error{ErrorCode::too_many_requests,
+                  fmt::format("{} uploads of yours have not arrived whole yet; go on with them, or "
+                              "delete them (GET /uploads).",
+                              kMostReceiving)};
+}
+
+asio::awaitable<Result<ReceivingUpload>> UploadService::hold(UserId user, UploadId id,
+                                                             std::int64_t offset) {
+  auto transaction = co_await database_.begin();
+  const auto held = co_await upload_dao::hold(transaction, user, id, offset);
+  if (!held) {
+    const auto upload = co_await upload_dao::find(transaction, user, id);
+    if (!upload) {
+      co_return not_there();
+    }
+    co_return Error{ErrorCode::conflict, upload->state == UploadState::receiving
+                                             ? fmt::format("The upload has come to {}, not to {}.",
+                                                           upload->offset, offset)
+                                             : "The upload has arrived whole."};
+  }
+  // What a connection before this one had stored when it was cut, and does not count.
+  if (co_await ingest_.blobs().reaches_beyond(transaction, held->file, offset)) {
+    ingest_.blobs().truncate(transaction, held->file, offset);
+  }
+  ingest_.blobs().keep(transaction, held->file, kUploadLife);
+  co_await transaction.commit();
+  co_return ReceivingUpload{id,
+                            held->file,
+                            held->fence,
+                            offset,
+                            held->hash_state.empty() ? Sha256{} : Sha256::restore(held->hash_state),
+                            held->upload};
+}
+
+asio::awaitable<void> UploadService::run(std::vector<db::Command> commands) {
+  try {
+    co_await database_.execute_all(std::move(commands));
+  } catch (const db::SqlError& error) {
+    if (error.sqlstate() == upload_dao::kTakenState) {
+      throw UploadTaken(error.what());
+    }
+    throw;
+  }
+}
+
+asio::awaitable<void> UploadService::store(ReceivingUpload& receiving, std::int64_t start,
+                                           std::vector<std::byte> chunk) {
+  std::vector<db::Command> first;
+  first.push_back(upload_dao::require_held(receiving.id, receiving.fence));
+  try {
+    co_await ingest_.blobs().append(receiving.file, start, std::move(chunk),
+                                    BlobStore::Life::as_it_is, std::move(first));
+  } catch (const db::SqlError& error) {
+    if (error.sqlstate() == upload_dao::kTakenState) {
+      throw UploadTaken(error.what());
+    }
+    throw;
+  }
+}
+
+asio::awaitable<void> UploadService::advance(ReceivingUpload& receiving, std::int64_t offset,
+                                             Sha256 sha) {
+  std::vector<db::Command> commands;
+  commands.push_back(upload_dao::require_held(receiving.id, receiving.fence));
+  commands.push_back(upload_dao::advance(receiving.id, offset, sha.state(), kKeepSeconds));
+  co_await run(std::move(commands));
+  co_await ingest_.blobs().keep(receiving.file, kUploadLife);
+  receiving.offset = offset;
+  receiving.sha = std::move(sha);
+}
+
+asio::awaitable<std::shared_ptr<UploadService::Outcome>> UploadService::finish(
+    ReceivingUpload receiving) {
+  NewVideo video;
+  video.user = receiving.upload.user;
+  video.dataset = receiving.upload.dataset;
+  video.name = receiving.upload.name;
+  video.file = receiving.file;
+  video.size = receiving.offset;
+  video.sha256 = receiving.sha.finish();
+  std::vector<db::Command> commands;
+  commands.push_back(upload_dao::require_held(receiving.id, receiving.fence));
+  commands.push_back(upload_dao::begin_probe(receiving.id, video.sha256, kUploadLeaseSeconds));
+  co_await run(std::move(commands));
+  co_return follow(receiving.id, std::move(video), nullptr);
+}
+
+asio::awaitable<Result<std::shared_ptr<UploadService::Outcome>>> UploadService::accept(
+    UserId user, UploadId id) {
+  auto claimed = co_await upload_dao::claim_unpaid(database_, user, id, kUploadLeaseSeconds);
+  if (!claimed) {
+    const auto upload = co_await find(user, id);
+    if (!upload) {
+      co_return upload.error();
+    }
+    co_return Error{
+        ErrorCode::conflict,
+        fmt::format("The upload is {}: there is nothing to pay for.", to_text(upload->state))};
+  }
+  co_return follow(id, std::move(claimed->video), nullptr);
+}
+
+asio::awaitable<void> UploadService::Outcome::wait(std::chrono::steady_clock::duration most) {
+  if (!over_) {
+    ended_.expires_after(most);
+    boost::system::error_code ignored;
+    co_await ended_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  }
+}
+
+void UploadService::Outcome::tell() {
+  over_ = true;
+  ended_.cancel();
+}
+
 asio::awaitable<Upload> UploadService::add(db::Transaction& transaction, UploadId id,
                                            NewVideo video) {
-  ingest_.blobs().keep(transaction, video.file);
+  ingest_.blobs().keep(transaction, video.file, kUploadLife);
   transaction.queue(upload_dao::insert(id, video, kUploadLeaseSeconds));
   auto upload = co_await upload_dao::find(transaction, video.user, id);
   co_return std::move(upload.value());
 }
 
-void UploadService::follow(UploadId id, NewVideo video, std::shared_ptr<PendingProbe> probe) {
+std::shared_ptr<UploadService::Outcome> UploadService::follow(UploadId id, NewVideo video,
+                                                              std::shared_ptr<PendingProbe> probe) {
   if (!probe) {
     probe = PendingProbe::start(executor_, ingest_, video);
   }
+  auto outcome = std::make_shared<Outcome>(executor_);
   asio::co_spawn(executor_, see_through(id, std::move(video), std::move(probe)),
-                 [id](const std::exception_ptr& failure) {
+                 [id, outcome](const std::exception_ptr& failure) {
+                   outcome->tell();
                    try {
                      if (failure) {
                        std::rethrow_exception(failure);
@@ -45,13 +211,14 @@ void UploadService::follow(UploadId id, NewVideo video, std::shared_ptr<PendingP
                      log::warn("upload {}: {}", id.to_string(), error.what());
                    }
                  });
+  return outcome;
 }
 
 asio::awaitable<void> UploadService::see_through(UploadId id, NewVideo video,
                                                  std::shared_ptr<PendingProbe> probe) {
   while (!co_await probe->wait(kUploadHeartbeat)) {
     try {
-      co_await ingest_.blobs().keep(video.file);
+      co_await ingest_.blobs().keep(video.file, kUploadLife);
       co_await upload_dao::renew(database_, id, kUploadLeaseSeconds);
     } catch (const Unavailable& error) {
       log::debug("upload {}: {}", id.to_string(), error.what());
@@ -73,7 +240,14 @@ asio::awaitable<void> UploadService::end(UploadId id, NewVideo video,
   std::optional<Error> refused;
   {
     auto transaction = co_await database_.begin();
-    const bool open = co_await upload_dao::lock_open(transaction, id);
+    const auto open = co_await upload_dao::lock_open(transaction, id);
+    if (open && open->confirm) {
+      transaction.queue(upload_dao::wait_for_payment(id, frames, ingest_.price_of(frames),
+                                                     std::nullopt, kKeepSeconds));
+      ingest_.blobs().keep(transaction, file, kUploadLife);
+      co_await transaction.commit();
+      co_return;
+    }
     if (open) {
       const auto accepted = co_await ingest_.accept(transaction, std::move(video));
       if (accepted) {
@@ -84,7 +258,9 @@ asio::awaitable<void> UploadService::end(UploadId id, NewVideo video,
       refused = accepted.error();
     }
   }
-  if (refused) {
+  if (refused && refused->code == ErrorCode::insufficient_tokens) {
+    co_await await_payment(id, file, frames, *refused);
+  } else if (refused) {
     co_await refuse(id, file, std::move(*refused));
   } else {
     // Another process saw it through; or its user or dataset is gone, and its bytes go with it.
@@ -92,11 +268,22 @@ asio::awaitable<void> UploadService::end(UploadId id, NewVideo video,
   }
 }
 
+asio::awaitable<void> UploadService::await_payment(UploadId id, BlobId file, int frames,
+                                                   Error error) {
+  auto transaction = co_await database_.begin();
+  if (co_await upload_dao::lock_open(transaction, id)) {
+    auto problem = http::problem_response(error, id.to_string()).body;
+    transaction.queue(upload_dao::wait_for_payment(id, frames, ingest_.price_of(frames),
+                                                   std::move(problem), kKeepSeconds));
+    ingest_.blobs().keep(transaction, file, kUploadLife);
+    co_await transaction.commit();
+  }
+}
+
 asio::awaitable<void> UploadService::refuse(UploadId id, BlobId file, Error error) {
   {
     auto transaction = co_await database_.begin();
-    const bool open = co_await upload_dao::lock_open(transaction, id);
-    if (open) {
+    if (co_await upload_dao::lock_open(transaction, id)) {
       // What a client that had waited would have been told.
       transaction.queue(upload_dao::refuse(id, http::problem_response(error, id.to_string()).body));
       co_await transaction.commit();

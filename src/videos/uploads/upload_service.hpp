@@ -2,9 +2,14 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <memory>
+#include <vector>
 
+#include "core/digest.hpp"
 #include "core/error.hpp"
+#include "core/page.hpp"
 #include "db/pool.hpp"
 #include "videos/uploads/pending_probe.hpp"
 #include "videos/uploads/upload.hpp"
@@ -12,21 +17,74 @@
 
 namespace infernode {
 
-// Uploads whose client was told to come back: their files are looked into while nobody waits on the
-// line, by the process that received them or, should it die, by another. `database` and `ingest`
-// must outlive it.
+// Somebody else goes on with an upload, or it is gone: what this connection sends does not count.
+class UploadTaken : public std::runtime_error {
+public:
+  using std::runtime_error::runtime_error;
+};
+
+// Where an upload goes on, for the one connection that holds it.
+struct ReceivingUpload {
+  UploadId id;
+  BlobId file;
+  int fence = 0;
+  std::int64_t offset = 0;  // bytes that are stored and count
+  Sha256 sha;               // of these
+  NewUpload upload;
+};
+
+// Files that arrive in pieces, on whatever connection and server, and those whose client was told
+// to come back: they are looked into while nobody waits on the line, by the process that received
+// them or, should it die, by another. `database` and `ingest` must outlive it.
 class UploadService {
 public:
+  // How long bytes are kept that nobody has added to, or paid for.
+  static constexpr std::chrono::hours kUploadLife{24};
+
   UploadService(asio::any_io_executor executor, db::Pool& database, VideoIngest& ingest)
       : executor_{std::move(executor)}, database_{database}, ingest_{ingest} {}
 
   asio::awaitable<Result<Upload>> find(UserId user, UploadId id);
+  // Those that receive, are looked into, or wait for being paid; the newest first, one more than a
+  // page holds.
+  asio::awaitable<std::vector<Upload>> list(UserId user, PageRequest page);
+  // Forgets an upload and its bytes; a video that came of it stays.
+  asio::awaitable<Result<void>> remove(UserId user, UploadId id);
+
+  // Makes room for a file that comes in pieces. What VideoIngest::check and StorageQuota::reserve
+  // refuse; too_many_requests: too many of the user's arrive already.
+  asio::awaitable<Result<Upload>> create(NewUpload upload);
+  // Goes on at `offset`: whoever did so before does not count any more. conflict: the upload has
+  // come to another offset, or receives no more.
+  asio::awaitable<Result<ReceivingUpload>> hold(UserId user, UploadId id, std::int64_t offset);
+  // Stores a chunk behind those before, which does not count yet. Throws UploadTaken.
+  asio::awaitable<void> store(ReceivingUpload& receiving, std::int64_t start,
+                              std::vector<std::byte> chunk);
+  // What was stored up to `offset` counts; `sha` is of all that. Throws UploadTaken.
+  asio::awaitable<void> advance(ReceivingUpload& receiving, std::int64_t offset, Sha256 sha);
+
+  // Done when an upload that is looked into has come to its outcome.
+  class Outcome {
+  public:
+    explicit Outcome(const asio::any_io_executor& executor) : ended_{executor} {}
+    // Waits for it, but not for longer than that.
+    asio::awaitable<void> wait(std::chrono::steady_clock::duration most);
+    void tell();
+
+  private:
+    asio::steady_timer ended_;
+    bool over_ = false;
+  };
+  // All bytes are there: it is looked into. Throws UploadTaken.
+  asio::awaitable<std::shared_ptr<Outcome>> finish(ReceivingUpload receiving);
+  // Pays for one that waits for that, whose bytes are looked into once more. conflict: it does not.
+  asio::awaitable<Result<std::shared_ptr<Outcome>>> accept(UserId user, UploadId id);
 
   // In the caller's transaction: remembers a staged file. After its commit the caller calls
   // follow().
   asio::awaitable<Upload> add(db::Transaction& transaction, UploadId id, NewVideo video);
   // Sees it through in the background: a probe that is under way, or one that begins now (nullptr).
-  void follow(UploadId id, NewVideo video, std::shared_ptr<PendingProbe> probe);
+  std::shared_ptr<Outcome> follow(UploadId id, NewVideo video, std::shared_ptr<PendingProbe> probe);
 
   // Goes on with those that nobody looks into any more.
   asio::awaitable<void> resume();
@@ -41,6 +99,9 @@ private:
                                     std::shared_ptr<PendingProbe> probe);
   asio::awaitable<void> end(UploadId id, NewVideo video, Result<media::MediaInfo> info);
   asio::awaitable<void> refuse(UploadId id, BlobId file, Error error);
+  // Refused for want of tokens: the bytes stay.
+  asio::awaitable<void> await_payment(UploadId id, BlobId file, int frames, Error error);
+  asio::awaitable<void> run(std::vector<db::Command> commands);
 
   asio::any_io_executor executor_;
   db::Pool& database_;
