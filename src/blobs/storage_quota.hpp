@@ -31,6 +31,9 @@ public:
   // does not fit. too_many_requests: too many uploads of the user arrive already.
   asio::awaitable<Result<std::int64_t>> reserve(BlobId blob, UserId user, std::int64_t least,
                                                 std::int64_t most);
+  // The same in the caller's transaction, which is to end soon: others of the user wait for it.
+  asio::awaitable<Result<std::int64_t>> reserve(db::Transaction& transaction, BlobId blob,
+                                                UserId user, std::int64_t least, std::int64_t most);
   // In the caller's transaction; see check().
   void read(db::Transaction& transaction, UserId user, storage_dao::Usage& usage) const;
   // Whether anything may be added to what was read: quota_exceeded when it is full.
@@ -42,6 +45,9 @@ public:
   asio::awaitable<std::int64_t> fold();
 
 private:
+  asio::awaitable<Result<std::int64_t>> reserve_in(db::Executor& executor,
+                                                   storage_dao::Wanted wanted);
+
   db::Executor& database_;
   StorageLimits limits_;
 };

@@ -5,13 +5,9 @@
 // INFERNODE_TEST_JOBS (4) say how many.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include <array>
 #include <atomic>
 #include <random>
 #include <thread>
@@ -19,50 +15,13 @@
 #include "core/clock.hpp"
 #include "core/json.hpp"
 #include "testing/event_client.hpp"
+#include "testing/server_pair.hpp"
 #include "testing/test_server.hpp"
 
 namespace infernode::test {
 namespace {
 
 namespace json = boost::json;
-
-int number_from(const char* variable, int usual) {
-  const char* text = std::getenv(variable);
-  return text == nullptr ? usual : std::atoi(text);
-}
-
-// A port that nobody listens on.
-int free_port() {
-  const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  EXPECT_EQ(bind(descriptor, reinterpret_cast<sockaddr*>(&address), size), 0);
-  EXPECT_EQ(getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size), 0);
-  close(descriptor);
-  return ntohs(address.sin_port);
-}
-
-// Another server on the same database, once it serves.
-pid_t start_second(TestServer& server, std::atomic<int>& port) {
-  const int number = free_port();
-  server.set("INFERNODE_PORT", std::to_string(number));
-  const pid_t process = server.spawn({"serve"});
-  server.set("INFERNODE_PORT", "0");
-  wait_until("the second server to be up", [&] {
-    try {
-      return http::Client{"127.0.0.1", static_cast<std::uint16_t>(number)}
-                 .request("GET", "/healthz")
-                 .status == 200;
-    } catch (const std::exception&) {
-      std::this_thread::sleep_for(std::chrono::milliseconds{20});
-      return false;
-    }
-  });
-  port = number;
-  return process;
-}
 
 // One that connects to any of the servers, again and again, until it has what there is.
 struct Follower {
@@ -73,13 +32,11 @@ struct Follower {
   int lines = 0;
   std::atomic<std::int64_t> last = 0;
 
-  void follow(const std::array<std::atomic<int>, 2>& ports, const std::atomic<bool>& stop,
-              unsigned seed) {
+  void follow(const ServerPair& servers, const std::atomic<bool>& stop, unsigned seed) {
     std::mt19937 random{seed};
     while (!stop) {
       try {
-        EventClient client{static_cast<std::uint16_t>(ports[random() % 2].load()), line, token,
-                           last.load()};
+        EventClient client{servers.port(random() % 2), line, token, last.load()};
         ++lines;
         while (auto message = client.next(std::chrono::milliseconds{500 + random() % 3000})) {
           take(*message);
@@ -109,8 +66,7 @@ TEST(FollowedEvents, HaveNoGapWhenServersAreKilled) {
   const int jobs = number_from("INFERNODE_TEST_JOBS", 4);
   TestServer server{{{"INFERNODE_WORKERS", "0"}, {"INFERNODE_MAX_OPEN_JOBS", "1000"}}};
   const pid_t worker = server.spawn({"worker"});
-  std::array<std::atomic<int>, 2> ports{server.port(), 0};
-  pid_t second = start_second(server, ports[1]);
+  ServerPair servers{server};
   std::vector<std::unique_ptr<TestUser>> users;
   for (int i = 0; i < 4; ++i) {
     users.push_back(std::make_unique<TestUser>(server));
@@ -123,7 +79,7 @@ TEST(FollowedEvents, HaveNoGapWhenServersAreKilled) {
     follower->line = i % 2 == 0 ? EventClient::Line::sent_events : EventClient::Line::web_socket;
     follower->token = users[static_cast<std::size_t>(i / 2) % users.size()]->token();
     threads.emplace_back(
-        [&, own = follower.get(), i] { own->follow(ports, stop, static_cast<unsigned>(i)); });
+        [&, own = follower.get(), i] { own->follow(servers, stop, static_cast<unsigned>(i)); });
     followers.push_back(std::move(follower));
   }
   std::vector<std::pair<TestUser*, std::string>> made;
@@ -140,20 +96,11 @@ TEST(FollowedEvents, HaveNoGapWhenServersAreKilled) {
   const auto open_jobs = [&] {
     return server.value("SELECT count(*) FROM \"InferenceJobs\" WHERE \"finished_at\" IS NULL");
   };
-  int kills = 0;
   const auto begun = std::chrono::steady_clock::now();
-  while (open_jobs() != "0" || kills < 4) {
+  while (open_jobs() != "0" || servers.kills() < 4) {
     ASSERT_LT(seconds_since(begun), 300);
     std::this_thread::sleep_for(std::chrono::milliseconds{700});
-    if (kills++ % 2 == 0) {
-      ::kill(second, SIGKILL);
-      ::waitpid(second, nullptr, 0);
-      second = start_second(server, ports[1]);
-    } else {
-      server.kill();
-      server.start();
-      ports[0] = server.port();
-    }
+    servers.kill_one();
   }
   std::map<std::string, std::int64_t> newest;
   for (const auto& user : users) {
@@ -187,11 +134,9 @@ TEST(FollowedEvents, HaveNoGapWhenServersAreKilled) {
     lines += follower->lines;
   }
   std::printf("%d clients, %zu jobs, %zu events told, %d kills, %d connections\n", clients,
-              made.size(), told, kills, lines);
-  for (const pid_t process : {worker, second}) {
-    ::kill(process, SIGTERM);
-    ::waitpid(process, nullptr, 0);
-  }
+              made.size(), told, servers.kills(), lines);
+  ::kill(worker, SIGTERM);
+  ::waitpid(worker, nullptr, 0);
 }
 
 }  // namespace

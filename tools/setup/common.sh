@@ -93,6 +93,9 @@ set_up() {
     step 'install Debian packages' install_packages
   fi
   install_npm_packages tools/models
+  if [[ -n ${for_tests:-} ]]; then
+    install_npm_packages tests/tus
+  fi
   if [[ $DEBIAN == 12 && ! -e build/onnxruntime/complete ]]; then
     step 'install ONNX Runtime' tools/setup/onnxruntime
   fi

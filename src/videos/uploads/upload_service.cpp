@@ -53,27 +53,26 @@ asio::awaitable<Result<Upload>> UploadService::create(NewUpload upload) {
     co_return allowed.error();
   }
   const BlobId file = BlobId::random();
-  const auto room = co_await ingest_.storage().reserve(file, upload.user, upload.size, upload.size);
+  const UploadId id = UploadId::random();
+  auto transaction = co_await database_.begin();
+  const auto room =
+      co_await ingest_.storage().reserve(transaction, file, upload.user, upload.size, upload.size);
   if (!room) {
     co_return room.error();
   }
-  const UploadId id = UploadId::random();
-  {
-    auto transaction = co_await database_.begin();
-    ingest_.blobs().keep(transaction, file, kUploadLife);
-    const bool added = co_await upload_dao::insert_receiving(transaction, id, upload, file,
-                                                             kKeepSeconds, kMostReceiving);
-    if (added) {
-      auto made = co_await upload_dao::find(transaction, upload.user, id);
-      co_await transaction.commit();
-      co_return std::move(made.value());
-    }
+  ingest_.blobs().keep(transaction, file, kUploadLife);
+  const bool added = co_await upload_dao::insert_receiving(transaction, id, upload, file,
+                                                           kKeepSeconds, kMostReceiving);
+  if (!added) {
+    co_return Error{
+        ErrorCode::too_many_requests,
+        fmt::format("{} uploads of yours have not arrived whole yet; go on with them, or "
+                    "delete them (GET /uploads).",
+                    kMostReceiving)};
   }
-  co_await ingest_.blobs().try_discard(file);
-  co_return Error{ErrorCode::too_many_requests,
-                  fmt::format("{} uploads of yours have not arrived whole yet; go on with them, or "
-                              "delete them (GET /uploads).",
-                              kMostReceiving)};
+  auto made = co_await upload_dao::find(transaction, upload.user, id);
+  co_await transaction.commit();
+  co_return std::move(made.value());
 }
 
 asio::awaitable<Result<ReceivingUpload>> UploadService::hold(UserId user, UploadId id,
