@@ -10,6 +10,7 @@
 #include <atomic>
 #include <fstream>
 #include <random>
+#include <set>
 #include <thread>
 
 #include "core/digest.hpp"
@@ -84,14 +85,22 @@ TEST(ResumedUploads, ArriveWholeAndOnce) {
   ASSERT_EQ(result.status, 0) << result.output;
   const auto told = json::parse(result.output);
   user.connect(server);
+  std::set<std::string> finished;
   for (const auto& each : told.at("results").as_array()) {
     EXPECT_FALSE(each.as_object().contains("error")) << json::serialize(each);
+    if (each.as_object().contains("url")) {
+      const auto url = text(each, "url");
+      finished.insert(url.substr(url.rfind('/') + 1));
+    }
   }
+  EXPECT_EQ(finished.size(), hashes.size());
   // One whose address got lost on its way is begun again by the client, and forgotten by hand.
   int forgotten = 0;
   for (const auto& row :
        server.sql("SELECT id, received FROM \"Uploads\" WHERE state = 'receiving'")) {
     EXPECT_EQ(row.at(1), "0");
+    EXPECT_FALSE(finished.contains(row.at(0)))
+        << json_text(user.call(200, "GET", "/uploads/" + row.at(0)));
     user.call(204, "DELETE", "/uploads/" + row.at(0));
     ++forgotten;
   }
@@ -105,6 +114,12 @@ TEST(ResumedUploads, ArriveWholeAndOnce) {
     EXPECT_TRUE(stored.emplace(row.at(0), row.at(1)).second) << row.at(0) << " twice";
   }
   EXPECT_EQ(stored, hashes);
+  for (const auto& row : server.sql("SELECT id, name FROM \"Videos\"")) {
+    const auto content = server.folder() / "content";
+    EXPECT_EQ(user.client().download("/api/v1/videos/" + row.at(0) + "/content", content).status,
+              200);
+    EXPECT_EQ(sha256_of_file(content), hashes[row.at(1)]) << row.at(1);
+  }
   EXPECT_EQ(server.value("SELECT count(*) FROM \"LedgerEntries\" WHERE kind = 'upload'"),
             std::to_string(count));
   EXPECT_EQ(integer(user.call(200, "GET", "/users/me").at("storage"), "used"), bytes);

@@ -242,23 +242,13 @@ private:
     if (!held) {
       co_return held.error();
     }
-    const auto size = held->upload.size;
     const auto received =
         co_await receive_piece(uploads, *held, *request.stream, std::move(checksum));
     if (!received) {
       co_return received.error();
     }
-    if (held->offset == size) {
-      bool taken = false;
-      try {
-        const auto outcome = co_await uploads.finish(std::move(*held));
-        co_await outcome->wait(limits.wait);
-      } catch (const UploadTaken&) {
-        taken = true;
-      }
-      if (taken) {
-        co_return Error{ErrorCode::conflict, "Another connection went on with this upload."};
-      }
+    if (held->outcome) {
+      co_await held->outcome->wait(limits.wait);
     }
     const auto upload = co_await uploads.find(request.user(), id);
     if (!upload) {

@@ -131,33 +131,33 @@ asio::awaitable<void> UploadService::store(ReceivingUpload& receiving, std::int6
 
 asio::awaitable<void> UploadService::advance(ReceivingUpload& receiving, std::int64_t offset,
                                              Sha256 sha) {
+  const auto& upload = receiving.upload;
   std::vector<db::Command> commands;
   commands.push_back(upload_dao::require_held(receiving.id, receiving.fence));
-  commands.push_back(upload_dao::advance(receiving.id, offset, sha.state(), kKeepSeconds));
-  co_await run(std::move(commands));
-  co_await ingest_.blobs().keep(receiving.file, kUploadLife);
-  receiving.offset = offset;
-  receiving.sha = std::move(sha);
-}
-
-asio::awaitable<std::shared_ptr<UploadService::Outcome>> UploadService::finish(
-    ReceivingUpload receiving) {
+  if (offset < upload.size) {
+    commands.push_back(upload_dao::advance(receiving.id, offset, sha.state(), kKeepSeconds));
+    co_await run(std::move(commands));
+    co_await ingest_.blobs().keep(receiving.file, kUploadLife);
+    receiving.offset = offset;
+    receiving.sha = std::move(sha);
+    co_return;
+  }
   NewVideo video;
-  video.user = receiving.upload.user;
-  video.dataset = receiving.upload.dataset;
-  video.name = receiving.upload.name;
+  video.user = upload.user;
+  video.dataset = upload.dataset;
+  video.name = upload.name;
   video.file = receiving.file;
-  video.size = receiving.offset;
-  video.sha256 = receiving.sha.finish();
-  std::vector<db::Command> commands;
-  commands.push_back(upload_dao::require_held(receiving.id, receiving.fence));
+  video.size = offset;
+  video.sha256 = sha.finish();
+  // At once: whoever hears that all bytes are there does not come back.
   commands.push_back(upload_dao::begin_probe(receiving.id, video.sha256, kUploadLeaseSeconds));
   co_await run(std::move(commands));
-  co_return follow(receiving.id, std::move(video), nullptr);
+  receiving.offset = offset;
+  receiving.outcome = follow(receiving.id, std::move(video), nullptr);
 }
 
-asio::awaitable<Result<std::shared_ptr<UploadService::Outcome>>> UploadService::accept(
-    UserId user, UploadId id) {
+asio::awaitable<Result<std::shared_ptr<UploadOutcome>>> UploadService::accept(UserId user,
+                                                                              UploadId id) {
   auto claimed = co_await upload_dao::claim_unpaid(database_, user, id, kUploadLeaseSeconds);
   if (!claimed) {
     const auto upload = co_await find(user, id);
@@ -171,7 +171,7 @@ asio::awaitable<Result<std::shared_ptr<UploadService::Outcome>>> UploadService::
   co_return follow(id, std::move(claimed->video), nullptr);
 }
 
-asio::awaitable<void> UploadService::Outcome::wait(std::chrono::steady_clock::duration most) {
+asio::awaitable<void> UploadOutcome::wait(std::chrono::steady_clock::duration most) {
   if (!over_) {
     ended_.expires_after(most);
     boost::system::error_code ignored;
@@ -179,7 +179,7 @@ asio::awaitable<void> UploadService::Outcome::wait(std::chrono::steady_clock::du
   }
 }
 
-void UploadService::Outcome::tell() {
+void UploadOutcome::tell() {
   over_ = true;
   ended_.cancel();
 }
@@ -192,12 +192,12 @@ asio::awaitable<Upload> UploadService::add(db::Transaction& transaction, UploadI
   co_return std::move(upload.value());
 }
 
-std::shared_ptr<UploadService::Outcome> UploadService::follow(UploadId id, NewVideo video,
-                                                              std::shared_ptr<PendingProbe> probe) {
+std::shared_ptr<UploadOutcome> UploadService::follow(UploadId id, NewVideo video,
+                                                     std::shared_ptr<PendingProbe> probe) {
   if (!probe) {
     probe = PendingProbe::start(executor_, ingest_, video);
   }
-  auto outcome = std::make_shared<Outcome>(executor_);
+  auto outcome = std::make_shared<UploadOutcome>(executor_);
   asio::co_spawn(executor_, see_through(id, std::move(video), std::move(probe)),
                  [id, outcome](const std::exception_ptr& failure) {
                    outcome->tell();

@@ -23,6 +23,19 @@ public:
   using std::runtime_error::runtime_error;
 };
 
+// How an upload that is looked into comes to its end.
+class UploadOutcome {
+public:
+  explicit UploadOutcome(const asio::any_io_executor& executor) : ended_{executor} {}
+  // Waits for it, but not for longer than that.
+  asio::awaitable<void> wait(std::chrono::steady_clock::duration most);
+  void tell();
+
+private:
+  asio::steady_timer ended_;
+  bool over_ = false;
+};
+
 // Where an upload goes on, for the one connection that holds it.
 struct ReceivingUpload {
   UploadId id;
@@ -31,6 +44,7 @@ struct ReceivingUpload {
   std::int64_t offset = 0;  // bytes that are stored and count
   Sha256 sha;               // of these
   NewUpload upload;
+  std::shared_ptr<UploadOutcome> outcome{};  // once all have come
 };
 
 // Files that arrive in pieces, on whatever connection and server, and those whose client was told
@@ -60,31 +74,19 @@ public:
   // Stores a chunk behind those before, which does not count yet. Throws UploadTaken.
   asio::awaitable<void> store(ReceivingUpload& receiving, std::int64_t start,
                               std::vector<std::byte> chunk);
-  // What was stored up to `offset` counts; `sha` is of all that. Throws UploadTaken.
+  // What was stored up to `offset` counts; `sha` is of all that. When that is all of the file, it
+  // is looked into from then on. Throws UploadTaken.
   asio::awaitable<void> advance(ReceivingUpload& receiving, std::int64_t offset, Sha256 sha);
 
-  // Done when an upload that is looked into has come to its outcome.
-  class Outcome {
-  public:
-    explicit Outcome(const asio::any_io_executor& executor) : ended_{executor} {}
-    // Waits for it, but not for longer than that.
-    asio::awaitable<void> wait(std::chrono::steady_clock::duration most);
-    void tell();
-
-  private:
-    asio::steady_timer ended_;
-    bool over_ = false;
-  };
-  // All bytes are there: it is looked into. Throws UploadTaken.
-  asio::awaitable<std::shared_ptr<Outcome>> finish(ReceivingUpload receiving);
   // Pays for one that waits for that, whose bytes are looked into once more. conflict: it does not.
-  asio::awaitable<Result<std::shared_ptr<Outcome>>> accept(UserId user, UploadId id);
+  asio::awaitable<Result<std::shared_ptr<UploadOutcome>>> accept(UserId user, UploadId id);
 
   // In the caller's transaction: remembers a staged file. After its commit the caller calls
   // follow().
   asio::awaitable<Upload> add(db::Transaction& transaction, UploadId id, NewVideo video);
   // Sees it through in the background: a probe that is under way, or one that begins now (nullptr).
-  std::shared_ptr<Outcome> follow(UploadId id, NewVideo video, std::shared_ptr<PendingProbe> probe);
+  std::shared_ptr<UploadOutcome> follow(UploadId id, NewVideo video,
+                                        std::shared_ptr<PendingProbe> probe);
 
   // Goes on with those that nobody looks into any more.
   asio::awaitable<void> resume();
