@@ -31,13 +31,16 @@ const proxy = net.createServer((near) => {
     far.destroy();
   };
   near.on('data', (bytes) => {
+    if (left < 0) {
+      return; // it is cut, and only ends
+    }
     if (bytes.length > left) {
       far.write(bytes.subarray(0, left), () => {
         cuts += 1;
         end();
       });
       left = -1;
-    } else if (left >= 0) {
+    } else {
       left -= bytes.length;
       if (!far.write(bytes)) {
         near.pause();
