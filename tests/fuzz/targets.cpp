@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <stdexcept>
@@ -17,6 +18,7 @@
 #include "results/image_index.hpp"
 #include "runner/protocol.hpp"
 #include "testing/file_source.hpp"
+#include "videos/uploads/tus.hpp"
 #include "worker/segment_run.hpp"
 
 namespace infernode::fuzz {
@@ -189,12 +191,37 @@ void manifest(Bytes bytes) {
           "a manifest without what it needs");
 }
 
+// The headers of tus, one a line: metadata, checksum, offset.
+void tus_headers(Bytes bytes) {
+  const std::string_view text{reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  const auto first = std::min(text.find('\n'), text.size());
+  const auto second = std::min(text.find('\n', first + 1), text.size());
+  const auto rest = [&](std::size_t from) { return text.substr(std::min(from + 1, text.size())); };
+  const auto metadata = tus::parse_metadata(text.substr(0, first));
+  require(!metadata || (metadata->name.size() <= 255 && is_utf8(metadata->name) &&
+                        !has_control_character(metadata->name)),
+          "a name that is none");
+  const auto checksum =
+      tus::parse_checksum(rest(first).substr(0, second - std::min(first + 1, second)));
+  if (checksum) {
+    (*checksum)->update(bytes);
+    (void)(*checksum)->holds();
+  }
+  const auto offset = tus::parse_bytes("Upload-Offset", rest(second));
+  require(!offset || *offset >= 0, "a negative offset");
+  require(metadata || !metadata.error().detail.empty(), "a refusal without a reason");
+}
+
 }  // namespace
 
 const std::vector<Target>& targets() {
-  static const std::vector<Target> all{
-      {"probe", probe},         {"runner_messages", runner_messages}, {"image_index", image_index},
-      {"multipart", multipart}, {"request_head", request_head},       {"manifest", manifest}};
+  static const std::vector<Target> all{{"probe", probe},
+                                       {"runner_messages", runner_messages},
+                                       {"image_index", image_index},
+                                       {"multipart", multipart},
+                                       {"request_head", request_head},
+                                       {"manifest", manifest},
+                                       {"tus_headers", tus_headers}};
   return all;
 }
 
