@@ -103,8 +103,9 @@ struct UploadRoutes {
     if (has_body) {
       auto received = co_await receive(request, upload->id, 0, std::move(*announced));
       if (!received) {
-        // Nobody would know of it.
-        co_await uploads.remove(request.user(), upload->id);
+        // Nobody would know of it; what is there no more is as good.
+        const auto removed = co_await uploads.remove(request.user(), upload->id);
+        static_cast<void>(removed);
         co_return received.error();
       }
       response = std::move(*received);
