@@ -2,7 +2,7 @@
 -- compatible-since: 20261126100000
 -- Uploads that come in pieces. "received": how many bytes there are (NULL: all). Each connection that goes on
 -- with one takes the next "fence", and what an earlier one sends does not count any more. "hash_state" is the
--- SHA-256 of what there is, to go on with. With "confirm" the price is agreed to before it is paid.
+-- SHA-256 of what there is, to go on with. Who looks into one holds it by the fence, too. With "confirm" the price is agreed to before it is paid.
 ALTER TABLE "Uploads"
   ADD COLUMN "received" BIGINT,
   ADD COLUMN "fence" INTEGER NOT NULL DEFAULT 0,
@@ -21,7 +21,15 @@ BEGIN
   END IF;
 END $$;
 
--- As before, but not counting what comes in pieces: that is kept for longer than `life`.
+-- A server of before knows nothing of "confirm": what it does without consent is not done.
+CREATE FUNCTION "require_consent"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'upload % is not to be paid without consent', OLD."id";
+END $$;
+CREATE TRIGGER "Uploads_require_consent" BEFORE UPDATE ON "Uploads" FOR EACH ROW
+  WHEN (OLD."confirm" AND NEW."state" = 'accepted') EXECUTE FUNCTION "require_consent"();
+
+-- As before, but not counting what comes in pieces: that has a limit of its own.
 CREATE OR REPLACE FUNCTION "reserve_storage"(blob UUID, owner UUID, least_bytes BIGINT, most_bytes BIGINT,
                                   default_quota BIGINT, at_once INTEGER, life INTEGER,
                                   OUT granted BIGINT, OUT used BIGINT, OUT quota BIGINT, OUT arriving BIGINT)
@@ -45,7 +53,7 @@ BEGIN
     -- for a chunk.
     SELECT count(*) INTO arriving FROM "Blobs"
      WHERE "user_id" = owner AND "expires_at" > "clock"() + make_interval(secs => life - 900)
-       AND "expires_at" <= "clock"() + make_interval(secs => life + 60);
+       AND NOT EXISTS (SELECT FROM "Uploads" WHERE "file" = "Blobs"."id");
     IF arriving < at_once THEN
       INSERT INTO "Blobs" ("id", "user_id", "counted", "expires_at")
       VALUES (blob, owner, granted, "clock"() + make_interval(secs => life))
@@ -85,6 +93,8 @@ BEGIN
     END IF;
   END IF;
 END $$;
+DROP TRIGGER "Uploads_require_consent" ON "Uploads";
+DROP FUNCTION "require_consent"();
 DROP FUNCTION "hold_upload"(UUID, INTEGER);
 DELETE FROM "Uploads" WHERE "state" IN ('receiving', 'priced');
 UPDATE "Uploads" SET "file" = NULL WHERE "state" = 'refused';

@@ -17,6 +17,11 @@ constexpr Statement kExtendLife{"blobs.extend_life", R"sql(
 constexpr Statement kInsertPart{"blobs.insert_part", R"sql(
   INSERT INTO "BlobParts" ("blob_id", "start", "size", "chunk") VALUES ($1, $2, $3, $4)
 )sql"};
+constexpr Statement kHasPart{"blobs.has_part", R"sql(
+  SELECT EXISTS (SELECT FROM "BlobParts" AS part JOIN "Blobs" AS blob ON blob."id" = part."blob_id"
+                  WHERE part."blob_id" = $1 AND part."start" = $2 AND part."chunk" = $3
+                    AND blob."expires_at" IS DISTINCT FROM '-infinity') AS has
+)sql"};
 constexpr Statement kFindParts{"blobs.find_parts", R"sql(
   SELECT "start", "size", "chunk" FROM "BlobParts"
    WHERE "blob_id" = $1 AND "start" < $2::bigint + $3::bigint
@@ -126,6 +131,11 @@ db::Command extend_life(BlobId blob, int life_seconds) {
 
 db::Command insert_part(BlobId blob, const Part& part) {
   return db::command(kInsertPart, blob, part.start, part.size, part.chunk);
+}
+
+asio::awaitable<bool> has_part(db::Executor& executor, BlobId blob, Part part) {
+  const db::Rows rows = co_await executor.execute(kHasPart, blob, part.start, part.chunk);
+  co_return rows.one().get<bool>("has");
 }
 
 asio::awaitable<std::vector<Part>> find_parts(db::Executor& executor, BlobId blob,

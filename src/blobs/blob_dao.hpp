@@ -25,6 +25,8 @@ struct Part {
   ChunkId chunk;
 };
 db::Command insert_part(BlobId blob, const Part& part);
+// Whether the blob has it, and is not being deleted.
+asio::awaitable<bool> has_part(db::Executor& executor, BlobId blob, Part part);
 // The part that holds `offset` and those behind it, up to `limit` of them, that begin less than
 // `bytes` further on.
 asio::awaitable<std::vector<Part>> find_parts(db::Executor& executor, BlobId blob,

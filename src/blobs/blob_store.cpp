@@ -47,6 +47,7 @@ asio::awaitable<void> BlobStore::append(BlobId blob, std::int64_t start,
     throw StorageFull(*low_disk_);
   }
   const blob_dao::Part part{start, static_cast<std::int32_t>(chunk.size()), ChunkId::random()};
+  const bool contested = !first.empty();
   auto commands = std::move(first);
   if (life == Life::begins) {
     commands.push_back(blob_dao::insert_staged(blob, kLifeSeconds));
@@ -56,6 +57,16 @@ asio::awaitable<void> BlobStore::append(BlobId blob, std::int64_t start,
   commands.push_back(blob_dao::insert_part(blob, part));
   auto storing = put(std::move(commands), part.chunk, std::move(chunk));
   co_await noting_full_disk(std::move(storing));
+  if (contested) {
+    co_await erase_if_orphan(blob, part);
+  }
+}
+
+asio::awaitable<void> BlobStore::erase_if_orphan(BlobId blob, blob_dao::Part part) {
+  if (!co_await blob_dao::has_part(database_, blob, part)) {
+    std::vector<ChunkId> chunks{part.chunk};
+    co_await chunks_.erase(std::move(chunks));
+  }
 }
 
 void BlobStore::truncate(db::Transaction& transaction, BlobId blob, std::int64_t size) {
@@ -76,12 +87,16 @@ asio::awaitable<void> BlobStore::erase(std::vector<blob_dao::OwnedPart> parts) {
 
 asio::awaitable<void> BlobStore::keep(BlobId blob, std::chrono::seconds life) {
   std::vector<db::Command> commands;
-  commands.push_back(blob_dao::extend_life(blob, static_cast<int>(life.count())));
+  commands.push_back(keeping(blob, life));
   co_await database_.execute_all(std::move(commands));
 }
 
+db::Command BlobStore::keeping(BlobId blob, std::chrono::seconds life) {
+  return blob_dao::extend_life(blob, static_cast<int>(life.count()));
+}
+
 void BlobStore::keep(db::Transaction& transaction, BlobId blob, std::chrono::seconds life) {
-  transaction.queue(blob_dao::extend_life(blob, static_cast<int>(life.count())));
+  transaction.queue(keeping(blob, life));
 }
 
 asio::awaitable<bool> BlobStore::reaches_beyond(db::Transaction& transaction, BlobId blob,
@@ -117,6 +132,10 @@ asio::awaitable<std::vector<std::byte>> BlobStore::read(BlobId blob, std::int64_
 asio::awaitable<void> BlobStore::discard(BlobId blob) {
   co_await blob_dao::mark_staged(database_, blob);
   co_await delete_marked(blob);
+}
+
+asio::awaitable<void> BlobStore::abandon(BlobId blob) {
+  return blob_dao::mark_staged(database_, blob);
 }
 
 asio::awaitable<void> BlobStore::try_discard(BlobId blob) {

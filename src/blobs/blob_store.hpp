@@ -18,7 +18,8 @@ namespace infernode {
 
 namespace blob_dao {
 struct OwnedPart;
-}
+struct Part;
+}  // namespace blob_dao
 
 // A staged blob is gone: nobody wrote to it or kept it for too long.
 class BlobExpired : public Unavailable {
@@ -30,9 +31,9 @@ public:
 // parts are in a chunk store. A blob begins as staged: it is swept when nobody has adopted it
 // before it expires, so a process that dies half way leaves nothing behind. A part is written
 // before its chunk and deleted after it, so a process that dies leaves no chunk without a part.
-// (Not ruled out: a part deleted between the two, as when a job is aborted right then; its chunk
-// stays.) All offsets and sizes are in bytes. Everything here throws what the database and the
-// chunk store throw; db::DiskFull is remembered (see disk_full()).
+// (Not ruled out but where append() has a `first`: a part deleted between the two, as when a job is
+// aborted right then; its chunk stays.) All offsets and sizes are in bytes. Everything here throws
+// what the database and the chunk store throw; db::DiskFull is remembered (see disk_full()).
 class BlobStore {
 public:
   // How long a staged blob lives without being written to.
@@ -52,11 +53,15 @@ public:
   // Says that a staged blob is still wanted.
   asio::awaitable<void> keep(BlobId blob, std::chrono::seconds life = kStagingLife);
   void keep(db::Transaction& transaction, BlobId blob, std::chrono::seconds life = kStagingLife);
+  // What keep() does, as a command among others.
+  static db::Command keeping(BlobId blob, std::chrono::seconds life);
   // Up to `max_bytes` from `offset` on, maybe fewer; empty at the blob's end.
   asio::awaitable<std::vector<std::byte>> read(BlobId blob, std::int64_t offset,
                                                std::size_t max_bytes);
   // Drops a staged blob now rather than when it expires.
   asio::awaitable<void> discard(BlobId blob);
+  // Says that it is dropped, and leaves its bytes to the sweep, however many they are.
+  asio::awaitable<void> abandon(BlobId blob);
   // The same for whoever has something else to report: throws nothing, as it expires in any case.
   asio::awaitable<void> try_discard(BlobId blob);
   // Deletes what has expired, and returns how many blobs that were.
@@ -98,6 +103,8 @@ private:
   // The rows first, then the chunk that they speak of.
   asio::awaitable<void> put(std::vector<db::Command> rows, ChunkId chunk,
                             std::vector<std::byte> bytes);
+  // A chunk whose part went while it was put would be nobody's.
+  asio::awaitable<void> erase_if_orphan(BlobId blob, blob_dao::Part part);
   asio::awaitable<void> noting_full_disk(asio::awaitable<void> storing);
 
   db::Pool& database_;

@@ -60,8 +60,9 @@ constexpr Statement kDisownBlobs{"datasets.disown_blobs", R"sql(
     SELECT blob."id" FROM "Blobs" AS blob
      WHERE blob."id" IN (
        SELECT "file" FROM "Videos" WHERE "dataset_id" = $1
+       UNION ALL SELECT "file" FROM "Uploads" WHERE "dataset_id" = $1
        UNION ALL
-       SELECT unnest(ARRAY[result."image_zip", result."frames", result."image_index"])
+       SELECT unnest(ARRAY[result."image_zip", result."frames", result."image_index", result."video"])
          FROM "InferenceJobs" AS job JOIN "Results" AS result ON result."inferenceJob_id" = job."id"
         WHERE job."dataset_id" = $1)
      ORDER BY blob."id" FOR UPDATE)

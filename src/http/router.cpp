@@ -161,7 +161,9 @@ asio::awaitable<Response> Router::handle(Request& request) const {
   if (question) {
     co_return std::move(*question);
   }
+  const std::string sent = request.method;
   Response response = co_await answer(request);
+  request.method = sent;  // which says whether the answer has a body
   if (request.route != nullptr) {
     const auto& fields = request.route->answer_fields;
     response.headers.insert(response.headers.end(), fields.begin(), fields.end());

@@ -1,5 +1,6 @@
 // Goal: whoever follows a user's events hears of each change once, in order, and of nobody else's.
-// Method: the real server; clients of both kinds beside each other.
+// Method: the real server; clients of both kinds beside each other. A WebSocket follows only some
+// time after it was made, so what is to be told is told from the beginning.
 #include <gtest/gtest.h>
 
 #include "core/json.hpp"
@@ -32,8 +33,8 @@ bool is_end_of_job(const json::object& message) {
 TEST(Events, AreToldOnceInOrderToBothKindsOfClients) {
   TestServer server;
   TestUser user{server};
-  EventClient stream{server.port(), Line::sent_events, user.token()};
-  EventClient socket{server.port(), Line::web_socket, user.token()};
+  EventClient stream{server.port(), Line::sent_events, user.token(), 0};
+  EventClient socket{server.port(), Line::web_socket, user.token(), 0};
   ASSERT_EQ(stream.code(), 200);
   TestUser other{server};
   other.create_dataset("not theirs");
@@ -153,8 +154,8 @@ TEST(Events, EndWithTheToken) {
 TEST(Events, GoOnWhenTheDatabaseWasAway) {
   TestServer server;
   TestUser user{server};
-  EventClient stream{server.port(), Line::sent_events, user.token()};
-  EventClient socket{server.port(), Line::web_socket, user.token()};
+  EventClient stream{server.port(), Line::sent_events, user.token(), 0};
+  EventClient socket{server.port(), Line::web_socket, user.token(), 0};
   user.create_dataset("one");
   server.stop_database("fast");
   std::this_thread::sleep_for(std::chrono::seconds{12});  // until it is asked about the token
@@ -175,8 +176,8 @@ TEST(Events, GoOnWhenTheDatabaseWasAway) {
 TEST(Events, EndWhenTheServerStops) {
   TestServer server;
   TestUser user{server};
-  EventClient stream{server.port(), Line::sent_events, user.token()};
-  EventClient socket{server.port(), Line::web_socket, user.token()};
+  EventClient stream{server.port(), Line::sent_events, user.token(), 0};
+  EventClient socket{server.port(), Line::web_socket, user.token(), 0};
   user.create_dataset("one");
   EXPECT_TRUE(stream.next());
   EXPECT_TRUE(socket.next());

@@ -333,6 +333,12 @@ TEST_F(Tus, FollowsItsSpecification) {
                   {"X-HTTP-Method-Override", "PATCH"}};
   EXPECT_EQ(user.send("POST", path, bytes, headers).status, 204);
   EXPECT_EQ(offset(user, path), 10U);
+  headers["X-HTTP-Method-Override"] = "HEAD";
+  EXPECT_EQ(user.send("POST", path, "", headers).headers.at("upload-offset"), "10");
+  const auto missing =
+      user.send("POST", "/uploads/5eed0000-0000-4000-8000-000000000000", "", headers);
+  EXPECT_EQ(missing.status, 404);
+  EXPECT_FALSE(missing.body.empty());
   headers["X-HTTP-Method-Override"] = "PUT";
   EXPECT_EQ(user.send("POST", path, bytes, headers).status, 405);
 
@@ -349,8 +355,35 @@ TEST_F(Tus, FollowsItsSpecification) {
   const auto junk = place(create(user, dataset, 10));
   EXPECT_EQ(patch(user, junk, 0, bytes).status, 415);
   EXPECT_EQ(text(user.call(200, "GET", junk), "state"), "refused");
+  EXPECT_EQ(user.send("HEAD", junk, "", {{"Tus-Resumable", "1.0.0"}}).status, 415);
   EXPECT_EQ(nothing_staged(server), "0");
   EXPECT_EQ(user.balance().to_string(), "100.000");
+  // What came with the request that begins one is not kept when nobody was told of its place.
+  {
+    asio::io_context context;
+    asio::ip::tcp::socket line{context};
+    line.connect({asio::ip::address_v4::loopback(), server.port()});
+    asio::write(line, asio::buffer("POST /api/v1/uploads HTTP/1.1\r\nHost: localhost\r\n"
+                                   "Authorization: Bearer " +
+                                   user.token() +
+                                   "\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 1000\r\n"
+                                   "Upload-Metadata: " +
+                                   metadata + "\r\nContent-Type: " + tus_type +
+                                   "\r\nContent-Length: 1000\r\n\r\nsome"));
+    wait_until("it to be there",
+               [&] { return !user.call(200, "GET", "/uploads").at("items").as_array().empty(); });
+  }
+  wait_until("it to be gone",
+             [&] { return user.call(200, "GET", "/uploads").at("items").as_array().empty(); });
+  EXPECT_EQ(integer(user.call(200, "GET", "/users/me").at("storage"), "used"), 0);
+  // What goes into a dataset that is purged takes no room any more.
+  const auto purged = user.create_dataset("purged");
+  const auto into = place(create(user, purged, 1000));
+  EXPECT_EQ(integer(user.call(200, "GET", "/users/me").at("storage"), "used"), 1000);
+  user.call(204, "DELETE", "/datasets/" + purged);
+  user.call(204, "DELETE", "/datasets/" + purged + "?purge=true");
+  EXPECT_EQ(integer(user.call(200, "GET", "/users/me").at("storage"), "used"), 0);
+  wait_until("the upload to be gone", [&] { return user.send("GET", into).status == 404; });
 }
 
 TEST_F(Tus, GoesOnWhereTheLineBroke) {
@@ -421,8 +454,22 @@ TEST_F(Tus, WaitsForConsentAndForTokens) {
   EXPECT_EQ(upload.at("state"), "accepted");
   EXPECT_EQ(user.balance().to_string(), "99.880");
   user.call(409, "POST", priced + "/accept");
+  // What it costs is agreed to, and no more than that is paid.
+  const auto dearer = place(create(user, dataset, bytes.size(), ",confirm " + base64("true")));
+  EXPECT_EQ(patch(user, dearer, 0, bytes).status, 204);
+  server.set("INFERNODE_PRICE_UPLOAD_FRAME", "0.002");
+  server.stop();
+  server.start();
+  user.connect(server);
+  admin.connect(server);
+  const auto changed = user.call(409, "POST", dearer + "/accept");
+  EXPECT_EQ(changed.at("type"), "/problems/price-changed");
+  EXPECT_EQ(json_text(changed.at("required")), "0.24");
+  EXPECT_EQ(user.balance().to_string(), "99.880");
+  EXPECT_EQ(user.call(200, "POST", dearer + "/accept").at("state"), "accepted");
+  EXPECT_EQ(user.balance().to_string(), "99.640");
 
-  server.spend(user.email(), "99.780");  // 0.1 is left
+  server.spend(user.email(), "99.540");  // 0.1 is left
   const auto poor = place(create(user, dataset, bytes.size()));
   const auto refused = patch(user, poor, 0, bytes);
   EXPECT_EQ(refused.status, 402) << refused.body;
@@ -432,7 +479,7 @@ TEST_F(Tus, WaitsForConsentAndForTokens) {
   admin.call(201, "POST", "/admin/users/" + user.id() + "/recharge", {{"tokens", 1}});
   upload = user.call(200, "POST", poor + "/accept");
   EXPECT_EQ(upload.at("state"), "accepted");
-  EXPECT_EQ(user.balance().to_string(), "0.980");
+  EXPECT_EQ(user.balance().to_string(), "0.860");
   const auto video =
       user.call(200, "GET", "/videos/" + json::value_to<std::string>(upload.at("video_ids").at(0)));
   EXPECT_EQ(text(video, "sha256"), sha256_of_file(kClip));

@@ -223,7 +223,7 @@ asio::awaitable<Result<Received>> add_for_later(UploadService& uploads, Idempote
     co_return answer.error();
   }
   if (adopted) {
-    uploads.follow(id, std::move(video), probe.hand_over());
+    uploads.follow(id, UploadService::kFirstFence, std::move(video), probe.hand_over());
   }
   co_return Received{std::move(*answer), adopted};
 }

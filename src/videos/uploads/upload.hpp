@@ -34,6 +34,7 @@ struct Upload {
   std::optional<int> frame_count;              // once it was looked into
   std::optional<Tokens> cost;                  // likewise
   std::optional<boost::json::object> problem;  // once refused: the problem document
+  bool kept = false;                           // its bytes, or those that have come
   Timestamp created_at;
   Timestamp expires_at;  // when it is forgotten, with its bytes
 };

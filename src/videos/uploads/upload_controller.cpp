@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <exception>
+
 #include "core/json.hpp"
 #include "core/page.hpp"
 #include "http/problem.hpp"
@@ -55,6 +57,11 @@ struct UploadRoutes {
     if (upload->problem) {
       co_return problem_of(*upload);
     }
+    if (upload->state == UploadState::priced) {
+      Error error{ErrorCode::price_changed, "It costs more by now; accept it again to pay that."};
+      error.required = upload->cost;
+      co_return error;
+    }
     co_return http::json_response(200, upload_json(*upload));
   }
 
@@ -101,11 +108,20 @@ struct UploadRoutes {
     }
     std::optional<Response> response;
     if (has_body) {
-      auto received = co_await receive(request, upload->id, 0, std::move(*announced));
+      std::exception_ptr failure;
+      Result<Response> received = Error{ErrorCode::malformed, ""};
+      try {
+        received = co_await receive(request, upload->id, 0, std::move(*announced));
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      if (failure || !received) {
+        co_await uploads.abandon(request.user(), upload->id);  // its place was told to nobody
+      }
+      if (failure) {
+        std::rethrow_exception(failure);
+      }
       if (!received) {
-        // Nobody would know of it; what is there no more is as good.
-        const auto removed = co_await uploads.remove(request.user(), upload->id);
-        static_cast<void>(removed);
         co_return received.error();
       }
       response = std::move(*received);
@@ -128,6 +144,9 @@ struct UploadRoutes {
     const auto upload = co_await uploads.find(request.user(), request.id<UploadId>());
     if (!upload) {
       co_return upload.error();
+    }
+    if (upload->problem && !upload->kept) {
+      co_return problem_of(*upload);  // else its client took the transfer for a success
     }
     Response response;
     add_place(response, *upload);

@@ -23,7 +23,8 @@ constexpr Statement kInsertReceiving{"uploads.insert_receiving", R"sql(
    WHERE $9::integer > (SELECT count(*) FROM "Uploads" WHERE "user_id" = $2 AND "state" = 'receiving')
 )sql"};
 constexpr Statement kHold{"uploads.hold", R"sql(
-  UPDATE "Uploads" SET "fence" = "fence" + 1
+  UPDATE "Uploads" SET "fence" = "fence" + 1,
+         "expires_at" = "clock"() + make_interval(secs => $4)
    WHERE "id" = $2 AND "user_id" = $1 AND "state" = 'receiving' AND "received" = $3
      AND "file" IS NOT NULL AND "expires_at" > "clock"()
   RETURNING "file", "fence", "user_id", "dataset_id", "name", "size", "confirm",
@@ -37,31 +38,36 @@ constexpr Statement kAdvance{"uploads.advance", R"sql(
 )sql"};
 constexpr Statement kBeginProbe{"uploads.begin_probe", R"sql(
   UPDATE "Uploads" SET "received" = "size", "hash_state" = NULL, "sha256" = $2, "state" = 'probing',
-         "leased_until" = "clock"() + make_interval(secs => $3)
+         "leased_until" = "clock"() + make_interval(secs => $3),
+         "expires_at" = "clock"() + make_interval(secs => $4)
    WHERE "id" = $1
 )sql"};
 constexpr Statement kFind{"uploads.find", R"sql(
   SELECT "id", "dataset_id", "name", coalesce("received", "size") AS received, "size", "state",
-         "video_id", "frame_count", "cost", "problem", "created_at", "expires_at"
+         "video_id", "frame_count", "cost", "problem", "created_at", "expires_at",
+         "file" IS NOT NULL AS kept
     FROM "Uploads" WHERE "id" = $2 AND "user_id" = $1 AND "expires_at" > "clock"()
 )sql"};
 constexpr Statement kListUnfinished{"uploads.list_unfinished", R"sql(
   SELECT "id", "dataset_id", "name", coalesce("received", "size") AS received, "size", "state",
-         "video_id", "frame_count", "cost", "problem", "created_at", "expires_at"
+         "video_id", "frame_count", "cost", "problem", "created_at", "expires_at", true AS kept
     FROM "Uploads"
    WHERE "user_id" = $1 AND "expires_at" > "clock"() AND "file" IS NOT NULL
      AND ("created_at", "id") < ($2, $3)
    ORDER BY "created_at" DESC, "id" DESC LIMIT $4
 )sql"};
 constexpr Statement kRemove{"uploads.remove", R"sql(
-  DELETE FROM "Uploads" WHERE "id" = $2 AND "user_id" = $1 AND "expires_at" > "clock"() RETURNING "file"
+  DELETE FROM "Uploads" WHERE "id" = $2 AND "user_id" = $1 AND "expires_at" > "clock"()
+     AND ("state" = 'receiving' OR NOT $3)
+  RETURNING "file"
 )sql"};
 constexpr Statement kClaimUnpaid{"uploads.claim_unpaid", R"sql(
-  UPDATE "Uploads" SET "state" = 'probing', "confirm" = false, "problem" = NULL,
-         "leased_until" = "clock"() + make_interval(secs => $3)
+  UPDATE "Uploads" SET "state" = 'probing', "confirm" = false, "problem" = NULL, "fence" = "fence" + 1,
+         "leased_until" = "clock"() + make_interval(secs => $3),
+         "expires_at" = "clock"() + make_interval(secs => $4)
    WHERE "id" = $2 AND "user_id" = $1 AND "state" IN ('priced', 'refused') AND "file" IS NOT NULL
      AND "expires_at" > "clock"()
-  RETURNING "id", "user_id", "dataset_id", "file", "name", "size",
+  RETURNING "id", "fence", "user_id", "dataset_id", "file", "name", "size",
             encode("sha256", 'hex') AS sha256
 )sql"};
 constexpr Statement kWaitForPayment{"uploads.wait_for_payment", R"sql(
@@ -71,30 +77,34 @@ constexpr Statement kWaitForPayment{"uploads.wait_for_payment", R"sql(
    WHERE "id" = $1
 )sql"};
 constexpr Statement kClaim{"uploads.claim", R"sql(
-  UPDATE "Uploads" SET "leased_until" = "clock"() + make_interval(secs => $1)
+  UPDATE "Uploads" SET "fence" = "fence" + 1, "leased_until" = "clock"() + make_interval(secs => $1)
    WHERE "id" = (SELECT "id" FROM "Uploads"
                   WHERE "state" = 'probing' AND "leased_until" < "clock"()
                   ORDER BY "leased_until" LIMIT 1 FOR UPDATE SKIP LOCKED)
-  RETURNING "id", "user_id", "dataset_id", "file", "name", "size",
+  RETURNING "id", "fence", "user_id", "dataset_id", "file", "name", "size",
             encode("sha256", 'hex') AS sha256
 )sql"};
 constexpr Statement kRenew{"uploads.renew", R"sql(
-  UPDATE "Uploads" SET "leased_until" = "clock"() + make_interval(secs => $2)
-   WHERE "id" = $1 AND "state" = 'probing'
+  UPDATE "Uploads" SET "leased_until" = "clock"() + make_interval(secs => $3)
+   WHERE "id" = $1 AND "fence" = $2 AND "state" = 'probing'
 )sql"};
 constexpr Statement kLockOpen{"uploads.lock_open", R"sql(
-  SELECT "confirm" FROM "Uploads" WHERE "id" = $1 AND "state" = 'probing' FOR UPDATE
+  SELECT "confirm", "cost" FROM "Uploads"
+   WHERE "id" = $1 AND "fence" = $2 AND "state" = 'probing' FOR UPDATE
 )sql"};
 constexpr Statement kAccept{"uploads.accept", R"sql(
   UPDATE "Uploads"
-     SET "state" = 'accepted', "file" = NULL, "video_id" = $2, "frame_count" = $3, "cost" = $4
+     SET "state" = 'accepted', "file" = NULL, "video_id" = $2, "frame_count" = $3, "cost" = $4,
+         "expires_at" = "clock"() + interval '1 day'
    WHERE "id" = $1
 )sql"};
 constexpr Statement kRefuse{"uploads.refuse", R"sql(
-  UPDATE "Uploads" SET "state" = 'refused', "file" = NULL, "problem" = $2 WHERE "id" = $1
+  UPDATE "Uploads" SET "state" = 'refused', "file" = NULL, "problem" = $2,
+         "expires_at" = "clock"() + interval '1 day'
+   WHERE "id" = $1
 )sql"};
 constexpr Statement kDeleteExpired{"uploads.delete_expired", R"sql(
-  DELETE FROM "Uploads" WHERE "expires_at" < "clock"()
+  DELETE FROM "Uploads" WHERE "expires_at" < "clock"() AND "state" <> 'probing'
 )sql"};
 
 Upload upload_from_row(const db::Row& row) {
@@ -111,6 +121,7 @@ Upload upload_from_row(const db::Row& row) {
   if (const auto problem = row.get<std::optional<std::string>>("problem")) {
     upload.problem = boost::json::parse(*problem).as_object();
   }
+  upload.kept = row.get<bool>("kept");
   upload.created_at = row.get<Timestamp>("created_at");
   upload.expires_at = row.get<Timestamp>("expires_at");
   return upload;
@@ -119,6 +130,7 @@ Upload upload_from_row(const db::Row& row) {
 Claimed claimed_from_row(const db::Row& row) {
   Claimed claimed;
   claimed.id = row.get<UploadId>("id");
+  claimed.fence = row.get<int>("fence");
   claimed.file = row.get<std::optional<BlobId>>("file");
   auto& video = claimed.video;
   video.user = row.get<UserId>("user_id");
@@ -148,8 +160,8 @@ asio::awaitable<bool> insert_receiving(db::Transaction& transaction, UploadId id
 }
 
 asio::awaitable<std::optional<Held>> hold(db::Transaction& transaction, UserId user, UploadId id,
-                                          std::int64_t offset) {
-  const db::Rows rows = co_await transaction.execute(kHold, user, id, offset);
+                                          std::int64_t offset, int keep_seconds) {
+  const db::Rows rows = co_await transaction.execute(kHold, user, id, offset, keep_seconds);
   co_return rows.optional([](const db::Row& row) {
     return Held{row.get<BlobId>("file"), row.get<int>("fence"),
                 row.get<std::vector<std::byte>>("hash_state"),
@@ -169,9 +181,10 @@ db::Command advance(UploadId id, std::int64_t offset, const std::vector<std::byt
   return db::command(kAdvance, id, offset, state, keep_seconds);
 }
 
-db::Command begin_probe(UploadId id, const Sha256Digest& sha256, int lease_seconds) {
+db::Command begin_probe(UploadId id, const Sha256Digest& sha256, int lease_seconds,
+                        int keep_seconds) {
   const db::Bytes digest{sha256};
-  return db::command(kBeginProbe, id, digest, lease_seconds);
+  return db::command(kBeginProbe, id, digest, lease_seconds, keep_seconds);
 }
 
 asio::awaitable<std::vector<Upload>> list_unfinished(db::Executor& executor, UserId user,
@@ -181,15 +194,18 @@ asio::awaitable<std::vector<Upload>> list_unfinished(db::Executor& executor, Use
   co_return rows.all(upload_from_row);
 }
 
-asio::awaitable<std::optional<Removed>> remove(db::Executor& executor, UserId user, UploadId id) {
-  const db::Rows rows = co_await executor.execute(kRemove, user, id);
+asio::awaitable<std::optional<Removed>> remove(db::Executor& executor, UserId user, UploadId id,
+                                               bool receiving) {
+  const db::Rows rows = co_await executor.execute(kRemove, user, id, receiving);
   co_return rows.optional(
       [](const db::Row& row) { return Removed{row.get<std::optional<BlobId>>("file")}; });
 }
 
 asio::awaitable<std::optional<Claimed>> claim_unpaid(db::Executor& executor, UserId user,
-                                                     UploadId id, int lease_seconds) {
-  const db::Rows rows = co_await executor.execute(kClaimUnpaid, user, id, lease_seconds);
+                                                     UploadId id, int lease_seconds,
+                                                     int keep_seconds) {
+  const db::Rows rows =
+      co_await executor.execute(kClaimUnpaid, user, id, lease_seconds, keep_seconds);
   co_return rows.optional(claimed_from_row);
 }
 
@@ -208,13 +224,16 @@ asio::awaitable<std::optional<Claimed>> claim(db::Executor& executor, int lease_
   co_return rows.optional(claimed_from_row);
 }
 
-asio::awaitable<void> renew(db::Executor& executor, UploadId id, int lease_seconds) {
-  co_await executor.execute(kRenew, id, lease_seconds);
+asio::awaitable<void> renew(db::Executor& executor, UploadId id, int fence, int lease_seconds) {
+  co_await executor.execute(kRenew, id, fence, lease_seconds);
 }
 
-asio::awaitable<std::optional<Open>> lock_open(db::Transaction& transaction, UploadId id) {
-  const db::Rows rows = co_await transaction.execute(kLockOpen, id);
-  co_return rows.optional([](const db::Row& row) { return Open{row.get<bool>("confirm")}; });
+asio::awaitable<std::optional<Open>> lock_open(db::Transaction& transaction, UploadId id,
+                                               int fence) {
+  const db::Rows rows = co_await transaction.execute(kLockOpen, id, fence);
+  co_return rows.optional([](const db::Row& row) {
+    return Open{row.get<bool>("confirm"), row.get<std::optional<Tokens>>("cost")};
+  });
 }
 
 db::Command accept(UploadId id, VideoId video, int frames, Tokens cost) {

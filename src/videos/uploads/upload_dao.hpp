@@ -28,7 +28,7 @@ struct Held {
   NewUpload upload;
 };
 asio::awaitable<std::optional<Held>> hold(db::Transaction& transaction, UserId user, UploadId id,
-                                          std::int64_t offset);
+                                          std::int64_t offset, int keep_seconds);
 // Fails with UploadTaken's SQLSTATE when somebody else holds it by now.
 db::Command require_held(UploadId id, int fence);
 inline constexpr const char* kTakenState = "IUPLD";
@@ -36,38 +36,45 @@ inline constexpr const char* kTakenState = "IUPLD";
 db::Command advance(UploadId id, std::int64_t offset, const std::vector<std::byte>& hash_state,
                     int keep_seconds);
 // It has arrived whole, and is looked into by the caller.
-db::Command begin_probe(UploadId id, const Sha256Digest& sha256, int lease_seconds);
+db::Command begin_probe(UploadId id, const Sha256Digest& sha256, int lease_seconds,
+                        int keep_seconds);
 // Remembers a file that is looked into by the caller, for `lease_seconds` from now on.
 db::Command insert(UploadId id, const NewVideo& video, int lease_seconds);
 asio::awaitable<std::optional<Upload>> find(db::Executor& executor, UserId user, UploadId id);
 // The newest first: those that are not over.
 asio::awaitable<std::vector<Upload>> list_unfinished(db::Executor& executor, UserId user,
                                                      std::optional<Cursor> after, int limit);
-// Forgets one; returns its bytes, if it has any. Nothing when it is not the user's.
+// Forgets one, or with `receiving` only one that receives; returns its bytes, if it has any.
+// Nothing when it is not the user's.
 struct Removed {
   std::optional<BlobId> file;
 };
-asio::awaitable<std::optional<Removed>> remove(db::Executor& executor, UserId user, UploadId id);
+asio::awaitable<std::optional<Removed>> remove(db::Executor& executor, UserId user, UploadId id,
+                                               bool receiving);
 
 // One that nobody looks into any more, held by the caller from now on. Without a file where the
 // bytes have expired.
 struct Claimed {
   UploadId id;
+  int fence = 0;
   std::optional<BlobId> file;
   NewVideo video;  // all but what a probe tells
 };
 asio::awaitable<std::optional<Claimed>> claim(db::Executor& executor, int lease_seconds);
 // Likewise one of the user's that was priced, or refused for want of tokens, now to be paid.
 asio::awaitable<std::optional<Claimed>> claim_unpaid(db::Executor& executor, UserId user,
-                                                     UploadId id, int lease_seconds);
-asio::awaitable<void> renew(db::Executor& executor, UploadId id, int lease_seconds);
+                                                     UploadId id, int lease_seconds,
+                                                     int keep_seconds);
+asio::awaitable<void> renew(db::Executor& executor, UploadId id, int fence, int lease_seconds);
 
-// In a transaction: locks an upload that is looked into and has no outcome yet; nothing when it
-// has, or is gone.
+// In a transaction: locks an upload that is looked into by the caller and has no outcome yet;
+// nothing when it has, is gone, or was claimed by somebody else since.
 struct Open {
   bool confirm = false;
+  std::optional<Tokens> cost{};  // that was agreed to
 };
-asio::awaitable<std::optional<Open>> lock_open(db::Transaction& transaction, UploadId id);
+asio::awaitable<std::optional<Open>> lock_open(db::Transaction& transaction, UploadId id,
+                                               int fence);
 db::Command accept(UploadId id, VideoId video, int frames, Tokens cost);
 db::Command refuse(UploadId id, const std::string& problem);
 // Its bytes are kept: it waits for the user's consent, or for tokens (`problem`).

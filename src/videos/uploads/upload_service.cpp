@@ -37,14 +37,21 @@ asio::awaitable<std::vector<Upload>> UploadService::list(UserId user, PageReques
 }
 
 asio::awaitable<Result<void>> UploadService::remove(UserId user, UploadId id) {
-  const auto removed = co_await upload_dao::remove(database_, user, id);
+  const auto removed = co_await upload_dao::remove(database_, user, id, false);
   if (!removed) {
     co_return not_there();
   }
   if (removed->file) {
-    co_await ingest_.blobs().try_discard(*removed->file);
+    co_await ingest_.blobs().abandon(*removed->file);
   }
   co_return Result<void>{};
+}
+
+asio::awaitable<void> UploadService::abandon(UserId user, UploadId id) {
+  const auto removed = co_await upload_dao::remove(database_, user, id, true);
+  if (removed && removed->file) {
+    co_await ingest_.blobs().abandon(*removed->file);
+  }
 }
 
 asio::awaitable<Result<Upload>> UploadService::create(NewUpload upload) {
@@ -78,10 +85,10 @@ asio::awaitable<Result<Upload>> UploadService::create(NewUpload upload) {
 asio::awaitable<Result<ReceivingUpload>> UploadService::hold(UserId user, UploadId id,
                                                              std::int64_t offset) {
   auto transaction = co_await database_.begin();
-  const auto held = co_await upload_dao::hold(transaction, user, id, offset);
+  const auto held = co_await upload_dao::hold(transaction, user, id, offset, kKeepSeconds);
   if (!held) {
     const auto upload = co_await upload_dao::find(transaction, user, id);
-    if (!upload) {
+    if (!upload || (upload->state == UploadState::receiving && !upload->kept)) {
       co_return not_there();
     }
     co_return Error{ErrorCode::conflict, upload->state == UploadState::receiving
@@ -136,8 +143,8 @@ asio::awaitable<void> UploadService::advance(ReceivingUpload& receiving, std::in
   commands.push_back(upload_dao::require_held(receiving.id, receiving.fence));
   if (offset < upload.size) {
     commands.push_back(upload_dao::advance(receiving.id, offset, sha.state(), kKeepSeconds));
+    commands.push_back(BlobStore::keeping(receiving.file, kUploadLife));
     co_await run(std::move(commands));
-    co_await ingest_.blobs().keep(receiving.file, kUploadLife);
     receiving.offset = offset;
     receiving.sha = std::move(sha);
     co_return;
@@ -150,15 +157,18 @@ asio::awaitable<void> UploadService::advance(ReceivingUpload& receiving, std::in
   video.size = offset;
   video.sha256 = sha.finish();
   // At once: whoever hears that all bytes are there does not come back.
-  commands.push_back(upload_dao::begin_probe(receiving.id, video.sha256, kUploadLeaseSeconds));
+  commands.push_back(
+      upload_dao::begin_probe(receiving.id, video.sha256, kUploadLeaseSeconds, kKeepSeconds));
+  commands.push_back(BlobStore::keeping(receiving.file, kUploadLife));
   co_await run(std::move(commands));
   receiving.offset = offset;
-  receiving.outcome = follow(receiving.id, std::move(video), nullptr);
+  receiving.outcome = follow(receiving.id, receiving.fence, std::move(video), nullptr);
 }
 
 asio::awaitable<Result<std::shared_ptr<UploadOutcome>>> UploadService::accept(UserId user,
                                                                               UploadId id) {
-  auto claimed = co_await upload_dao::claim_unpaid(database_, user, id, kUploadLeaseSeconds);
+  auto claimed =
+      co_await upload_dao::claim_unpaid(database_, user, id, kUploadLeaseSeconds, kKeepSeconds);
   if (!claimed) {
     const auto upload = co_await find(user, id);
     if (!upload) {
@@ -168,7 +178,8 @@ asio::awaitable<Result<std::shared_ptr<UploadOutcome>>> UploadService::accept(Us
         ErrorCode::conflict,
         fmt::format("The upload is {}: there is nothing to pay for.", to_text(upload->state))};
   }
-  co_return follow(id, std::move(claimed->video), nullptr);
+  co_await ingest_.blobs().keep(claimed->video.file, kUploadLife);
+  co_return follow(id, claimed->fence, std::move(claimed->video), nullptr);
 }
 
 asio::awaitable<void> UploadOutcome::wait(std::chrono::steady_clock::duration most) {
@@ -192,13 +203,13 @@ asio::awaitable<Upload> UploadService::add(db::Transaction& transaction, UploadI
   co_return std::move(upload.value());
 }
 
-std::shared_ptr<UploadOutcome> UploadService::follow(UploadId id, NewVideo video,
+std::shared_ptr<UploadOutcome> UploadService::follow(UploadId id, int fence, NewVideo video,
                                                      std::shared_ptr<PendingProbe> probe) {
   if (!probe) {
     probe = PendingProbe::start(executor_, ingest_, video);
   }
   auto outcome = std::make_shared<UploadOutcome>(executor_);
-  asio::co_spawn(executor_, see_through(id, std::move(video), std::move(probe)),
+  asio::co_spawn(executor_, see_through(id, fence, std::move(video), std::move(probe)),
                  [id, outcome](const std::exception_ptr& failure) {
                    outcome->tell();
                    try {
@@ -213,24 +224,24 @@ std::shared_ptr<UploadOutcome> UploadService::follow(UploadId id, NewVideo video
   return outcome;
 }
 
-asio::awaitable<void> UploadService::see_through(UploadId id, NewVideo video,
+asio::awaitable<void> UploadService::see_through(UploadId id, int fence, NewVideo video,
                                                  std::shared_ptr<PendingProbe> probe) {
   while (!co_await probe->wait(kUploadHeartbeat)) {
     try {
+      co_await upload_dao::renew(database_, id, fence, kUploadLeaseSeconds);
       co_await ingest_.blobs().keep(video.file, kUploadLife);
-      co_await upload_dao::renew(database_, id, kUploadLeaseSeconds);
     } catch (const Unavailable& error) {
       log::debug("upload {}: {}", id.to_string(), error.what());
     }
   }
   auto info = probe->take();
-  co_await end(id, std::move(video), std::move(info));
+  co_await end(id, fence, std::move(video), std::move(info));
 }
 
-asio::awaitable<void> UploadService::end(UploadId id, NewVideo video,
+asio::awaitable<void> UploadService::end(UploadId id, int fence, NewVideo video,
                                          Result<media::MediaInfo> info) {
   if (!info) {
-    co_await refuse(id, video.file, info.error());
+    co_await refuse(id, fence, video.file, info.error());
     co_return;
   }
   const BlobId file = video.file;
@@ -239,8 +250,9 @@ asio::awaitable<void> UploadService::end(UploadId id, NewVideo video,
   std::optional<Error> refused;
   {
     auto transaction = co_await database_.begin();
-    const auto open = co_await upload_dao::lock_open(transaction, id);
-    if (open && open->confirm) {
+    const auto open = co_await upload_dao::lock_open(transaction, id, fence);
+    const bool dearer = open && open->cost && ingest_.price_of(frames) > *open->cost;
+    if (open && (open->confirm || dearer)) {
       transaction.queue(upload_dao::wait_for_payment(id, frames, ingest_.price_of(frames),
                                                      std::nullopt, kKeepSeconds));
       ingest_.blobs().keep(transaction, file, kUploadLife);
@@ -258,19 +270,17 @@ asio::awaitable<void> UploadService::end(UploadId id, NewVideo video,
     }
   }
   if (refused && refused->code == ErrorCode::insufficient_tokens) {
-    co_await await_payment(id, file, frames, *refused);
+    co_await await_payment(id, fence, file, frames, *refused);
   } else if (refused) {
-    co_await refuse(id, file, std::move(*refused));
-  } else {
-    // Another process saw it through; or its user or dataset is gone, and its bytes go with it.
-    co_await ingest_.blobs().discard(file);
+    co_await refuse(id, fence, file, std::move(*refused));
   }
+  // Else somebody else sees it through; or it is gone, and its bytes go with it.
 }
 
-asio::awaitable<void> UploadService::await_payment(UploadId id, BlobId file, int frames,
+asio::awaitable<void> UploadService::await_payment(UploadId id, int fence, BlobId file, int frames,
                                                    Error error) {
   auto transaction = co_await database_.begin();
-  if (co_await upload_dao::lock_open(transaction, id)) {
+  if (co_await upload_dao::lock_open(transaction, id, fence)) {
     auto problem = http::problem_response(error, id.to_string()).body;
     transaction.queue(upload_dao::wait_for_payment(id, frames, ingest_.price_of(frames),
                                                    std::move(problem), kKeepSeconds));
@@ -279,14 +289,15 @@ asio::awaitable<void> UploadService::await_payment(UploadId id, BlobId file, int
   }
 }
 
-asio::awaitable<void> UploadService::refuse(UploadId id, BlobId file, Error error) {
+asio::awaitable<void> UploadService::refuse(UploadId id, int fence, BlobId file, Error error) {
   {
     auto transaction = co_await database_.begin();
-    if (co_await upload_dao::lock_open(transaction, id)) {
-      // What a client that had waited would have been told.
-      transaction.queue(upload_dao::refuse(id, http::problem_response(error, id.to_string()).body));
-      co_await transaction.commit();
+    if (!co_await upload_dao::lock_open(transaction, id, fence)) {
+      co_return;
     }
+    // What a client that had waited would have been told.
+    transaction.queue(upload_dao::refuse(id, http::problem_response(error, id.to_string()).body));
+    co_await transaction.commit();
   }
   co_await ingest_.blobs().discard(file);
 }
@@ -295,11 +306,11 @@ asio::awaitable<void> UploadService::resume() {
   while (auto claimed = co_await upload_dao::claim(database_, kUploadLeaseSeconds)) {
     if (claimed->file) {
       log::info("upload {} is looked into again", claimed->id.to_string());
-      follow(claimed->id, std::move(claimed->video), nullptr);
+      follow(claimed->id, claimed->fence, std::move(claimed->video), nullptr);
     } else {
       Error expired{ErrorCode::unavailable,
                     "Its bytes expired before they could be looked into; send it again."};
-      co_await refuse(claimed->id, BlobId{}, std::move(expired));
+      co_await refuse(claimed->id, claimed->fence, BlobId{}, std::move(expired));
     }
   }
 }

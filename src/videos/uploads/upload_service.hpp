@@ -64,6 +64,8 @@ public:
   asio::awaitable<std::vector<Upload>> list(UserId user, PageRequest page);
   // Forgets an upload and its bytes; a video that came of it stays.
   asio::awaitable<Result<void>> remove(UserId user, UploadId id);
+  // Likewise one whose place nobody was told, unless all of it has come.
+  asio::awaitable<void> abandon(UserId user, UploadId id);
 
   // Makes room for a file that comes in pieces. What VideoIngest::check and StorageQuota::reserve
   // refuse; too_many_requests: too many of the user's arrive already.
@@ -78,14 +80,17 @@ public:
   // is looked into from then on. Throws UploadTaken.
   asio::awaitable<void> advance(ReceivingUpload& receiving, std::int64_t offset, Sha256 sha);
 
-  // Pays for one that waits for that, whose bytes are looked into once more. conflict: it does not.
+  // Pays for one that waits for that, whose bytes are looked into once more; it is priced anew if
+  // it costs more by now. conflict: it does not.
   asio::awaitable<Result<std::shared_ptr<UploadOutcome>>> accept(UserId user, UploadId id);
 
   // In the caller's transaction: remembers a staged file. After its commit the caller calls
-  // follow().
+  // follow(), with kFirstFence.
   asio::awaitable<Upload> add(db::Transaction& transaction, UploadId id, NewVideo video);
-  // Sees it through in the background: a probe that is under way, or one that begins now (nullptr).
-  std::shared_ptr<UploadOutcome> follow(UploadId id, NewVideo video,
+  static constexpr int kFirstFence = 0;
+  // Sees it through in the background, unless somebody else does by now: a probe that is under way,
+  // or one that begins now (nullptr).
+  std::shared_ptr<UploadOutcome> follow(UploadId id, int fence, NewVideo video,
                                         std::shared_ptr<PendingProbe> probe);
 
   // Goes on with those that nobody looks into any more.
@@ -97,12 +102,12 @@ public:
   const asio::any_io_executor& executor() const { return executor_; }
 
 private:
-  asio::awaitable<void> see_through(UploadId id, NewVideo video,
+  asio::awaitable<void> see_through(UploadId id, int fence, NewVideo video,
                                     std::shared_ptr<PendingProbe> probe);
-  asio::awaitable<void> end(UploadId id, NewVideo video, Result<media::MediaInfo> info);
-  asio::awaitable<void> refuse(UploadId id, BlobId file, Error error);
+  asio::awaitable<void> end(UploadId id, int fence, NewVideo video, Result<media::MediaInfo> info);
+  asio::awaitable<void> refuse(UploadId id, int fence, BlobId file, Error error);
   // Refused for want of tokens: the bytes stay.
-  asio::awaitable<void> await_payment(UploadId id, BlobId file, int frames, Error error);
+  asio::awaitable<void> await_payment(UploadId id, int fence, BlobId file, int frames, Error error);
   asio::awaitable<void> run(std::vector<db::Command> commands);
 
   asio::any_io_executor executor_;
