@@ -2,7 +2,8 @@
 -- compatible-since: 20261126100000
 -- Uploads that come in pieces. "received": how many bytes there are (NULL: all). Each connection that goes on
 -- with one takes the next "fence", and what an earlier one sends does not count any more. "hash_state" is the
--- SHA-256 of what there is, to go on with. Who looks into one holds it by the fence, too. With "confirm" the price is agreed to before it is paid.
+-- SHA-256 of what there is, to go on with. Who looks into one holds it by the fence, too. With "confirm" the
+-- price is agreed to before it is paid.
 ALTER TABLE "Uploads"
   ADD COLUMN "received" BIGINT,
   ADD COLUMN "fence" INTEGER NOT NULL DEFAULT 0,

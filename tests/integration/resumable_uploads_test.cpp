@@ -98,20 +98,27 @@ protected:
     EXPECT_EQ(head.status, 200);
     return head.status == 200 ? std::stoul(head.headers.at("upload-offset")) : 0;
   }
-  // A line of its own, on which not all that was announced comes.
+  // A line of its own, on which not all that was announced comes: the head, with `fields` besides.
   static asio::ip::tcp::socket begin(const TestServer& server, TestUser& user,
-                                     asio::io_context& context, const std::string& path,
-                                     std::size_t at, std::size_t announced) {
+                                     asio::io_context& context, const std::string& request,
+                                     const Headers& fields, std::size_t announced) {
+    std::string head = request + " HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " +
+                       user.token() + "\r\nTus-Resumable: 1.0.0\r\n" +
+                       "Content-Type: application/offset+octet-stream\r\n";
+    for (const auto& [name, value] : fields) {
+      head += name + ": " + value + "\r\n";
+    }
     asio::ip::tcp::socket line{context};
     line.connect({asio::ip::address_v4::loopback(), server.port()});
-    asio::write(
-        line,
-        asio::buffer("PATCH /api/v1" + path + " HTTP/1.1\r\nHost: localhost\r\n" +
-                     "Authorization: Bearer " + user.token() +
-                     "\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: " + std::to_string(at) +
-                     "\r\nContent-Type: " + "application/offset+octet-stream\r\nContent-Length: " +
-                     std::to_string(announced) + "\r\n\r\n"));
+    asio::write(line,
+                asio::buffer(head + "Content-Length: " + std::to_string(announced) + "\r\n\r\n"));
     return line;
+  }
+  static asio::ip::tcp::socket begin_patch(const TestServer& server, TestUser& user,
+                                           asio::io_context& context, const std::string& path,
+                                           std::size_t at, std::size_t announced) {
+    return begin(server, user, context, "PATCH /api/v1" + path,
+                 {{"Upload-Offset", std::to_string(at)}}, announced);
   }
   static std::string nothing_staged(const TestServer& server) {
     return server.value("SELECT count(*) FROM \"Blobs\" WHERE expires_at > now()");
@@ -167,7 +174,7 @@ TEST_F(Tus, AFileArrivesInPieces) {
 }
 
 TEST_F(Tus, FollowsItsSpecification) {
-  TestServer server{{{"INFERNODE_UPLOAD_MAX_BYTES", "10000000"}}};
+  TestServer server{{{"INFERNODE_UPLOAD_MAX_BYTES", "10000000"}, {"INFERNODE_SWEEP_SECONDS", "1"}}};
   TestUser user{server};
   TestUser other{server};
   const auto dataset = user.create_dataset("rules");
@@ -361,21 +368,35 @@ TEST_F(Tus, FollowsItsSpecification) {
   // What came with the request that begins one is not kept when nobody was told of its place.
   {
     asio::io_context context;
-    asio::ip::tcp::socket line{context};
-    line.connect({asio::ip::address_v4::loopback(), server.port()});
-    asio::write(line, asio::buffer("POST /api/v1/uploads HTTP/1.1\r\nHost: localhost\r\n"
-                                   "Authorization: Bearer " +
-                                   user.token() +
-                                   "\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 1000\r\n"
-                                   "Upload-Metadata: " +
-                                   metadata + "\r\nContent-Type: " + tus_type +
-                                   "\r\nContent-Length: 1000\r\n\r\nsome"));
+    auto line = begin(server, user, context, "POST /api/v1/uploads",
+                      {{"Upload-Length", "1000"}, {"Upload-Metadata", metadata}}, 1000);
+    asio::write(line, asio::buffer(bytes));
     wait_until("it to be there",
                [&] { return !user.call(200, "GET", "/uploads").at("items").as_array().empty(); });
   }
   wait_until("it to be gone",
              [&] { return user.call(200, "GET", "/uploads").at("items").as_array().empty(); });
   EXPECT_EQ(integer(user.call(200, "GET", "/users/me").at("storage"), "used"), 0);
+  // What has expired is gone, and its room is free; more than the quota has is not begun.
+  const auto expired = place(create(user, dataset, 1000));
+  EXPECT_EQ(patch(user, expired, 0, bytes).status, 204);
+  for (const char* table : {"Uploads", "Blobs"}) {
+    server.sql("UPDATE \"" + std::string{table} + "\" SET expires_at = now() - interval '1 s'");
+  }
+  EXPECT_EQ(user.send("HEAD", expired, "", {{"Tus-Resumable", "1.0.0"}}).status, 404);
+  EXPECT_EQ(patch(user, expired, 10, bytes).status, 404);
+  wait_until("what expired to be swept", [&] {
+    return server.value(
+               "SELECT (SELECT count(*) FROM \"Uploads\") + "
+               "(SELECT count(*) FROM \"Blobs\") + (SELECT count(*) FROM \"BlobParts\")") == "0";
+  });
+  EXPECT_EQ(integer(user.call(200, "GET", "/users/me").at("storage"), "used"), 0);
+  server.sql("UPDATE \"Users\" SET storage_quota = 1500");
+  const auto fits = place(create(user, dataset, 1000));
+  const auto refused = create(user, dataset, 1000);
+  EXPECT_EQ(refused.status, 413);
+  EXPECT_NE(refused.body.find("quota-exceeded"), std::string::npos) << refused.body;
+  EXPECT_EQ(user.send("DELETE", fits).status, 204);
   // What goes into a dataset that is purged takes no room any more.
   const auto purged = user.create_dataset("purged");
   const auto into = place(create(user, purged, 1000));
@@ -394,12 +415,12 @@ TEST_F(Tus, GoesOnWhereTheLineBroke) {
   const auto path = place(create(user, dataset, bytes.size()));
   asio::io_context context;
   {
-    auto line = begin(server, user, context, path, 0, bytes.size());
+    auto line = begin_patch(server, user, context, path, 0, bytes.size());
     asio::write(line, asio::buffer(bytes.data(), 123'456));
   }
   wait_until("what came to count", [&] { return offset(user, path) == 123'456; });
   // One that was forgotten about, and then a newer one: what the older still sends does not count.
-  auto older = begin(server, user, context, path, 123'456, bytes.size() - 123'456);
+  auto older = begin_patch(server, user, context, path, 123'456, bytes.size() - 123'456);
   asio::write(older, asio::buffer(bytes.data() + 123'456, 1000));
   wait_until("the older one to go on",
              [&] { return server.value("SELECT fence FROM \"Uploads\"") == "2"; });
@@ -414,7 +435,7 @@ TEST_F(Tus, GoesOnWhereTheLineBroke) {
   EXPECT_NE(status.find(" 409 "), std::string::npos) << status;
   EXPECT_EQ(offset(user, path), 723'456U);
   // The server dies with some of it stored that does not count yet.
-  auto dying = begin(server, user, context, path, 723'456, bytes.size() - 723'456);
+  auto dying = begin_patch(server, user, context, path, 723'456, bytes.size() - 723'456);
   asio::write(dying, asio::buffer(bytes.data() + 723'456, bytes.size() - 723'456 - 1));
   wait_until("a part to be stored", [&] {
     return server.value("SELECT count(*) FROM \"BlobParts\" WHERE start >= 723456") != "0";

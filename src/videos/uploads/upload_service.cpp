@@ -22,6 +22,18 @@ Error not_there() {
   return {ErrorCode::not_found, "There is no such upload; it may have expired."};
 }
 
+// Says in our words that require_held() failed.
+asio::awaitable<void> while_held(asio::awaitable<void> work) {
+  try {
+    co_await std::move(work);
+  } catch (const db::SqlError& error) {
+    if (error.sqlstate() == upload_dao::kTakenState) {
+      throw UploadTaken(error.what());
+    }
+    throw;
+  }
+}
+
 }  // namespace
 
 asio::awaitable<Result<Upload>> UploadService::find(UserId user, UploadId id) {
@@ -36,22 +48,24 @@ asio::awaitable<std::vector<Upload>> UploadService::list(UserId user, PageReques
   return upload_dao::list_unfinished(database_, user, page.after, page.limit + 1);
 }
 
-asio::awaitable<Result<void>> UploadService::remove(UserId user, UploadId id) {
-  const auto removed = co_await upload_dao::remove(database_, user, id, false);
-  if (!removed) {
-    co_return not_there();
-  }
-  if (removed->file) {
+asio::awaitable<bool> UploadService::drop(UserId user, UploadId id, bool receiving) {
+  const auto removed = co_await upload_dao::remove(database_, user, id, receiving);
+  if (removed && removed->file) {
     co_await ingest_.blobs().abandon(*removed->file);
+  }
+  co_return removed.has_value();
+}
+
+asio::awaitable<Result<void>> UploadService::remove(UserId user, UploadId id) {
+  const bool dropped = co_await drop(user, id, false);
+  if (!dropped) {
+    co_return not_there();
   }
   co_return Result<void>{};
 }
 
 asio::awaitable<void> UploadService::abandon(UserId user, UploadId id) {
-  const auto removed = co_await upload_dao::remove(database_, user, id, true);
-  if (removed && removed->file) {
-    co_await ingest_.blobs().abandon(*removed->file);
-  }
+  co_await drop(user, id, true);
 }
 
 asio::awaitable<Result<Upload>> UploadService::create(NewUpload upload) {
@@ -110,30 +124,17 @@ asio::awaitable<Result<ReceivingUpload>> UploadService::hold(UserId user, Upload
                             held->upload};
 }
 
-asio::awaitable<void> UploadService::run(std::vector<db::Command> commands) {
-  try {
-    co_await database_.execute_all(std::move(commands));
-  } catch (const db::SqlError& error) {
-    if (error.sqlstate() == upload_dao::kTakenState) {
-      throw UploadTaken(error.what());
-    }
-    throw;
-  }
-}
-
 asio::awaitable<void> UploadService::store(ReceivingUpload& receiving, std::int64_t start,
                                            std::vector<std::byte> chunk) {
   std::vector<db::Command> first;
   first.push_back(upload_dao::require_held(receiving.id, receiving.fence));
-  try {
-    co_await ingest_.blobs().append(receiving.file, start, std::move(chunk),
-                                    BlobStore::Life::as_it_is, std::move(first));
-  } catch (const db::SqlError& error) {
-    if (error.sqlstate() == upload_dao::kTakenState) {
-      throw UploadTaken(error.what());
-    }
-    throw;
-  }
+  auto storing = ingest_.blobs().append(receiving.file, start, std::move(chunk),
+                                        BlobStore::Life::as_it_is, std::move(first));
+  co_await while_held(std::move(storing));
+}
+
+asio::awaitable<void> UploadService::run(std::vector<db::Command> commands) {
+  co_await database_.execute_all(std::move(commands));
 }
 
 asio::awaitable<void> UploadService::advance(ReceivingUpload& receiving, std::int64_t offset,
@@ -144,7 +145,8 @@ asio::awaitable<void> UploadService::advance(ReceivingUpload& receiving, std::in
   if (offset < upload.size) {
     commands.push_back(upload_dao::advance(receiving.id, offset, sha.state(), kKeepSeconds));
     commands.push_back(BlobStore::keeping(receiving.file, kUploadLife));
-    co_await run(std::move(commands));
+    auto running = run(std::move(commands));
+    co_await while_held(std::move(running));
     receiving.offset = offset;
     receiving.sha = std::move(sha);
     co_return;
@@ -160,7 +162,8 @@ asio::awaitable<void> UploadService::advance(ReceivingUpload& receiving, std::in
   commands.push_back(
       upload_dao::begin_probe(receiving.id, video.sha256, kUploadLeaseSeconds, kKeepSeconds));
   commands.push_back(BlobStore::keeping(receiving.file, kUploadLife));
-  co_await run(std::move(commands));
+  auto running = run(std::move(commands));
+  co_await while_held(std::move(running));
   receiving.offset = offset;
   receiving.outcome = follow(receiving.id, receiving.fence, std::move(video), nullptr);
 }

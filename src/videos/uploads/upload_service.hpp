@@ -102,6 +102,8 @@ public:
   const asio::any_io_executor& executor() const { return executor_; }
 
 private:
+  // Forgets one, or with `receiving` only one that receives; whether there was one.
+  asio::awaitable<bool> drop(UserId user, UploadId id, bool receiving);
   asio::awaitable<void> see_through(UploadId id, int fence, NewVideo video,
                                     std::shared_ptr<PendingProbe> probe);
   asio::awaitable<void> end(UploadId id, int fence, NewVideo video, Result<media::MediaInfo> info);
