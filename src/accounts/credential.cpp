@@ -1,10 +1,6 @@
 #include "accounts/credential.hpp"
 
-#include <openssl/rand.h>
-
-#include <array>
 #include <span>
-#include <stdexcept>
 
 #include "core/digest.hpp"
 
@@ -28,11 +24,7 @@ std::string_view prefix_of(CredentialKind kind) {
 }  // namespace
 
 std::string make_secret(CredentialKind kind) {
-  std::array<unsigned char, 32> bytes{};
-  if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1) {
-    throw std::runtime_error("there is no randomness for a secret");
-  }
-  return std::string{prefix_of(kind)} + base64url(std::as_bytes(std::span{bytes}));
+  return random_secret(prefix_of(kind));
 }
 
 std::optional<CredentialKind> kind_of_secret(std::string_view secret) {

@@ -10,19 +10,23 @@
 #include "accounts/account_controller.hpp"
 #include "audit/audit_controller.hpp"
 #include "core/embedded.hpp"
+#include "core/json.hpp"
 #include "core/log.hpp"
 #include "credits/credit_controller.hpp"
 #include "datasets/dataset_controller.hpp"
 #include "db/listener.hpp"
 #include "events/event_controller.hpp"
+#include "http/client.hpp"
 #include "idempotency/once_routes.hpp"
 #include "inference/onnx_session.hpp"
 #include "jobs/job_controller.hpp"
+#include "jobs/job_document.hpp"
 #include "models/model_controller.hpp"
 #include "results/result_controller.hpp"
 #include "runner/host/model_tester.hpp"
 #include "videos/uploads/upload_controller.hpp"
 #include "videos/video_controller.hpp"
+#include "webhooks/webhook_controller.hpp"
 
 namespace infernode::app {
 namespace {
@@ -48,6 +52,38 @@ Prober make_prober(runner::VideoProber& prober, BlobStore& blobs) {
       co_return co_await blobs.read(file, offset, max_bytes);
     };
     co_return co_await prober.probe(user.to_string(), size, std::move(read), std::move(cancel));
+  };
+}
+
+DescribeJob describe_job(JobService& jobs) {
+  return [&jobs](JobId id) -> asio::awaitable<std::optional<std::string>> {
+    const auto job = co_await jobs.find_any(id);
+    co_return job ? std::optional{json_text(job_json(*job))} : std::nullopt;
+  };
+}
+
+SendWebhook webhook_sender(http::Outgoing& outgoing) {
+  return [&outgoing](WebhookCall call) -> asio::awaitable<Sent> {
+    const auto url = outgoing.parse(call.url);
+    if (!url) {
+      co_return Sent{std::nullopt, "The URL " + url.error().detail};
+    }
+    std::map<std::string, std::string> headers{{"X-InferNode-Delivery", call.id.to_string()},
+                                               {"X-InferNode-Signature", call.signature}};
+    Sent sent;
+    try {
+      sent.answer = co_await outgoing.post(call.user.to_string(), *url, std::move(headers),
+                                           std::move(call.body), kWebhookPatience);
+    } catch (const http::ClientError& error) {
+      sent.error = error.what();
+      co_return sent;
+    }
+    if (*sent.answer / 100 == 3) {
+      sent.error = fmt::format("answered {}; redirects are not followed", *sent.answer);
+    } else if (*sent.answer / 100 != 2) {
+      sent.error = fmt::format("answered {}", *sent.answer);
+    }
+    co_return sent;
   };
 }
 
@@ -180,6 +216,8 @@ App::App(const Config& settings, const std::string& database_conninfo,
            job_limits(settings),
            [this](JobId job) { return clearing.clear(job); }},
       clearing{database, blobs, settings.segment_keep_seconds},
+      outgoing{context.get_executor(), settings.webhook_networks},
+      webhooks{context.get_executor(), database, describe_job(jobs), webhook_sender(outgoing)},
       segments{database, credits, blobs, settings.lease_seconds},
       results{database, jobs, blobs},
       assembler{segments, results, blobs, pipelines},
@@ -300,11 +338,13 @@ Api::Api(App& app, const std::filesystem::path& keys_dir)
                                    std::chrono::seconds{app.config.upload_wait_seconds}};
   add_video_routes(once, app.videos, app.uploads, upload_limits);
   add_upload_routes(router, app.uploads, upload_limits);
-  add_job_routes(once, app.jobs, [&app] { return app.pipelines.to_json(app.models); });
+  add_job_routes(once, app.jobs, app.outgoing,
+                 [&app] { return app.pipelines.to_json(app.models); });
   add_model_routes(
       router, app.model_service, app.blobs, app.models, [&app] { return app.reread_models(); },
       [&app] { return app.jobs.devices(); });
   add_result_routes(router, app.results);
+  add_webhook_routes(once, app.webhooks);
   add_event_routes(router, app.events, make_authenticator(accounts), app.config.cors_origins,
                    [&app](UserId user, JobId job) -> asio::awaitable<Result<void>> {
                      const auto found = co_await app.jobs.find(user, job);

@@ -23,6 +23,7 @@
 #include "energy/grid.hpp"
 #include "events/event_hub.hpp"
 #include "http/openapi.hpp"
+#include "http/outgoing.hpp"
 #include "http/router.hpp"
 #include "idempotency/idempotency_service.hpp"
 #include "inference/model_catalogue.hpp"
@@ -39,6 +40,7 @@
 #include "videos/uploads/upload_service.hpp"
 #include "videos/video_ingest.hpp"
 #include "videos/video_service.hpp"
+#include "webhooks/webhook_service.hpp"
 #include "worker/worker.hpp"
 
 namespace infernode::app {
@@ -90,6 +92,8 @@ struct App {
   VideoService videos;
   JobService jobs;
   JobClearing clearing;
+  http::Outgoing outgoing;
+  WebhookService webhooks;
   SegmentService segments;
   ResultService results;
   Assembler assembler;

@@ -181,6 +181,7 @@ void start_server_services(App& app, Api& api) {
       [&app]() -> asio::awaitable<void> {
         co_await app.segments.set_usual_limit(job_limits(app.config).running_segments);
       });
+  app.supervisor.keep("webhooks", [&app] { return app.webhooks.deliver(); });
   app.supervisor.keep("events", [&app] { return app.events.follow(); });
   app.supervisor.keep("progress of jobs", [&app] { return app.events.follow_progress(); });
   app.supervisor.keep("listening for events", [&app] {

@@ -42,6 +42,25 @@ std::string counted_address(const std::string& text) {
   return ip::address_v6{bytes}.to_string() + "/64";
 }
 
+bool is_public_address(std::string_view text) {
+  static const auto special_v4 = AddressSet::parse(
+      "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, "
+      "192.0.0.0/24, 192.0.2.0/24, 192.31.196.0/24, 192.52.193.0/24, 192.88.99.0/24, "
+      "192.168.0.0/16, 192.175.48.0/24, 198.18.0.0/15, 198.51.100.0/24, 203.0.113.0/24, "
+      "224.0.0.0/3");
+  // Nothing else of IPv6 is given out; in it, 2001::/23 is for protocols (Teredo among them),
+  // 2002::/16 is 6to4, and the others are for documentation.
+  static const auto global_v6 = AddressSet::parse("2000::/3");
+  static const auto special_v6 =
+      AddressSet::parse("2001::/23, 2001:db8::/32, 2002::/16, 3fff::/20, 2620:4f:8000::/48");
+  const auto address = address_of(text);
+  if (!address) {
+    return false;
+  }
+  return address->is_v4() ? !special_v4->contains(text)
+                          : global_v6->contains(text) && !special_v6->contains(text);
+}
+
 std::optional<AddressSet> AddressSet::parse(std::string_view list) {
   AddressSet set;
   while (!list.empty()) {

@@ -17,6 +17,11 @@ std::optional<std::string> normalised_address(std::string_view text);
 // since that is what one client has.
 std::string counted_address(const std::string& address);
 
+// Whether an address is one of the internet's, that whoever asks could reach without us: none that
+// the IANA's registries of special purpose addresses (RFC 6890) keep for a machine, a network, or
+// for ways of writing another address. False for a text that is none.
+bool is_public_address(std::string_view text);
+
 // IP addresses, by networks.
 class AddressSet {
 public:

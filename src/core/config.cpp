@@ -81,13 +81,15 @@ std::optional<std::string> set_dialect(Config& /*config*/, const std::string& va
   return value == "postgres" ? std::nullopt : std::optional<std::string>{"postgres"};
 }
 
-std::optional<std::string> set_trusted_proxies(Config& config, const std::string& value) {
-  const auto proxies = AddressSet::parse(value);
-  if (!proxies) {
-    return "IP addresses and networks, such as 127.0.0.1, 10.0.0.0/8";
-  }
-  config.trusted_proxies = *proxies;
-  return std::nullopt;
+Setter address_setter(AddressSet Config::*member) {
+  return [=](Config& config, const std::string& value) -> std::optional<std::string> {
+    const auto addresses = AddressSet::parse(value);
+    if (!addresses) {
+      return "IP addresses and networks, such as 127.0.0.1, 10.0.0.0/8";
+    }
+    config.*member = *addresses;
+    return std::nullopt;
+  };
 }
 
 std::optional<std::string> set_cors_origins(Config& config, const std::string& value) {
@@ -159,7 +161,8 @@ const std::vector<Setting>& settings() {
       {"INFERNODE_MAX_CONNECTIONS", number<int>(&Config::max_connections, 1, 1'000'000)},
       {"INFERNODE_MAX_CONNECTIONS_OF_ADDRESS",
        number<int>(&Config::max_connections_of_address, 1, 1'000'000)},
-      {"INFERNODE_TRUSTED_PROXIES", set_trusted_proxies},
+      {"INFERNODE_TRUSTED_PROXIES", address_setter(&Config::trusted_proxies)},
+      {"INFERNODE_WEBHOOK_NETWORKS", address_setter(&Config::webhook_networks)},
       {"INFERNODE_RATE_LIMIT_PER_USER",
        number<std::int64_t>(&Config::rate_limit_per_user, 0, 1'000'000'000)},
       {"INFERNODE_RATE_LIMIT_PER_ADDRESS",

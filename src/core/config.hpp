@@ -34,6 +34,7 @@ struct Config {
   int max_connections = 4000;
   int max_connections_of_address = 300;
   AddressSet trusted_proxies;
+  AddressSet webhook_networks;                // that webhooks may go to besides public addresses
   std::int64_t rate_limit_per_user = 30'000;  // requests a minute; 0: any number
   std::int64_t rate_limit_per_address = 60'000;
   OriginSet cors_origins;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
 #include <openssl/sha.h>
 
 #include <algorithm>
@@ -155,6 +157,26 @@ std::string sha256_of_file(const std::filesystem::path& file) {
   }
   const auto digest = sha.finish();
   return hex(digest);
+}
+
+std::string random_secret(std::string_view prefix) {
+  std::array<unsigned char, 32> bytes{};
+  if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1) {
+    throw std::runtime_error("there is no randomness for a secret");
+  }
+  return std::string{prefix} + base64url(std::as_bytes(std::span{bytes}));
+}
+
+Sha256Digest hmac_sha256(std::string_view key, std::string_view text) {
+  Sha256Digest digest{};
+  // NOLINTBEGIN(cppcoreguidelines-pro-type-reinterpret-cast): OpenSSL's bytes
+  if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+           reinterpret_cast<const unsigned char*>(text.data()), text.size(),
+           reinterpret_cast<unsigned char*>(digest.data()), nullptr) == nullptr) {
+    throw std::runtime_error("a text cannot be signed");
+  }
+  // NOLINTEND(cppcoreguidelines-pro-type-reinterpret-cast)
+  return digest;
 }
 
 }  // namespace infernode

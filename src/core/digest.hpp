@@ -42,6 +42,11 @@ std::string hex(std::span<const std::byte> bytes);
 std::string base64url(std::span<const std::byte> bytes);
 // Back from base64 with + and / and its padding (RFC 4648, 4); nullopt for what is none.
 std::optional<std::vector<std::byte>> from_base64(std::string_view text);
+// 256 random bits as base64url, 43 characters, with `prefix` before them. Throws
+// std::runtime_error.
+std::string random_secret(std::string_view prefix);
+// HMAC-SHA256 (RFC 2104). Throws std::runtime_error.
+Sha256Digest hmac_sha256(std::string_view key, std::string_view text);
 // Back from 64 hexadecimal digits, lower case. Throws std::invalid_argument.
 Sha256Digest sha256_from_hex(std::string_view text);
 // SHA-256 of a file as hexadecimal. Throws std::runtime_error.

@@ -35,6 +35,7 @@ using TagId = Id<struct TagTag>;
 using VideoId = Id<struct VideoTag>;
 using JobId = Id<struct JobTag>;
 using UploadId = Id<struct UploadTag>;
+using DeliveryId = Id<struct DeliveryTag>;
 using BlobId = Id<struct BlobTag>;
 using LeaseToken = Id<struct LeaseTag>;
 

@@ -1,6 +1,7 @@
 #include "jobs/job_controller.hpp"
 
 #include "core/json.hpp"
+#include "jobs/job_document.hpp"
 
 namespace infernode {
 namespace {
@@ -10,45 +11,13 @@ using http::Request;
 using http::Response;
 using http::asio::awaitable;
 
-json::object job_json(const Job& job) {
-  json::object object{{"id", job.id.to_string()},
-                      {"dataset_id", job.dataset.to_string()},
-                      {"video_id", job.video.to_string()},
-                      {"status", to_text(job.status)},
-                      {"priority", job.priority},
-                      {"params", job.params},
-                      {"progress", json::object{{"done", job.done}, {"total", job.image_count}}},
-                      {"cost", json_tokens(job.cost)},
-                      {"carbon_footprint", job.carbon_footprint},
-                      {"energy_joules", job.energy_joules},
-                      {"carbon_grams", job.carbon_grams}};
-  if (job.waiting) {
-    object.emplace("waiting", json::object{{"for", to_text(job.waiting->reason)},
-                                           {"detail", job.waiting->detail},
-                                           {"images_ahead", job.waiting->images_ahead}});
-  }
-  if (job.error) {
-    object.emplace("error", *job.error);
-  }
-  object.emplace("attempt", job.attempt);
-  object.emplace("created_at", rfc3339(job.created_at));
-  object.emplace("updated_at", rfc3339(job.updated_at));
-  if (job.started_at) {
-    object.emplace("started_at", rfc3339(*job.started_at));
-  }
-  if (job.finished_at) {
-    object.emplace("finished_at", rfc3339(*job.finished_at));
-  }
-  return object;
-}
-
 // An id that is none is one that does not exist.
 template <class IdType>
 IdType id_at(const json::value& value) {
   return IdType::parse(json::value_to<std::string>(value)).value_or(IdType{});
 }
 
-Result<JobRequest> job_request(const json::value& body) {
+Result<JobRequest> job_request(const http::Outgoing& outgoing, const json::value& body) {
   const auto& object = body.as_object();
   const auto* dataset = object.if_contains("dataset_id");
   const auto* videos = object.if_contains("video_ids");
@@ -65,6 +34,12 @@ Result<JobRequest> job_request(const json::value& body) {
       return invalid("/max_cost", "An amount of tokens has three decimals at most.");
     }
   }
+  if (const auto* url = object.if_contains("webhook_url")) {
+    request.webhook_url = json::value_to<std::string>(*url);
+    if (const auto parsed = outgoing.parse(*request.webhook_url); !parsed) {
+      return invalid("/webhook_url", "webhook_url " + parsed.error().detail + ".");
+    }
+  }
   if (dataset != nullptr) {
     request.videos = id_at<DatasetId>(*dataset);
   } else {
@@ -77,8 +52,9 @@ Result<JobRequest> job_request(const json::value& body) {
   return request;
 }
 
-awaitable<Result<Response>> quote_jobs(JobService& jobs, Request& request) {
-  auto wanted = job_request(request.body);
+awaitable<Result<Response>> quote_jobs(JobService& jobs, const http::Outgoing& outgoing,
+                                       Request& request) {
+  auto wanted = job_request(outgoing, request.body);
   if (!wanted) {
     co_return wanted.error();
   }
@@ -91,9 +67,9 @@ awaitable<Result<Response>> quote_jobs(JobService& jobs, Request& request) {
                                                   {"available", json_tokens(quote->available)}});
 }
 
-awaitable<Result<Answer>> create_jobs(JobService& jobs, db::Transaction& transaction,
-                                      Request& request) {
-  auto wanted = job_request(request.body);
+awaitable<Result<Answer>> create_jobs(JobService& jobs, const http::Outgoing& outgoing,
+                                      db::Transaction& transaction, Request& request) {
+  auto wanted = job_request(outgoing, request.body);
   if (!wanted) {
     co_return wanted.error();
   }
@@ -218,7 +194,8 @@ awaitable<Result<Response>> abort_job(JobService& jobs, Request& request) {
 
 }  // namespace
 
-void add_job_routes(OnceRoutes& routes, JobService& jobs, std::function<json::object()> pipelines) {
+void add_job_routes(OnceRoutes& routes, JobService& jobs, const http::Outgoing& outgoing,
+                    std::function<json::object()> pipelines) {
   const auto on = [&](const char* operation, auto function) {
     routes.router().on(operation,
                        [&jobs, function](Request& request) { return function(jobs, request); });
@@ -230,9 +207,11 @@ void add_job_routes(OnceRoutes& routes, JobService& jobs, std::function<json::ob
                        answer.emplace("devices", json::value_from(devices));
                        co_return http::json_response(200, answer);
                      });
-  on("quoteJobs", quote_jobs);
-  routes.on("createJobs", [&jobs](db::Transaction& transaction, Request& request) {
-    return create_jobs(jobs, transaction, request);
+  routes.router().on("quoteJobs", [&jobs, &outgoing](Request& request) {
+    return quote_jobs(jobs, outgoing, request);
+  });
+  routes.on("createJobs", [&jobs, &outgoing](db::Transaction& transaction, Request& request) {
+    return create_jobs(jobs, outgoing, transaction, request);
   });
   routes.on("redrawJob", [&jobs](db::Transaction& transaction, Request& request) {
     return redraw_job(jobs, transaction, request);

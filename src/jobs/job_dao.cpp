@@ -31,9 +31,10 @@ constexpr Statement kInsert{"jobs.insert", sql<R"sql(
      ORDER BY dataset."id", video."id"
   )
   INSERT INTO "InferenceJobs" AS job ("id", "dataset_id", "user_id", "video_id", "params", "images",
-                                      "segments_left", "price", "cost", "priority")
+                                      "segments_left", "price", "cost", "priority",
+                                      "webhook_url")
   SELECT wanted.id, video."dataset_id", $1, video."id", wanted.params::json, wanted.images,
-         wanted.segments, wanted.price, wanted.cost, $9
+         wanted.segments, wanted.price, wanted.cost, $9, $10
     FROM wanted JOIN video ON video."id" = wanted.video_id
   RETURNING )sql",
                                                kColumns, R"sql(, 0 AS done)sql">};
@@ -194,7 +195,8 @@ UnclearedJob uncleared_from_row(const db::Row& row) {
 }  // namespace
 
 void insert(db::Transaction& transaction, UserId user, int priority,
-            const std::vector<NewJob>& jobs, std::vector<Job>& added) {
+            const std::optional<std::string>& webhook_url, const std::vector<NewJob>& jobs,
+            std::vector<Job>& added) {
   std::vector<JobId> ids;
   std::vector<VideoId> videos;
   std::vector<std::string> params;
@@ -211,9 +213,9 @@ void insert(db::Transaction& transaction, UserId user, int priority,
     prices.push_back(job.price);
     costs.push_back(job.cost);
   }
-  transaction.queue(
-      db::command(kInsert, user, ids, videos, params, images, segments, prices, costs, priority),
-      [&added](const db::Rows& rows) { added = rows.all(job_from_row); });
+  transaction.queue(db::command(kInsert, user, ids, videos, params, images, segments, prices, costs,
+                                priority, webhook_url),
+                    [&added](const db::Rows& rows) { added = rows.all(job_from_row); });
 }
 
 void lock_adding(db::Transaction& transaction, UserId user) {

@@ -17,7 +17,8 @@ namespace asio = boost::asio;
 // Adds jobs of one user; `added`, which must live until the transaction's next round trip, gets
 // them then, in no order. Those whose video is not the user's are left out.
 void insert(db::Transaction& transaction, UserId user, int priority,
-            const std::vector<NewJob>& jobs, std::vector<Job>& added);
+            const std::optional<std::string>& webhook_url, const std::vector<NewJob>& jobs,
+            std::vector<Job>& added);
 // Keeps other requests of the user from adding jobs until the transaction ends.
 void lock_adding(db::Transaction& transaction, UserId user);
 // How many jobs of a user have not ended, and how many may at a time if the user has a limit of its

@@ -85,6 +85,7 @@ struct JobService::Plan {
   std::vector<NewSegments> segments;
   std::int64_t images = 0;
   Tokens cost;
+  std::optional<std::string> webhook_url{};
 };
 
 JobService::JobService(db::Pool& database, VideoService& videos, CreditService& credits,
@@ -196,6 +197,7 @@ asio::awaitable<Result<AcceptedJobs>> JobService::create(db::Transaction& transa
   read_means(transaction, user, means);
   const int priority = request.priority;
   const auto max_cost = request.max_cost;
+  auto webhook_url = request.webhook_url;
   auto planned = co_await plan(transaction, user, std::move(request), true);
   if (!planned) {
     co_return planned.error();
@@ -206,6 +208,7 @@ asio::awaitable<Result<AcceptedJobs>> JobService::create(db::Transaction& transa
     error.required = planned->cost;
     co_return error;
   }
+  planned->webhook_url = std::move(webhook_url);
   co_return co_await accept(transaction, user, priority, std::move(*planned), means);
 }
 
@@ -291,7 +294,7 @@ asio::awaitable<Result<AcceptedJobs>> JobService::accept(db::Transaction& transa
   }
   job_dao::lock_adding(transaction, user);
   job_dao::count_open(transaction, user, open);
-  job_dao::insert(transaction, user, priority, planned.jobs, added);
+  job_dao::insert(transaction, user, priority, planned.webhook_url, planned.jobs, added);
   segment_dao::insert(transaction, user, priority, limits_.running_segments, planned.segments);
   // All jobs before any hold: everybody locks a dataset before a user.
   const auto held = co_await credits_.hold(transaction, user, std::move(holds));
@@ -325,6 +328,10 @@ asio::awaitable<Result<Job>> JobService::find(UserId user, JobId id) {
     job->waiting = co_await find_waiting(user, id);
   }
   co_return std::move(*job);
+}
+
+asio::awaitable<std::optional<Job>> JobService::find_any(JobId id) {
+  co_return co_await job_dao::find_any(database_, id);
 }
 
 asio::awaitable<Result<JobService::InspectedJob>> JobService::inspect(JobId id) {

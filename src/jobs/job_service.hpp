@@ -30,6 +30,7 @@ struct JobRequest {
   boost::json::object params;  // unchecked
   int priority = 0;            // -10 to 10, among the user's own jobs; the highest first
   std::optional<Tokens> max_cost{};
+  std::optional<std::string> webhook_url{};  // is called when a job ends
 };
 
 // Of one user, unless it has limits of its own.
@@ -82,6 +83,8 @@ public:
                                       boost::json::object changes);
   // With what it waits for.
   asio::awaitable<Result<Job>> find(UserId user, JobId id);
+  // Anybody's, for what the program does by itself.
+  asio::awaitable<std::optional<Job>> find_any(JobId id);
   // For administrators: anybody's job, with its segments.
   struct InspectedJob {
     Job job;

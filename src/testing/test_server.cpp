@@ -101,7 +101,7 @@ pid_t TestServer::spawn(const std::vector<std::string>& arguments) const {
   const std::string log_file = folder + "/log";
   std::vector<std::string> variables;
   for (const auto& [name, value] : process_environment()) {
-    if (!name.starts_with("INFERNODE_") && !name.starts_with("DB_")) {
+    if (!name.starts_with("INFERNODE_") && !name.starts_with("DB_") && !settings_.contains(name)) {
       variables.push_back(name + "=" + value);
     }
   }

@@ -15,8 +15,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::set<std::string> kFeatures{"accounts", "audit", "credits", "datasets", "idempotency",
-                                      "videos",   "jobs",  "results", "models",   "events"};
+const std::set<std::string> kFeatures{"accounts",    "audit",  "credits", "datasets",
+                                      "idempotency", "videos", "jobs",    "results",
+                                      "models",      "events", "webhooks"};
 
 // What a room that is no feature may include, besides itself. A room inside a room is named with
 // its path; it may include what lies directly in the room around it.
@@ -46,7 +47,8 @@ const std::map<std::string, std::set<std::string>> kFeatureKnows{
     {"jobs", {"credits", "videos", "idempotency"}},
     {"results", {"jobs"}},
     {"models", {"audit", "idempotency"}},
-    {"events", {}}};
+    {"events", {}},
+    {"webhooks", {"idempotency"}}};
 
 // What a feature may include that is none.
 const std::set<std::string> kBelowFeatures{"core",   "db",        "blobs",    "media",
