@@ -15,6 +15,7 @@
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl/ssl_stream.hpp>
 #include <boost/url/parse.hpp>
+#include <charconv>
 
 #include "core/blocking.hpp"
 #include "http/client.hpp"
@@ -92,8 +93,10 @@ Result<OutgoingUrl> parse_outgoing_url(std::string_view text) {
   }
   url.port = url.secure ? 443 : 80;
   if (parsed->has_port() && !parsed->port().empty()) {
-    url.port = parsed->port_number();
-    if (url.port == 0) {
+    const std::string port{parsed->port()};
+    url.port = 0;
+    const auto read = std::from_chars(port.data(), port.data() + port.size(), url.port);
+    if (read.ec != std::errc{} || url.port == 0) {
       return wrong("has a port from 1 to 65535");
     }
   }

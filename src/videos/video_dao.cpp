@@ -75,6 +75,9 @@ constexpr Statement kHasActiveJobs{"videos.has_active_jobs", R"sql(
 constexpr Statement kListIn{"videos.list_in", R"sql(
   SELECT "id" FROM "Videos" WHERE "dataset_id" = $1 LIMIT $2
 )sql"};
+constexpr Statement kShareFile{"videos.share_file", R"sql(
+  SELECT "share_video_file"($1)
+)sql"};
 constexpr Statement kRemove{"videos.remove", R"sql(
   DELETE FROM "Videos" WHERE "id" = $1
 )sql"};
@@ -177,6 +180,10 @@ asio::awaitable<std::vector<VideoId>> list_in(db::Executor& executor, DatasetId 
                                               int limit) {
   const db::Rows rows = co_await executor.execute(kListIn, dataset, limit);
   co_return rows.all([](const db::Row& row) { return row.get<VideoId>("id"); });
+}
+
+void share_file(db::Transaction& transaction, VideoId id) {
+  transaction.queue(kShareFile, id);
 }
 
 void remove(db::Transaction& transaction, VideoId id) {

@@ -38,6 +38,8 @@ asio::awaitable<bool> lock(db::Transaction& transaction, UserId user, VideoId id
 asio::awaitable<bool> has_active_jobs(db::Executor& executor, VideoId id);
 // Of a dataset of anybody's, deleted or not.
 asio::awaitable<std::vector<VideoId>> list_in(db::Executor& executor, DatasetId dataset, int limit);
+// Has a new video share the file of another one of its user with the same bytes.
+void share_file(db::Transaction& transaction, VideoId id);
 void remove(db::Transaction& transaction, VideoId id);
 asio::awaitable<void> remove(db::Executor& executor, VideoId id);
 

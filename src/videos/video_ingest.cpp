@@ -43,6 +43,7 @@ asio::awaitable<Result<Video>> VideoIngest::accept(db::Transaction& transaction,
     co_return charged.error();
   }
   blobs_.adopt(transaction, file, size, sha256);
+  video_dao::share_file(transaction, id);
   auto stored = co_await video_dao::find(transaction, user, id);
   co_return std::move(stored.value());
 }

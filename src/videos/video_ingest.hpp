@@ -41,7 +41,8 @@ public:
   // What accepting a video of so many frames costs.
   Tokens price_of(int frames) const { return credits_.prices().upload_per_frame * frames; }
   // In the caller's transaction: makes a video of a staged and probed file and charges for its
-  // frames. Discarding the file after an Error is the caller's.
+  // frames. Where another video of the user has the same bytes, it shares that one's file, and this
+  // one is let go. Discarding the file after an Error is the caller's.
   asio::awaitable<Result<Video>> accept(db::Transaction& transaction, NewVideo video);
 
   BlobStore& blobs() const { return blobs_; }

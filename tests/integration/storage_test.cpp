@@ -28,6 +28,17 @@ std::string clip_bytes() {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+// The clip with a box behind it that players skip: no two are the same bytes, which would be stored
+// once.
+std::string clip_of_its_own(int number) {
+  return clip_bytes() +
+         std::string{
+             "\0\0\0\x10"
+             "free",
+             8} +
+         fmt::format("{:08}", number);
+}
+
 // The whole request, or its first half; the status, or 0 after a cut.
 struct RawUpload {
   bool cut = false;
@@ -88,8 +99,7 @@ protected:
 };
 
 TEST_F(StorageOfUsers, NeverPassesTheQuotaHoweverManyUploadAtOnce) {
-  const std::string file = clip_bytes();
-  const auto size = static_cast<std::int64_t>(file.size());
+  const auto size = static_cast<std::int64_t>(clip_of_its_own(0).size());
   constexpr int kUploads = 50;
   constexpr int kFitting = 10;
   const std::int64_t quota = kFitting * size;
@@ -108,7 +118,7 @@ TEST_F(StorageOfUsers, NeverPassesTheQuotaHoweverManyUploadAtOnce) {
   std::vector<std::thread> clients;
   for (int i = 0; i < kUploads; ++i) {
     clients.emplace_back([&, i] {
-      const int status = send_upload(server_, user.token(), dataset, file,
+      const int status = send_upload(server_, user.token(), dataset, clip_of_its_own(i),
                                      {.cut = i % 2 == 0, .chunked = i % 4 < 2});
       accepted += status == 201 ? 1 : 0;
       refused += status == 413 ? 1 : 0;
@@ -128,7 +138,9 @@ TEST_F(StorageOfUsers, NeverPassesTheQuotaHoweverManyUploadAtOnce) {
   EXPECT_GT(most, 0);
   // What was refused for those that were cut fits now, to the last byte.
   for (int i = accepted; i < kFitting; ++i) {
-    EXPECT_EQ(send_upload(server_, user.token(), dataset, file, {.chunked = i % 2 == 0}), 201);
+    EXPECT_EQ(send_upload(server_, user.token(), dataset, clip_of_its_own(kUploads + i),
+                          {.chunked = i % 2 == 0}),
+              201);
   }
   EXPECT_EQ(used(user), quota);
   EXPECT_EQ(bytes_stored(), quota);
@@ -140,6 +152,26 @@ TEST_F(StorageOfUsers, NeverPassesTheQuotaHoweverManyUploadAtOnce) {
   EXPECT_EQ(integer(problem, "quota"), quota);
   EXPECT_EQ(server_.value("SELECT count(*) FROM \"Blobs\" WHERE \"expires_at\" IS NOT NULL"), "0");
   EXPECT_EQ(server_.value("SELECT count(*) FROM \"Videos\""), std::to_string(kFitting));
+}
+
+TEST_F(StorageOfUsers, HoldsTheSameBytesOnce) {
+  TestUser user{server_};
+  const auto dataset = user.create_dataset("same");
+  const auto before = user.balance();
+  const auto size = static_cast<std::int64_t>(clip_bytes().size());
+  const auto first = json::parse(user.upload(dataset, kClip, "first").body);
+  const auto second = json::parse(user.upload(dataset, kClip, "second").body);
+  EXPECT_EQ(used(user), size);
+  EXPECT_EQ(before - user.balance(), Tokens::from_thousandths(2 * integer(first, "frame_count")));
+  user.call(204, "DELETE", "/videos/" + text(first, "id"));
+  EXPECT_EQ(used(user), size);
+  const json::object request{{"video_ids", json::array{text(second, "id")}},
+                             {"params", {{"pipeline", "detect"}, {"end_frame", 5}}}};
+  const auto job = text(user.call(201, "POST", "/jobs", request).at("jobs").at(0), "id");
+  EXPECT_EQ(user.wait_for_end(job).at("status"), "COMPLETED");
+  user.call(204, "DELETE", "/jobs/" + job);
+  user.call(204, "DELETE", "/videos/" + text(second, "id"));
+  wait_until("all is free", [&] { return used(user) == 0; });
 }
 
 TEST_F(StorageOfUsers, IsEverybodysOwn) {
