@@ -25,6 +25,7 @@ int main(int argc, char** argv) {
   add_tracks_command(app, status);
   add_doctor_command(app, status);
   add_demo_command(app, status);
+  add_watch_command(app, status);
   add_completion_command(app, status);
   add_runner_command(app, status);
   try {

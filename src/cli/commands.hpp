@@ -25,6 +25,7 @@ void add_models_command(CLI::App& app, int& status);
 void add_tracks_command(CLI::App& app, int& status);
 void add_doctor_command(CLI::App& app, int& status);
 void add_demo_command(CLI::App& app, int& status);
+void add_watch_command(CLI::App& app, int& status);
 void add_completion_command(CLI::App& app, int& status);
 // Not for people: what the worker starts.
 void add_runner_command(CLI::App& app, int& status);

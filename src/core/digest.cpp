@@ -111,6 +111,15 @@ std::string base64url(std::span<const std::byte> bytes) {
   return text;
 }
 
+std::string base64(std::string_view text) {
+  std::string encoded((text.size() + 2) / 3 * 4 + 1, '\0');  // and the zero that is put behind it
+  const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(encoded.data()),
+                                     reinterpret_cast<const unsigned char*>(text.data()),
+                                     static_cast<int>(text.size()));
+  encoded.resize(static_cast<std::size_t>(length));
+  return encoded;
+}
+
 std::optional<std::vector<std::byte>> from_base64(std::string_view text) {
   const auto padding = text.size() - std::min(text.find_last_not_of('=') + 1, text.size());
   const auto letters = text.substr(0, text.size() - padding);

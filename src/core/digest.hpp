@@ -40,6 +40,8 @@ private:
 std::string hex(std::span<const std::byte> bytes);
 // Base64 with - and _ and without padding (RFC 4648, 5).
 std::string base64url(std::span<const std::byte> bytes);
+// Base64 with + and / and its padding (RFC 4648, 4).
+std::string base64(std::string_view text);
 // Back from base64 with + and / and its padding (RFC 4648, 4); nullopt for what is none.
 std::optional<std::vector<std::byte>> from_base64(std::string_view text);
 // 256 random bits as base64url, 43 characters, with `prefix` before them. Throws

@@ -1,18 +1,24 @@
 #include "http/client.hpp"
 
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <chrono>
 #include <fstream>
 #include <optional>
 #include <vector>
 
 #include "http/message.hpp"
+#include "http/outgoing.hpp"
 
 namespace infernode::http {
 namespace {
@@ -20,8 +26,11 @@ namespace {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace bhttp = boost::beast::http;
+namespace ssl = boost::asio::ssl;
 using asio::ip::tcp;
 
+// After so long without a word the server is asked whether it is still there.
+constexpr std::chrono::duration<int> kQuiet{20};
 constexpr std::size_t kTransferBytes = 256 * 1024;
 constexpr const char* kBoundary = "infernode-client-boundary-7f2a90c1";
 
@@ -42,18 +51,47 @@ struct Client::State {
   std::uint16_t port;
   std::string token;
   asio::io_context context;
-  std::optional<tcp::socket> socket;
+  std::optional<ssl::context> tls;    // where the server is https
+  std::optional<tcp::socket> socket;  // where it is not
+  std::optional<ssl::stream<tcp::socket>> secured;
   beast::flat_buffer buffer;
 
+  bool connected() const { return socket || secured; }
+  void disconnect() {
+    socket.reset();
+    secured.reset();
+  }
+  // Calls `use` with the stream that there is.
+  template <class Use>
+  auto with_stream(Use use) {
+    return secured ? use(*secured) : use(*socket);
+  }
+
   void connect() {
-    if (socket) {
+    if (connected()) {
       return;
     }
     tcp::socket fresh{context};
-    fresh.connect(tcp::endpoint{asio::ip::make_address(host), port});
+    asio::connect(fresh, tcp::resolver{context}.resolve(host, std::to_string(port)));
     fresh.set_option(tcp::no_delay{true});
-    socket.emplace(std::move(fresh));
+    fresh.set_option(asio::socket_base::keep_alive{true});
+    const int quiet_seconds = kQuiet.count();
+    const int probes = 3;
+    const int patience = 1000 * quiet_seconds * (probes + 1);
+    setsockopt(fresh.native_handle(), IPPROTO_TCP, TCP_KEEPIDLE, &quiet_seconds, sizeof(int));
+    setsockopt(fresh.native_handle(), IPPROTO_TCP, TCP_KEEPINTVL, &quiet_seconds, sizeof(int));
+    setsockopt(fresh.native_handle(), IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(int));
+    setsockopt(fresh.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &patience, sizeof(int));
     buffer.clear();
+    if (!tls) {
+      socket.emplace(std::move(fresh));
+      return;
+    }
+    ssl::stream<tcp::socket> stream{std::move(fresh), *tls};
+    stream.set_verify_callback(ssl::host_name_verification{host});
+    SSL_set_tlsext_host_name(stream.native_handle(), host.c_str());
+    stream.handshake(ssl::stream_base::client);
+    secured.emplace(std::move(stream));
   }
 
   template <class Body>
@@ -71,11 +109,11 @@ struct Client::State {
     bhttp::response_parser<bhttp::string_body> parser;
     parser.body_limit(boost::none);
     parser.skip(head_only);
-    bhttp::read(*socket, buffer, parser);
+    with_stream([&](auto& stream) { bhttp::read(stream, buffer, parser); });
     ClientResponse response = head_of(parser.get());
     response.body = std::move(parser.get().body());
     if (!parser.get().keep_alive()) {
-      socket.reset();
+      disconnect();
     }
     return response;
   }
@@ -83,12 +121,12 @@ struct Client::State {
   // A kept connection may have been closed by the server meanwhile, so the first try is repeated.
   template <class Call>
   auto retrying(Call call) {
-    const bool fresh = !socket;
+    const bool fresh = !connected();
     try {
       connect();
       return call();
     } catch (const boost::system::system_error& error) {
-      socket.reset();
+      disconnect();
       if (fresh) {
         throw ClientError(fmt::format("{}:{}: {}", host, port, error.code().message()));
       }
@@ -97,7 +135,7 @@ struct Client::State {
       connect();
       return call();
     } catch (const boost::system::system_error& error) {
-      socket.reset();
+      disconnect();
       throw ClientError(fmt::format("{}:{}: {}", host, port, error.code().message()));
     }
   }
@@ -106,6 +144,18 @@ struct Client::State {
 Client::Client(std::string host, std::uint16_t port) : state_{std::make_unique<State>()} {
   state_->host = std::move(host);
   state_->port = port;
+}
+
+Client::Client(const OutgoingUrl& server) : Client{server.host, server.port} {
+  if (server.target != "/") {
+    throw ClientError("the server's URL has no path");
+  }
+  if (server.secure) {
+    state_->tls.emplace(ssl::context::tls_client);
+    state_->tls->set_options(ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1);
+    state_->tls->set_default_verify_paths();
+    state_->tls->set_verify_mode(ssl::verify_peer);
+  }
 }
 
 Client::~Client() = default;
@@ -135,7 +185,7 @@ ClientResponse Client::request(const std::string& method, const std::string& tar
     if (!body.empty() || method == "POST" || method == "PATCH") {
       message.content_length(body.size());
     }
-    bhttp::write(*state_->socket, message);
+    state_->with_stream([&](auto& stream) { bhttp::write(stream, message); });
     return state_->receive(method == "HEAD");
   });
 }
@@ -160,7 +210,7 @@ ClientResponse Client::upload(const std::string& target, const std::filesystem::
   const std::string after = fmt::format("\r\n--{}--\r\n", kBoundary);
   const std::uint64_t size = std::filesystem::file_size(file);
   // The body is sent by hand, so that a connection that had gone stale is noticed before it.
-  state_->socket.reset();
+  state_->disconnect();
   return state_->retrying([&] {
     bhttp::request<bhttp::empty_body> message{bhttp::verb::post, target, 11};
     state_->prepare(message);
@@ -171,25 +221,27 @@ ClientResponse Client::upload(const std::string& target, const std::filesystem::
     }
     message.content_length(before.size() + size + after.size());
     bhttp::request_serializer<bhttp::empty_body> serializer{message};
-    bhttp::write_header(*state_->socket, serializer);
-    asio::write(*state_->socket, asio::buffer(before));
-    std::vector<char> piece(kTransferBytes);
-    std::uint64_t sent = 0;
-    boost::system::error_code error;
-    while (in.read(piece.data(), static_cast<std::streamsize>(piece.size())), in.gcount() > 0) {
-      asio::write(*state_->socket,
-                  asio::buffer(piece.data(), static_cast<std::size_t>(in.gcount())), error);
-      if (error) {
-        break;  // the server may have answered already: read that instead
+    state_->with_stream([&](auto& stream) {
+      bhttp::write_header(stream, serializer);
+      asio::write(stream, asio::buffer(before));
+      std::vector<char> piece(kTransferBytes);
+      std::uint64_t sent = 0;
+      boost::system::error_code error;
+      while (in.read(piece.data(), static_cast<std::streamsize>(piece.size())), in.gcount() > 0) {
+        asio::write(stream, asio::buffer(piece.data(), static_cast<std::size_t>(in.gcount())),
+                    error);
+        if (error) {
+          break;  // the server may have answered already: read that instead
+        }
+        sent += static_cast<std::uint64_t>(in.gcount());
+        if (progress) {
+          progress(sent);
+        }
       }
-      sent += static_cast<std::uint64_t>(in.gcount());
-      if (progress) {
-        progress(sent);
+      if (!error) {
+        asio::write(stream, asio::buffer(after), error);
       }
-    }
-    if (!error) {
-      asio::write(*state_->socket, asio::buffer(after), error);
-    }
+    });
     return state_->receive(false);
   });
 }
@@ -198,10 +250,12 @@ ClientResponse Client::download(const std::string& target, const std::filesystem
   return state_->retrying([&] {
     bhttp::request<bhttp::empty_body> message{bhttp::verb::get, target, 11};
     state_->prepare(message);
-    bhttp::write(*state_->socket, message);
     bhttp::response_parser<bhttp::buffer_body> parser;
     parser.body_limit(boost::none);
-    bhttp::read_header(*state_->socket, state_->buffer, parser);
+    state_->with_stream([&](auto& stream) {
+      bhttp::write(stream, message);
+      bhttp::read_header(stream, state_->buffer, parser);
+    });
     ClientResponse response = head_of(parser.get());
     const bool good = response.status == 200 || response.status == 206;
     const std::filesystem::path part = file.string() + ".part";
@@ -214,7 +268,8 @@ ClientResponse Client::download(const std::string& target, const std::filesystem
       parser.get().body().data = piece.data();
       parser.get().body().size = piece.size();
       boost::system::error_code error;
-      bhttp::read(*state_->socket, state_->buffer, parser, error);
+      state_->with_stream(
+          [&](auto& stream) { bhttp::read(stream, state_->buffer, parser, error); });
       if (error && error != bhttp::error::need_buffer) {
         throw boost::system::system_error{error};
       }
@@ -226,7 +281,7 @@ ClientResponse Client::download(const std::string& target, const std::filesystem
       }
     }
     if (!parser.get().keep_alive()) {
-      state_->socket.reset();
+      state_->disconnect();
     }
     if (good) {
       out.close();

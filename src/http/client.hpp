@@ -22,11 +22,17 @@ struct ClientResponse {
   std::string body;
 };
 
-// A plain blocking HTTP/1.1 client for this program's own commands, tests and benchmarks; keeps its
-// connection. Bodies to and from files are streamed. Every call throws ClientError.
+struct OutgoingUrl;
+
+// A blocking HTTP/1.1 client for this program's own commands, tests and benchmarks; keeps its
+// connection. Bodies to and from files are streamed. A server that has vanished is noticed within
+// two minutes. Every call throws ClientError.
 class Client {
 public:
   Client(std::string host, std::uint16_t port);
+  // Over TLS where the URL is https: the server's certificate is checked against the system's
+  // authorities. Throws ClientError for one with a path.
+  explicit Client(const OutgoingUrl& server);
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
