@@ -4,15 +4,14 @@
 ALTER TABLE "InferenceJobs" ADD "webhook_url" VARCHAR(2048);
 
 CREATE TABLE "WebhookSecrets" (
-  "user_id"      UUID PRIMARY KEY REFERENCES "Users" ("id") ON UPDATE CASCADE ON DELETE CASCADE,
-  "secret"       VARCHAR(64) NOT NULL,
-  "created_at"   TIMESTAMPTZ NOT NULL DEFAULT "clock"(),
-  "shown"        BOOLEAN NOT NULL DEFAULT false,
-  -- The one before, which signs too until then.
-  "former"       VARCHAR(64),
-  "former_until" TIMESTAMPTZ,
-  CHECK (("former" IS NULL) = ("former_until" IS NULL))
+  "user_id"     UUID NOT NULL REFERENCES "Users" ("id") ON UPDATE CASCADE ON DELETE CASCADE,
+  "secret"      VARCHAR(64) NOT NULL,
+  "created_at"  TIMESTAMPTZ NOT NULL DEFAULT "clock"(),
+  "shown"       BOOLEAN NOT NULL DEFAULT false,
+  "valid_until" TIMESTAMPTZ,  -- NULL: the user's own; those before it sign too until then
+  PRIMARY KEY ("user_id", "secret")
 );
+CREATE UNIQUE INDEX "WebhookSecrets_current" ON "WebhookSecrets" ("user_id") WHERE "valid_until" IS NULL;
 
 CREATE TYPE "enum_WebhookDeliveries_status" AS ENUM ('PENDING', 'DELIVERED', 'FAILED');
 

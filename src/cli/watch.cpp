@@ -109,7 +109,7 @@ json::object read_params(const std::string& file) {
   boost::system::error_code error;
   const auto value = json::parse(read_text(file), error);
   if (error || !value.is_object()) {
-    throw std::runtime_error(file + R"( is no JSON object such as {"pipeline": "detect"})");
+    throw std::runtime_error(file + R"( is no JSON object with a "pipeline" and its params)");
   }
   // Before any video is paid for.
   const PipelineCatalogue pipelines;
@@ -569,8 +569,9 @@ void add_watch_command(CLI::App& app, int& status) {
   command->add_option("--dataset", options->dataset, "Name of the dataset; made if there is none")
       ->required();
   command
-      ->add_option("--params", options->params_file,
-                   R"(File with the jobs' params as JSON: {"pipeline": "detect", "track": true})")
+      ->add_option(
+          "--params", options->params_file,
+          R"(File with the jobs' params as JSON: {"pipeline": NAME, ...}, see GET /pipelines)")
       ->required()
       ->check(CLI::ExistingFile);
   command

@@ -54,12 +54,20 @@ constexpr Statement kMarkPurged{"datasets.mark_purged", R"sql(
   UPDATE "Datasets" SET "purged_at" = now()
    WHERE "id" = $2 AND "user_id" = $1 AND "deleted_at" IS NOT NULL AND "purged_at" IS NULL
 )sql"};
-// In the order of ids, as everybody who locks several of them.
+// Whoever comes to share a file of these waits (see share_video_file).
+constexpr Statement kLockSharing{"datasets.lock_sharing", R"sql(
+  SELECT pg_advisory_xact_lock(1396788549, hashtext($1::uuid::text))
+)sql"};
+// In the order of ids, as everybody who locks several of them. A file that a video of another
+// dataset shares stays.
 constexpr Statement kDisownBlobs{"datasets.disown_blobs", R"sql(
   WITH owned AS (
     SELECT blob."id" FROM "Blobs" AS blob
      WHERE blob."id" IN (
-       SELECT "file" FROM "Videos" WHERE "dataset_id" = $1
+       SELECT "file" FROM "Videos" AS video
+        WHERE "dataset_id" = $1
+          AND NOT EXISTS (SELECT FROM "Videos" AS same JOIN "Datasets" AS other ON other."id" = same."dataset_id"
+                           WHERE same."file" = video."file" AND other."purged_at" IS NULL)
        UNION ALL SELECT "file" FROM "Uploads" WHERE "dataset_id" = $1
        UNION ALL
        SELECT unnest(ARRAY[result."image_zip", result."frames", result."image_index", result."video"])
@@ -157,7 +165,8 @@ asio::awaitable<bool> mark_purged(db::Transaction& transaction, UserId user, Dat
   co_return rows.affected() == 1;
 }
 
-void disown_blobs(db::Transaction& transaction, DatasetId id) {
+void disown_blobs(db::Transaction& transaction, UserId user, DatasetId id) {
+  transaction.queue(kLockSharing, user);
   transaction.queue(kDisownBlobs, id);
 }
 

@@ -34,7 +34,7 @@ asio::awaitable<std::optional<Dataset>> restore(db::Executor& executor, UserId u
 // Whether it was deleted and not purged yet. Nobody sees it from now on.
 asio::awaitable<bool> mark_purged(db::Transaction& transaction, UserId user, DatasetId id);
 // What its videos and results consist of counts against nobody's quota any more.
-void disown_blobs(db::Transaction& transaction, DatasetId id);
+void disown_blobs(db::Transaction& transaction, UserId user, DatasetId id);
 asio::awaitable<std::vector<DatasetId>> list_purged(db::Executor& executor, int limit);
 // With all that is left in it.
 asio::awaitable<void> remove_purged(db::Executor& executor, DatasetId id);

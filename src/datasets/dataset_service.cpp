@@ -98,7 +98,7 @@ asio::awaitable<Result<void>> DatasetService::purge(UserId user, DatasetId id) {
     }
     co_return not_found();
   }
-  dataset_dao::disown_blobs(transaction, id);
+  dataset_dao::disown_blobs(transaction, user, id);
   co_await transaction.commit();
   co_return Result<void>{};
 }

@@ -1,12 +1,14 @@
 #include "http/outgoing.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <resolv.h>
 
 #include <algorithm>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -18,6 +20,7 @@
 #include <charconv>
 
 #include "core/blocking.hpp"
+#include "core/log.hpp"
 #include "http/client.hpp"
 
 namespace infernode::http {
@@ -32,7 +35,14 @@ using ip::tcp;
 
 constexpr int kLookups = 4;
 constexpr std::uint32_t kMostAnswerHead = 16 * 1024;
-constexpr std::size_t kMostAddresses = 8;
+constexpr std::size_t kMostAddresses = 4;
+constexpr std::chrono::seconds kConnectPatience{4};
+// With the wait for a place.
+constexpr std::chrono::seconds kLookupPatience{40};
+// Of one question to one name server, which is asked once.
+constexpr int kAnswerSeconds = 3;
+// Then the system's authorities are read again.
+constexpr std::chrono::hours kAuthoritiesLife{1};
 
 Error wrong(std::string detail) {
   return {ErrorCode::invalid, std::move(detail)};
@@ -60,6 +70,24 @@ std::string reason_of(const boost::system::error_code& error) {
     return "it took too long";
   }
   return error.message();
+}
+
+// To the first address that answers, each in a time of its own.
+asio::awaitable<void> connect(beast::tcp_stream& stream, const std::vector<std::string>& addresses,
+                              std::uint16_t port) {
+  for (std::size_t i = 0;; ++i) {
+    const tcp::endpoint endpoint{ip::make_address(addresses[i]), port};
+    stream.expires_after(kConnectPatience);
+    boost::system::error_code error;
+    co_await stream.async_connect(endpoint, asio::redirect_error(use_awaitable, error));
+    if (!error) {
+      co_return;
+    }
+    if (i + 1 == addresses.size()) {
+      throw boost::system::system_error{error};
+    }
+    stream.close();
+  }
 }
 
 struct FreeAddresses {
@@ -112,6 +140,12 @@ Result<OutgoingUrl> parse_outgoing_url(std::string_view text) {
 }
 
 std::vector<std::string> look_up_host(const std::string& host) {
+  // For this thread. The name is whole: what the machine's own domains have is nobody's business.
+  if (res_init() == 0) {
+    _res.retrans = kAnswerSeconds;
+    _res.retry = 1;
+    _res.options &= ~static_cast<unsigned long>(RES_DNSRCH | RES_DEFNAMES);
+  }
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_ADDRCONFIG;
@@ -157,6 +191,7 @@ Result<OutgoingUrl> Outgoing::parse(std::string_view text) const {
 
 asio::awaitable<std::vector<std::string>> Outgoing::addresses_of(std::string user,
                                                                  std::string host) {
+  const auto began = std::chrono::steady_clock::now();
   std::vector<std::string> addresses;
   if (normalised_address(host)) {
     addresses.push_back(host);
@@ -167,31 +202,39 @@ asio::awaitable<std::vector<std::string>> Outgoing::addresses_of(std::string use
     try {
       addresses = co_await run_blocking(threads_, std::move(looking));
     } catch (const std::exception& error) {
-      throw ClientError(fmt::format("{} was not found: {}", host, error.what()));
+      log::debug("{} was not found: {}", host, error.what());
     }
   }
-  const auto refused =
-      std::stable_partition(addresses.begin(), addresses.end(),
-                            [this](const std::string& address) { return may_reach(address); });
-  if (refused == addresses.begin()) {
-    throw ClientError(
-        refused == addresses.end()
-            ? fmt::format("{} has no address", host)
-            : fmt::format("{} is {}, an address that this server does not call", host, *refused));
-  }
+  const auto refused = std::remove_if(addresses.begin(), addresses.end(),
+                                      [this](const std::string& each) { return !may_reach(each); });
   addresses.erase(refused, addresses.end());
+  if (addresses.empty()) {
+    // The same for a name that is none, so that nobody learns what names there are in our network.
+    throw ClientError(fmt::format("{} has no address that this server calls", host));
+  }
+  if (std::chrono::steady_clock::now() - began > kLookupPatience) {
+    throw ClientError(fmt::format("{} was not found in time", host));
+  }
   addresses.resize(std::min(addresses.size(), kMostAddresses));
   co_return addresses;
+}
+
+std::shared_ptr<ssl::context> Outgoing::authorities() {
+  const auto now = std::chrono::steady_clock::now();
+  if (!authorities_ || now - authorities_read_ > kAuthoritiesLife) {
+    authorities_ = std::make_shared<ssl::context>(ssl::context::tls_client);
+    authorities_->set_options(ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1);
+    authorities_->set_default_verify_paths();
+    authorities_->set_verify_mode(ssl::verify_peer);
+    authorities_read_ = now;
+  }
+  return authorities_;
 }
 
 asio::awaitable<int> Outgoing::post(std::string user, OutgoingUrl url,
                                     std::map<std::string, std::string> headers, std::string body,
                                     std::chrono::steady_clock::duration patience) {
   const auto addresses = co_await addresses_of(std::move(user), url.host);
-  std::vector<tcp::endpoint> endpoints;
-  for (const auto& address : addresses) {
-    endpoints.emplace_back(ip::make_address(address), url.port);
-  }
   PostRequest request{bhttp::verb::post, url.target, 11};
   request.set(bhttp::field::host, url.authority);
   request.set(bhttp::field::user_agent, "InferNode");
@@ -206,22 +249,19 @@ asio::awaitable<int> Outgoing::post(std::string user, OutgoingUrl url,
   try {
     if (!url.secure) {
       beast::tcp_stream stream{executor_};
-      stream.expires_after(patience);
-      co_await stream.async_connect(endpoints, use_awaitable);
+      co_await connect(stream, addresses, url.port);
+      stream.expires_after(patience);  // of all that is done from here on
       doing = "waiting for an answer";
       co_return co_await ask(stream, request);
     }
-    ssl::context context{ssl::context::tls_client};
-    context.set_options(ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1);
-    context.set_default_verify_paths();
-    context.set_verify_mode(ssl::verify_peer);
-    beast::ssl_stream<beast::tcp_stream> stream{executor_, context};
+    const auto context = authorities();
+    beast::ssl_stream<beast::tcp_stream> stream{executor_, *context};
     stream.set_verify_callback(ssl::host_name_verification{url.host});
     if (!normalised_address(url.host)) {
       SSL_set_tlsext_host_name(stream.native_handle(), url.host.c_str());
     }
+    co_await connect(beast::get_lowest_layer(stream), addresses, url.port);
     beast::get_lowest_layer(stream).expires_after(patience);
-    co_await beast::get_lowest_layer(stream).async_connect(endpoints, use_awaitable);
     doing = "agreeing on encryption";
     co_await stream.async_handshake(ssl::stream_base::client, use_awaitable);
     doing = "waiting for an answer";

@@ -2,6 +2,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/ssl/context.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <chrono>
 #include <cstdint>
@@ -54,20 +55,23 @@ public:
   // parse_outgoing_url(), and no address that may not be reached.
   Result<OutgoingUrl> parse(std::string_view text) const;
   // POSTs JSON and returns the status of the answer, whose body is not read. `user`: whose request
-  // it is; each has a name looked up at a time. After the lookup it takes `patience` at most.
-  // Throws ClientError, whose text may be shown to the user.
+  // it is; each has a name looked up at a time. It takes `patience` at most from when a connection
+  // is made, and that a minute at most. Throws ClientError, whose text may be shown to the user.
   asio::awaitable<int> post(std::string user, OutgoingUrl url,
                             std::map<std::string, std::string> headers, std::string body,
                             std::chrono::steady_clock::duration patience);
 
 private:
   asio::awaitable<std::vector<std::string>> addresses_of(std::string user, std::string host);
+  std::shared_ptr<asio::ssl::context> authorities();
 
   asio::any_io_executor executor_;
   AddressSet allowed_;
   HostLookup look_up_;
   FairSlots lookups_;
   asio::thread_pool threads_;
+  std::shared_ptr<asio::ssl::context> authorities_;  // once it is needed: reading it takes 30 ms
+  std::chrono::steady_clock::time_point authorities_read_{};
 };
 
 }  // namespace infernode::http

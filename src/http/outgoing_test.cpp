@@ -171,7 +171,7 @@ TEST(Outgoing, ConnectsToWhatWasChecked) {
   EXPECT_EQ(post(context, outgoing, url), "204");
   EXPECT_EQ(lookups, 1U);
   // The same name, looked up again, is another address.
-  EXPECT_NE(post(context, outgoing, url).find("127.0.0.1"), std::string::npos);
+  EXPECT_NE(post(context, outgoing, url).find("no address"), std::string::npos);
   EXPECT_EQ(listener.requests(), 1);
   EXPECT_EQ(post(context, outgoing, url), "204");  // by the address that may be reached
   EXPECT_NE(post(context, outgoing, url).find("no address"), std::string::npos);
@@ -191,7 +191,7 @@ TEST(Outgoing, SaysWhatWentWrong) {
   EXPECT_NE(outcome(endless).find("waiting for an answer"), std::string::npos);
   EXPECT_NE(outcome("HTTP/1.1 100 Continue\r\n\r\n").find("waiting"), std::string::npos);
   EXPECT_NE(post(context, outgoing, "http://127.0.0.1:1/").find("connecting"), std::string::npos);
-  EXPECT_NE(post(context, outgoing, "http://nowhere.invalid/").find("was not found"),
+  EXPECT_NE(post(context, outgoing, "http://nowhere.invalid/").find("no address"),
             std::string::npos);
 }
 

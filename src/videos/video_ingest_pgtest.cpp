@@ -126,6 +126,37 @@ TEST_F(SharedFiles, AreOfOneUser) {
   EXPECT_EQ(count("Blobs"), "2");
 }
 
+TEST_F(SharedFiles, CountUntilTheLastDatasetIsPurged) {
+  const auto user = services.make_user();
+  const auto kept = services.make_dataset(user, "kept");
+  const auto purged = services.make_dataset(user, "purged");
+  const auto first = bring_now(user, kept, 1);
+  bring_now(user, purged, 1);
+  bring_now(user, purged, 2);
+  const auto purge = [&](DatasetId dataset) {
+    services.database.run([&]() -> asio::awaitable<void> {
+      EXPECT_TRUE(co_await services.datasets.remove(user, dataset));
+      EXPECT_TRUE(co_await services.datasets.purge(user, dataset));
+    });
+  };
+  purge(purged);
+  EXPECT_EQ(counted(user), "1000");
+  // What the purged one had alone is not shared any more.
+  bring_now(user, kept, 2);
+  bring_now(user, kept, 1);
+  EXPECT_EQ(counted(user), "2000");
+  services.database.run([&]() -> asio::awaitable<void> { co_await services.videos.purge(); });
+  sweep();
+  EXPECT_EQ(counted(user), "2000");
+  EXPECT_EQ(count("Chunks"), "2");
+  EXPECT_EQ(file_of(first), bytes_of(1));
+  purge(kept);
+  EXPECT_EQ(counted(user), "0");
+  services.database.run([&]() -> asio::awaitable<void> { co_await services.videos.purge(); });
+  sweep();
+  EXPECT_EQ(count("Chunks"), "0");
+}
+
 TEST_F(SharedFiles, AreRightWhoeverComesAndGoesAtOnce) {
   const auto user = services.make_user();
   const auto dataset = services.make_dataset(user);

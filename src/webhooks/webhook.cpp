@@ -15,13 +15,12 @@ constexpr int kDoublings = 9;  // beyond kMostDelay
 
 }  // namespace
 
-std::string webhook_signature(const WebhookSecrets& secrets, std::int64_t unix_seconds,
+std::string webhook_signature(const std::vector<std::string>& secrets, std::int64_t unix_seconds,
                               std::string_view body) {
   const std::string text = fmt::format("{}.{}", unix_seconds, body);
-  std::string signature =
-      fmt::format("t={},v1={}", unix_seconds, hex(hmac_sha256(secrets.secret, text)));
-  if (secrets.former) {
-    signature += ",v1=" + hex(hmac_sha256(*secrets.former, text));
+  std::string signature = fmt::format("t={}", unix_seconds);
+  for (const auto& secret : secrets) {
+    signature += ",v1=" + hex(hmac_sha256(secret, text));
   }
   return signature;
 }

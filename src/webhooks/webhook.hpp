@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "core/clock.hpp"
 #include "core/id.hpp"
@@ -45,12 +46,6 @@ struct ClaimedDelivery {
   int fence = 0;
 };
 
-// What a user's calls are signed with.
-struct WebhookSecrets {
-  std::string secret;
-  std::optional<std::string> former;  // still valid
-};
-
 // What an attempt came to.
 struct Sent {
   std::optional<int> answer;         // HTTP status
@@ -58,7 +53,7 @@ struct Sent {
 };
 
 // One "v1=" a secret, over "t.body": "t=1700000000,v1=5257a8...".
-std::string webhook_signature(const WebhookSecrets& secrets, std::int64_t unix_seconds,
+std::string webhook_signature(const std::vector<std::string>& secrets, std::int64_t unix_seconds,
                               std::string_view body);
 
 // How long after its n-th attempt (1, 2, ...) the next one comes, in seconds: 10, 20, 40 ..., an

@@ -41,8 +41,9 @@ json::object delivery_json(const Delivery& delivery) {
 }
 
 awaitable<Result<Response>> get_secret(WebhookService& webhooks, Request& request) {
-  const bool is_key = request.principal->scopes.has_value();
-  const auto state = co_await webhooks.show_secret(request.user(), !is_key);
+  // HEAD would use the one showing up.
+  const bool may_see = !request.principal->scopes && request.method == "GET";
+  const auto state = co_await webhooks.show_secret(request.user(), may_see);
   auto object = secret_json(state);
   if (state.secret) {
     object.emplace("secret", *state.secret);

@@ -6,27 +6,48 @@ namespace {
 using db::sql;
 using db::Statement;
 
+constexpr int kMostFormer = 4;
+
 constexpr Statement kAddSecret{"webhooks.add_secret", R"sql(
   INSERT INTO "WebhookSecrets" ("user_id", "secret")
   SELECT "id", $2 FROM "Users" WHERE "id" = $1
-  ON CONFLICT ("user_id") DO NOTHING
+  ON CONFLICT ("user_id") WHERE "valid_until" IS NULL DO NOTHING
 )sql"};
-constexpr Statement kShowSecret{"webhooks.show_secret", R"sql(
-  WITH before AS (SELECT "shown" FROM "WebhookSecrets" WHERE "user_id" = $1 FOR UPDATE)
-  UPDATE "WebhookSecrets" SET "shown" = before."shown" OR $2 FROM before WHERE "user_id" = $1
+constexpr db::Text kFormerUntil{
+    R"sql((SELECT max("valid_until") FROM "WebhookSecrets"
+             WHERE "user_id" = $1 AND "valid_until" > "clock"()) AS former_until)sql"};
+constexpr Statement kShowSecret{"webhooks.show_secret", sql<R"sql(
+  WITH before AS (
+    SELECT "shown" FROM "WebhookSecrets" WHERE "user_id" = $1 AND "valid_until" IS NULL FOR UPDATE)
+  UPDATE "WebhookSecrets" SET "shown" = before."shown" OR $2 FROM before
+   WHERE "user_id" = $1 AND "valid_until" IS NULL
   RETURNING CASE WHEN $2 AND NOT before."shown" THEN "secret" END AS secret, "created_at",
-            CASE WHEN "former_until" > "clock"() THEN "former_until" END AS former_until
+            )sql",
+                                                            kFormerUntil>};
+// The first number is "HOOK" in ASCII.
+constexpr Statement kLockSecrets{"webhooks.lock_secrets", R"sql(
+  SELECT pg_advisory_xact_lock(1213157195, hashtext($1::uuid::text))
 )sql"};
-constexpr Statement kReplaceSecret{"webhooks.replace_secret", R"sql(
-  INSERT INTO "WebhookSecrets" AS own ("user_id", "secret", "shown") VALUES ($1, $2, true)
-  ON CONFLICT ("user_id") DO UPDATE
-     SET "former" = own."secret", "former_until" = "clock"() + make_interval(secs => $3),
-         "secret" = excluded."secret", "shown" = true, "created_at" = "clock"()
-  RETURNING "secret", "created_at", "former_until"
+constexpr Statement kRetireSecret{"webhooks.retire_secret", R"sql(
+  UPDATE "WebhookSecrets" SET "valid_until" = "clock"() + make_interval(secs => $2)
+   WHERE "user_id" = $1 AND "valid_until" IS NULL
 )sql"};
+// A signature has room for some only.
+constexpr Statement kRemoveSecrets{"webhooks.remove_secrets", R"sql(
+  DELETE FROM "WebhookSecrets"
+   WHERE "user_id" = $1
+     AND ("valid_until" <= "clock"()
+          OR "secret" IN (SELECT "secret" FROM "WebhookSecrets" WHERE "user_id" = $1
+                           ORDER BY "valid_until" DESC NULLS FIRST, "created_at" DESC OFFSET $2))
+)sql"};
+constexpr Statement kInsertSecret{"webhooks.insert_secret", sql<R"sql(
+  INSERT INTO "WebhookSecrets" ("user_id", "secret", "shown") VALUES ($1, $2, true)
+  RETURNING "secret", "created_at", )sql",
+                                                                kFormerUntil>};
 constexpr Statement kFindSecrets{"webhooks.find_secrets", R"sql(
-  SELECT "secret", CASE WHEN "former_until" > "clock"() THEN "former" END AS former
-    FROM "WebhookSecrets" WHERE "user_id" = $1
+  SELECT "secret" FROM "WebhookSecrets"
+   WHERE "user_id" = $1 AND ("valid_until" IS NULL OR "valid_until" > "clock"())
+   ORDER BY "valid_until" DESC NULLS FIRST, "created_at" DESC
 )sql"};
 // Users are found one after the other by the index, so that one's thousands delay nobody.
 constexpr Statement kClaim{"webhooks.claim", R"sql(
@@ -125,22 +146,22 @@ asio::awaitable<SecretState> show_secret(db::Executor& executor, UserId user, st
   co_return state_from_row(results.at(1).one());
 }
 
-asio::awaitable<SecretState> replace_secret(db::Executor& executor, UserId user, std::string fresh,
-                                            int former_seconds) {
-  const db::Rows rows = co_await executor.execute(kReplaceSecret, user, fresh, former_seconds);
+asio::awaitable<SecretState> replace_secret(db::Transaction& transaction, UserId user,
+                                            std::string fresh, int former_seconds) {
+  transaction.queue(kLockSecrets, user);
+  transaction.queue(kRetireSecret, user, former_seconds);
+  transaction.queue(kRemoveSecrets, user, kMostFormer);
+  const db::Rows rows = co_await transaction.execute(kInsertSecret, user, fresh);
   co_return state_from_row(rows.one());
 }
 
-asio::awaitable<std::optional<WebhookSecrets>> find_secrets(db::Executor& executor, UserId user,
-                                                            std::string fresh) {
+asio::awaitable<std::vector<std::string>> find_secrets(db::Executor& executor, UserId user,
+                                                       std::string fresh) {
   std::vector<db::Command> commands;
   commands.push_back(db::command(kAddSecret, user, fresh));
   commands.push_back(db::command(kFindSecrets, user));
   const auto results = co_await executor.execute_all(std::move(commands));
-  co_return results.at(1).optional([](const db::Row& row) {
-    return WebhookSecrets{row.get<std::string>("secret"),
-                          row.get<std::optional<std::string>>("former")};
-  });
+  co_return results.at(1).all([](const db::Row& row) { return row.get<std::string>("secret"); });
 }
 
 asio::awaitable<std::vector<ClaimedDelivery>> claim(db::Executor& executor, int limit, int of_user,

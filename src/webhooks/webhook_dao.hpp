@@ -24,12 +24,14 @@ struct SecretState {
 // Adds `fresh` where the user had none. To who `may_see` it, it is shown, and marked as that.
 asio::awaitable<SecretState> show_secret(db::Executor& executor, UserId user, std::string fresh,
                                          bool may_see);
-// From now on `fresh` is the user's; the one until now is valid `former_seconds` longer.
-asio::awaitable<SecretState> replace_secret(db::Executor& executor, UserId user, std::string fresh,
-                                            int former_seconds);
-// What signs; adds `fresh` where the user had none. nullopt when there is no such user.
-asio::awaitable<std::optional<WebhookSecrets>> find_secrets(db::Executor& executor, UserId user,
-                                                            std::string fresh);
+// In the caller's transaction: from now on `fresh` is the user's; the one until now is valid
+// `former_seconds` longer.
+asio::awaitable<SecretState> replace_secret(db::Transaction& transaction, UserId user,
+                                            std::string fresh, int former_seconds);
+// Those that are valid, the user's own first; adds `fresh` where the user had none. None when there
+// is no such user.
+asio::awaitable<std::vector<std::string>> find_secrets(db::Executor& executor, UserId user,
+                                                       std::string fresh);
 
 // What a server has under way already.
 struct UnderWay {

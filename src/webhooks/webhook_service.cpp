@@ -98,7 +98,8 @@ asio::awaitable<int> WebhookService::begin_due() {
                      if (const auto found = under_way->of_user.find(user); --found->second == 0) {
                        under_way->of_user.erase(found);
                      }
-                     under_way->next_look.cancel();
+                     // Also when nobody waits for it at the moment.
+                     under_way->next_look.expires_at(std::chrono::steady_clock::time_point::min());
                    });
   }
   co_return static_cast<int>(claimed.size());
@@ -106,23 +107,36 @@ asio::awaitable<int> WebhookService::begin_due() {
 
 asio::awaitable<void> WebhookService::attempt(ClaimedDelivery delivery) {
   try {
-    auto body = co_await describe_(delivery.job);
-    auto fresh = fresh_secret();
-    const auto secrets =
-        co_await webhook_dao::find_secrets(database_, delivery.user, std::move(fresh));
-    if (!body || !secrets) {
-      co_return;  // the job or its user is gone, and the delivery with it
-    }
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now().time_since_epoch());
-    WebhookCall call{delivery.id, delivery.user, delivery.url, std::move(*body), ""};
-    call.signature = webhook_signature(*secrets, seconds.count(), call.body);
-    auto sent = co_await send_(std::move(call));
+    auto sent = co_await send(delivery);
     const int delay = webhook_delay(delivery.attempts);
-    co_await webhook_dao::finish(database_, delivery, std::move(sent), delay, kDaySeconds);
+    const bool noted =
+        co_await webhook_dao::finish(database_, delivery, std::move(sent), delay, kDaySeconds);
+    if (!noted) {
+      log::debug("webhook {} was sent again or deleted meanwhile", delivery.id.to_string());
+    }
   } catch (const std::exception& error) {
     log::warn("webhook {} is sent again in {} s: {}", delivery.id.to_string(), kLeaseSeconds,
               error.what());
   }
+}
+
+asio::awaitable<Sent> WebhookService::send(ClaimedDelivery delivery) {
+  auto body = co_await describe_(delivery.job);
+  auto fresh = fresh_secret();
+  const auto secrets =
+      co_await webhook_dao::find_secrets(database_, delivery.user, std::move(fresh));
+  if (!body || secrets.empty()) {
+    co_return Sent{std::nullopt, "The job is gone."};  // and the delivery with it
+  }
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now().time_since_epoch());
+  WebhookCall call{delivery.id, delivery.user, delivery.url, std::move(*body), ""};
+  call.signature = webhook_signature(secrets, seconds.count(), call.body);
+  try {
+    co_return co_await send_(std::move(call));
+  } catch (const std::exception& error) {
+    log::warn("webhook {}: {}", delivery.id.to_string(), error.what());
+  }
+  co_return Sent{std::nullopt, "The server could not send it."};
 }
 
 }  // namespace infernode

@@ -65,11 +65,12 @@ public:
 private:
   struct UnderWay {
     explicit UnderWay(const asio::any_io_executor& executor) : next_look{executor} {}
-    asio::steady_timer next_look;  // cancelled when one has ended
+    asio::steady_timer next_look;
     std::map<UserId, int> of_user;
     int all = 0;
   };
   asio::awaitable<void> attempt(ClaimedDelivery delivery);
+  asio::awaitable<Sent> send(ClaimedDelivery delivery);
 
   asio::any_io_executor executor_;
   db::Pool& database_;
