@@ -163,7 +163,9 @@ public:
   // True when nothing was refused, or left for want of tokens or room.
   bool run() {
     for (;;) {
+      const auto began = Clock::now();
       look();
+      const Clock::duration looking = Clock::now() - began;
       bool left = false;
       const bool reached = work(left);
       if (stopping != 0) {
@@ -173,7 +175,9 @@ public:
       if (options_.once && reached && !left && settling_.empty()) {
         return all_done_;
       }
-      std::this_thread::sleep_for(reached ? kLookInterval : kRetryInterval);
+      // A folder of very many files, or on a slow share, is looked at less often.
+      std::this_thread::sleep_for(
+          std::max<Clock::duration>(reached ? kLookInterval : kRetryInterval, 10 * looking));
     }
   }
 
@@ -228,6 +232,10 @@ private:
   }
 
   void consider(const std::string& path, Seen seen, std::map<std::string, Seen>& settling) {
+    if (!is_utf8(path)) {
+      note("a file", "left out, since its name is no UTF-8");
+      return;
+    }
     const auto known = journal_.files().find(path);
     if (known != journal_.files().end() &&
         (known->second.outcome.empty() ||
@@ -353,7 +361,8 @@ private:
     if (response.status == 402 || type == "/problems/quota-exceeded") {
       throw Later("waits: " + detail, kPaymentInterval, true);
     }
-    if (response.status == 429 || response.status >= 500) {
+    // 409: as many jobs as may be open, or somebody else is at it.
+    if (response.status == 409 || response.status == 429 || response.status >= 500) {
       throw Later(fmt::format("tried again in a moment: {}", detail), kRetryInterval, false);
     }
     throw Refused{std::move(body)};
@@ -399,6 +408,10 @@ private:
                                         {{"Tus-Resumable", "1.0.0"},
                                          {"Upload-Length", std::to_string(file.size)},
                                          {"Upload-Metadata", meta}});
+      if (made.status == 404) {
+        dataset_.clear();
+        throw Later("the dataset was deleted; it is made anew", kRetryInterval, false);
+      }
       answer_of(made, "POST /uploads");
       const std::string& location = made.headers.at("location");
       file.upload = location.substr(location.rfind('/') + 1);
@@ -434,6 +447,9 @@ private:
                                         {{"Tus-Resumable", "1.0.0"},
                                          {"Upload-Offset", std::to_string(offset)},
                                          {"Content-Type", "application/offset+octet-stream"}});
+      if (sent.status == 429 || sent.status >= 500) {
+        answer_of(sent, "PATCH " + path);
+      }
       if (sent.status != 204) {
         // What became of it, its state says; another offset is asked for with the next attempt.
         return;

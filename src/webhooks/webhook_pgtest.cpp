@@ -44,8 +44,9 @@ protected:
         "UPDATE \"InferenceJobs\" SET webhook_url = 'https://example.com/' "
         "WHERE id = '" +
         made.job.to_string() + "'");
-    services.database.run(
-        [&]() -> asio::awaitable<void> { co_await services.jobs.abort(made.user, made.job); });
+    services.database.run([&]() -> asio::awaitable<void> {
+      EXPECT_TRUE(co_await services.jobs.abort(made.user, made.job));
+    });
     return made;
   }
 

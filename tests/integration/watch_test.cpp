@@ -88,6 +88,16 @@ TEST_F(WatchedFolder, IsWorkedOffOnce) {
   EXPECT_EQ(count("InferenceJobs"), "2");
   EXPECT_TRUE(fs::exists(result("broken.mp4", "result.json")));
   EXPECT_FALSE(fs::exists(result("broken.mp4", "error.json")));
+
+  // A name that is no text; a dataset that was deleted while nobody looked.
+  fs::copy_file(kClip, folder() / "\xff.mp4");
+  fs::copy_file(kClip, folder() / "third.mp4");
+  user_.call(204, "DELETE",
+             "/datasets/" + text(user_.call(200, "GET", "/datasets").at("items").at(0), "id"));
+  const auto third = once();
+  EXPECT_EQ(third.status, 0) << third.output;
+  EXPECT_NE(third.output.find("no UTF-8"), std::string::npos) << third.output;
+  EXPECT_EQ(count("Videos"), "3");
 }
 
 TEST_F(WatchedFolder, GoesOnAfterBeingKilled) {
