@@ -19,6 +19,11 @@ constexpr Statement kRead{"chunks.read", R"sql(
        FROM "Chunks" WHERE "id" = slice.id OFFSET 0) AS chunk
 )sql",
                           true};
+// The usual case: nothing to put together.
+constexpr Statement kReadOne{"chunks.read_one", R"sql(
+  SELECT substring("bytes" FROM $2::integer + 1 FOR $3::integer) AS bytes FROM "Chunks" WHERE "id" = $1
+)sql",
+                             true};
 constexpr Statement kRemove{"chunks.remove", R"sql(
   DELETE FROM "Chunks" WHERE "id" = ANY ($1::uuid[])
 )sql"};
@@ -40,6 +45,11 @@ asio::awaitable<void> insert(db::Executor& executor, ChunkId id, std::vector<std
 
 asio::awaitable<std::vector<std::byte>> read(db::Executor& executor,
                                              std::vector<ChunkSlice> slices) {
+  if (slices.size() == 1) {
+    const auto slice = slices.front();
+    const db::Rows rows = co_await executor.execute(kReadOne, slice.chunk, slice.skip, slice.size);
+    co_return rows.empty() ? std::vector<std::byte>{} : db::binary(rows.one(), "bytes");
+  }
   std::vector<ChunkId> ids;
   std::vector<std::int32_t> skips;
   std::vector<std::int32_t> sizes;

@@ -2,8 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <charconv>
+#include <chrono>
+#include <exception>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 
 #include "http/problem.hpp"
@@ -32,6 +41,68 @@ std::string quoted_string(const std::string& text) {
   }
   return result + "\"";
 }
+
+// The pieces of a range, each of which is read while the one before it is sent.
+class ReadAhead : public std::enable_shared_from_this<ReadAhead> {
+public:
+  ReadAhead(ContentReader read, const ByteRange& part)
+      : read_{std::move(read)}, at_{part.first}, last_{part.last} {}
+
+  // Empty at the end.
+  asio::awaitable<std::string> next() {
+    if (!reading_) {
+      if (at_ > last_) {
+        co_return std::string{};
+      }
+      co_await begin();
+    }
+    while (!read_through_) {
+      boost::system::error_code woken;
+      co_await done_->async_wait(asio::redirect_error(asio::use_awaitable, woken));
+    }
+    reading_ = false;
+    if (failure_) {
+      std::rethrow_exception(failure_);
+    }
+    std::string piece = std::move(piece_);
+    at_ += static_cast<std::int64_t>(piece.size());
+    if (at_ <= last_) {
+      co_await begin();
+    }
+    co_return piece;
+  }
+
+private:
+  asio::awaitable<void> begin() {
+    const auto executor = co_await asio::this_coro::executor;
+    reading_ = true;
+    read_through_ = false;
+    done_.emplace(executor, std::chrono::steady_clock::time_point::max());
+    asio::co_spawn(executor, read(), [self = shared_from_this()](const std::exception_ptr& error) {
+      self->failure_ = error;
+      self->read_through_ = true;
+      self->done_->cancel();
+    });
+  }
+
+  asio::awaitable<void> read() {
+    const auto wanted = static_cast<std::size_t>(std::min(kPieceBytes, last_ - at_ + 1));
+    const auto bytes = co_await read_(at_, wanted);
+    if (bytes.empty()) {
+      throw std::runtime_error("stored content is shorter than its row says");
+    }
+    piece_.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  }
+
+  ContentReader read_;
+  std::int64_t at_;
+  std::int64_t last_;
+  std::string piece_;
+  std::exception_ptr failure_;
+  std::optional<asio::steady_timer> done_;
+  bool reading_ = false;
+  bool read_through_ = false;
+};
 
 }  // namespace
 
@@ -93,20 +164,8 @@ Response content_response(const Request& request, Content content) {
                                   "attachment; filename=" + quoted_string(content.filename));
   }
   response.content_length = static_cast<std::uint64_t>(part.last - part.first + 1);
-  auto next = std::make_shared<std::int64_t>(part.first);
-  response.source = [read = std::move(content.read), next,
-                     last = part.last]() -> asio::awaitable<std::string> {
-    if (*next > last) {
-      co_return std::string{};
-    }
-    const auto wanted = static_cast<std::size_t>(std::min(kPieceBytes, last - *next + 1));
-    const auto bytes = co_await read(*next, wanted);
-    if (bytes.empty()) {
-      throw std::runtime_error("stored content is shorter than its row says");
-    }
-    *next += static_cast<std::int64_t>(bytes.size());
-    co_return std::string{reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-  };
+  auto pieces = std::make_shared<ReadAhead>(std::move(content.read), part);
+  response.source = [pieces]() { return pieces->next(); };
   return response;
 }
 
