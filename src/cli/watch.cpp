@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstring>
 #include <fstream>
 #include <set>
 #include <thread>
@@ -155,8 +156,7 @@ public:
         folder_{fs::absolute(options.folder)},
         params_{read_params(options.params_file)},
         client_{server_of(options.server)},
-        journal_{options.journal.empty() ? folder_ / ".infernode-watch"
-                                         : fs::path{options.journal}} {
+        journal_{fs::absolute(options.journal)} {
     client_.set_token(read_key(options.key_file));
   }
 
@@ -170,10 +170,10 @@ public:
       const bool reached = work(left);
       if (stopping != 0) {
         say("", "stopped; the next run goes on from here");
-        return true;
+        return !options_.once;
       }
       if (options_.once && reached && !left && settling_.empty()) {
-        return all_done_;
+        return all_done_ && !unreadable_;
       }
       // A folder of very many files, or on a slow share, is looked at less often.
       std::this_thread::sleep_for(
@@ -206,29 +206,41 @@ private:
   // Finds files that have come, and been left alone for long enough to be whole.
   void look() {
     std::map<std::string, Seen> settling;
-    const auto all = fs::directory_options::skip_permission_denied;
+    unreadable_ = false;
+    look_in(folder_, settling);
+    settling_ = std::move(settling);
+  }
+
+  void look_in(const fs::path& folder, std::map<std::string, Seen>& settling) {
+    std::vector<fs::path> folders;
     std::error_code error;
-    for (fs::recursive_directory_iterator each{folder_, all, error}, end; !error && each != end;
+    for (fs::directory_iterator each{folder, error}, end; !error && each != end;
          each.increment(error)) {
       const auto& path = each->path();
       const std::string name = path.filename().string();
       std::error_code gone;
+      if (name.starts_with('.') || each->is_symlink(gone)) {
+        continue;
+      }
       if (each->is_directory(gone)) {
-        if (name.starts_with('.') || name.ends_with(kResults) || each->is_symlink(gone)) {
-          each.disable_recursion_pending();
+        if (!name.ends_with(kResults)) {
+          folders.push_back(path);
         }
         continue;
       }
-      const auto seen =
-          is_video_name(path) && !name.starts_with('.') ? look_at(path) : std::nullopt;
+      const auto seen = is_video_name(path) ? look_at(path) : std::nullopt;
       if (seen && seen->size > 0) {
         consider(path.lexically_relative(folder_).string(), *seen, settling);
       }
     }
-    if (error) {
-      say("", fmt::format("{} cannot be read: {}", folder_.string(), error.message()));
+    // One that was deleted just now is none.
+    if (error && (folder == folder_ || error != std::errc::no_such_file_or_directory)) {
+      unreadable_ = true;
+      note(folder.string(), fmt::format("cannot be read: {}", error.message()));
     }
-    settling_ = std::move(settling);
+    for (const auto& inner : folders) {
+      look_in(inner, settling);
+    }
   }
 
   void consider(const std::string& path, Seen seen, std::map<std::string, Seen>& settling) {
@@ -312,8 +324,13 @@ private:
         queue(file);
       }
       return fetch(file);
+    } catch (const http::FileError& error) {
+      throw Later(error.what(), kPaymentInterval, true);
+    } catch (const fs::filesystem_error& error) {
+      throw Later(error.what(), kPaymentInterval, true);
     } catch (const Refused& refused) {
-      fs::create_directories(results_of(file));
+      std::error_code cannot;  // what it says is printed too
+      fs::create_directories(results_of(file), cannot);
       std::ofstream{results_of(file) / "error.json"} << json_text(refused.problem()) << "\n";
       file.outcome = "refused";
       journal_.put(file);
@@ -378,29 +395,40 @@ private:
   // The dataset of the name that was given, which is made where there is none.
   const std::string& dataset() {
     if (dataset_.empty()) {
-      std::string cursor;
-      do {
-        // Without `q`, so that no character of the name needs care.
-        const auto page = call("GET", "/datasets?limit=100" + cursor);
-        for (const auto& each : page.at("items").as_array()) {
-          if (dataset_.empty() && text(each, "name") == options_.dataset) {
-            dataset_ = text(each, "id");
-          }
-        }
-        cursor = page.at("next_cursor").is_string() ? "&cursor=" + text(page, "next_cursor") : "";
-      } while (dataset_.empty() && !cursor.empty());
-      if (dataset_.empty()) {
-        dataset_ = text(call("POST", "/datasets", json::object{{"name", options_.dataset}}), "id");
-        say("", fmt::format("dataset {} was made", options_.dataset));
+      try {
+        find_dataset();
+      } catch (const Refused& refused) {
+        throw std::runtime_error("the dataset: " + std::string{refused.what()});
       }
     }
     return dataset_;
+  }
+
+  void find_dataset() {
+    std::string cursor;
+    do {
+      // Without `q`, so that no character of the name needs care.
+      const auto page = call("GET", "/datasets?limit=100" + cursor);
+      for (const auto& each : page.at("items").as_array()) {
+        if (dataset_.empty() && text(each, "name") == options_.dataset) {
+          dataset_ = text(each, "id");
+        }
+      }
+      cursor = page.at("next_cursor").is_string() ? "&cursor=" + text(page, "next_cursor") : "";
+    } while (dataset_.empty() && !cursor.empty());
+    if (dataset_.empty()) {
+      dataset_ = text(call("POST", "/datasets", json::object{{"name", options_.dataset}}), "id");
+      say("", fmt::format("dataset {} was made", options_.dataset));
+    }
   }
 
   // Uploads it; true once it is a video.
   bool bring(WatchedFile& file) {
     if (file.upload.empty()) {
       require_unchanged(file);
+      if (access((folder_ / file.path).c_str(), R_OK) != 0) {
+        throw Later("cannot be read", kPaymentInterval, true);
+      }
       const auto name = fs::path{file.path}.filename().string();
       const auto meta = fmt::format("dataset_id {},name {}", base64(dataset()),
                                     base64(utf8_prefix(name, kNameBytes)));
@@ -424,15 +452,18 @@ private:
       journal_.put(file);
       return false;
     }
+    std::optional<http::ClientResponse> problem;
     if (head.status == 200) {
-      send(file, path, std::stoll(head.headers.at("upload-offset")));
+      problem = send(file, path, std::stoll(head.headers.at("upload-offset")));
     }
-    return stopping == 0 && adopt(file);
+    return stopping == 0 && adopt(file, problem);
   }
 
-  void send(const WatchedFile& file, const std::string& path, std::int64_t offset) {
+  // What it was answered, where that was a problem.
+  std::optional<http::ClientResponse> send(const WatchedFile& file, const std::string& path,
+                                           std::int64_t offset) {
     if (offset == file.size) {
-      return;
+      return std::nullopt;
     }
     std::ifstream in{folder_ / file.path, std::ios::binary};
     in.seekg(offset);
@@ -441,33 +472,42 @@ private:
       require_unchanged(file);
       piece.resize(static_cast<std::size_t>(std::min(kPieceBytes, file.size - offset)));
       if (!in.read(piece.data(), static_cast<std::streamsize>(piece.size()))) {
-        throw Changed("could not be read to its end");
+        require_unchanged(file);
+        throw Later("cannot be read to its end", kPaymentInterval, true);
       }
       const auto sent = client_.request("PATCH", path, piece,
                                         {{"Tus-Resumable", "1.0.0"},
                                          {"Upload-Offset", std::to_string(offset)},
                                          {"Content-Type", "application/offset+octet-stream"}});
-      if (sent.status == 429 || sent.status >= 500) {
-        answer_of(sent, "PATCH " + path);
-      }
       if (sent.status != 204) {
-        // What became of it, its state says; another offset is asked for with the next attempt.
-        return;
+        return sent;
       }
       offset += static_cast<std::int64_t>(piece.size());
     }
+    return std::nullopt;
   }
 
-  bool adopt(WatchedFile& file) {
+  bool adopt(WatchedFile& file, const std::optional<http::ClientResponse>& problem) {
     const auto upload = call("GET", "/uploads/" + file.upload);
     const auto state = text(upload, "state");
     if (state == "refused") {
-      const auto& problem = upload.at("problem");
-      if (json::value_to<int>(problem.at("status")) != 402) {
-        throw Refused{problem};
+      const auto& why = upload.at("problem");
+      const int status = json::value_to<int>(why.at("status"));
+      if (status >= 500) {
+        file.upload.clear();  // no fault of the file: from the beginning
+        journal_.put(file);
+        return false;
       }
+      if (status != 402) {
+        throw Refused{why};
+      }
+    }
+    if (state == "refused" || state == "priced") {
       call("POST", "/uploads/" + file.upload + "/accept");
       return false;
+    }
+    if (state == "receiving" && problem && problem->status != 404) {
+      answer_of(*problem, "PATCH /uploads/" + file.upload);  // of a proxy, or for later
     }
     if (state != "accepted") {
       return false;
@@ -482,9 +522,21 @@ private:
   }
 
   void queue(WatchedFile& file) {
+    // One whose answer was lost, maybe days ago.
+    const auto before = call("GET", "/jobs?limit=1&video_id=" + file.video).at("items");
+    if (!before.as_array().empty()) {
+      file.job = text(before.at(0), "id");
+      journal_.put(file);
+      return;
+    }
     const json::object request{{"video_ids", json::array{json::value(file.video)}},
                                {"params", params_}};
-    const auto made = call("POST", "/jobs", request, {{"Idempotency-Key", "watch-" + file.video}});
+    const auto answer = client_.request("POST", "/api/v1/jobs", json_text(request),
+                                        {{"Idempotency-Key", "watch-" + file.video}});
+    if (answer.status == 422) {  // this program knows them, and the server does not
+      throw std::runtime_error("the server refuses the params: " + answer.body);
+    }
+    const auto made = answer_of(answer, "POST /jobs");
     file.job = text(made.at("jobs").at(0), "id");
     journal_.put(file);
     say(file.path,
@@ -511,6 +563,7 @@ private:
     const auto download = [&](const char* what, const char* name) {
       const auto target = fmt::format("/api/v1/jobs/{}/{}", file.job, what);
       answer_of(client_.download(target, results / name), "GET " + target);
+      sync_to_disk(results / name);
     };
     if (wants("images")) {
       download("images", "images.zip");
@@ -521,6 +574,7 @@ private:
     download("result", "result.json");
     std::error_code none;
     fs::remove(results / "error.json", none);
+    sync_to_disk(results);
     file.outcome = "done";
     journal_.put(file);
     say(file.path, fmt::format("done, results in {}{}", file.path, kResults));
@@ -539,26 +593,27 @@ private:
   std::map<std::string, std::string> noted_;
   bool reached_ = true;
   bool refused_ = false;
+  bool unreadable_ = false;
   bool all_done_ = true;
 };
 
-// Keeps a second one off the same folder.
-class FolderLock {
+// Keeps a second one off the same journal.
+class JournalLock {
 public:
-  explicit FolderLock(const std::string& folder)
-      : descriptor_{open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)} {
-    if (descriptor_ >= 0 && flock(descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-      close(descriptor_);
-      throw std::runtime_error(folder + " is watched already");
+  explicit JournalLock(const std::string& journal)
+      : descriptor_{open((journal + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)} {
+    if (descriptor_ < 0 || flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+      const bool taken = descriptor_ >= 0 && errno == EWOULDBLOCK;
+      const std::string reason = taken ? "it is watched already" : std::strerror(errno);
+      if (descriptor_ >= 0) {
+        close(descriptor_);
+      }
+      throw std::runtime_error(journal + ": " + reason);
     }
   }
-  ~FolderLock() {
-    if (descriptor_ >= 0) {
-      close(descriptor_);
-    }
-  }
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
+  ~JournalLock() { close(descriptor_); }
+  JournalLock(const JournalLock&) = delete;
+  JournalLock& operator=(const JournalLock&) = delete;
 
 private:
   int descriptor_;
@@ -608,7 +663,10 @@ void add_watch_command(CLI::App& app, int& status) {
                     "End when all that is there is done; 1 if something was refused, or waits for "
                     "tokens or room");
   command->callback([&status, options] {
-    const FolderLock lock{options->folder};
+    if (options->journal.empty()) {
+      options->journal = (fs::absolute(options->folder) / ".infernode-watch").string();
+    }
+    const JournalLock lock{options->journal};
     Watch watch{*options};
     signal(SIGINT, stop);
     signal(SIGTERM, stop);

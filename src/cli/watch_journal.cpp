@@ -39,9 +39,25 @@ WatchedFile from_json(const json::value& line) {
 
 }  // namespace
 
+void sync_to_disk(const std::filesystem::path& path) {
+  const int descriptor = open(path.empty() ? "." : path.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool synced = descriptor >= 0 && fsync(descriptor) == 0;
+  const int error = errno;
+  if (descriptor >= 0) {
+    close(descriptor);
+  }
+  if (!synced && error != EINVAL) {  // some shares cannot, of folders
+    errno = error;
+    fail(path);
+  }
+}
+
 WatchJournal::WatchJournal(std::filesystem::path file) : path_{std::move(file)} {
-  {
+  if (std::filesystem::exists(path_)) {
     std::ifstream in{path_};
+    if (!in) {
+      fail(path_);  // an empty one would have everything paid again
+    }
     for (std::string line; std::getline(in, line);) {
       try {
         auto known = from_json(json::parse(line));
@@ -49,6 +65,9 @@ WatchJournal::WatchJournal(std::filesystem::path file) : path_{std::move(file)} 
       } catch (const std::exception&) {
         continue;  // torn when the machine or this program was stopped
       }
+    }
+    if (in.bad()) {
+      fail(path_);
     }
   }
   const auto fresh = path_.string() + ".new";
@@ -63,6 +82,7 @@ WatchJournal::WatchJournal(std::filesystem::path file) : path_{std::move(file)} 
     fail(fresh);
   }
   std::filesystem::rename(fresh, path_);
+  sync_to_disk(path_.parent_path());
 }
 
 WatchJournal::~WatchJournal() {

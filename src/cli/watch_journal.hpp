@@ -18,6 +18,9 @@ struct WatchedFile {
   std::string outcome{};  // "done", "refused": nothing is left to do
 };
 
+// Of a file or a folder. Throws std::runtime_error.
+void sync_to_disk(const std::filesystem::path& path);
+
 // Remembers watched files in a file that only grows while it is open: a line of JSON for each
 // change, on the disk before the call returns. One that is torn counts as not written.
 class WatchJournal {

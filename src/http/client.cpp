@@ -17,6 +17,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/address_set.hpp"
 #include "http/message.hpp"
 #include "http/outgoing.hpp"
 
@@ -89,7 +90,9 @@ struct Client::State {
     }
     ssl::stream<tcp::socket> stream{std::move(fresh), *tls};
     stream.set_verify_callback(ssl::host_name_verification{host});
-    SSL_set_tlsext_host_name(stream.native_handle(), host.c_str());
+    if (!normalised_address(host)) {
+      SSL_set_tlsext_host_name(stream.native_handle(), host.c_str());
+    }
     stream.handshake(ssl::stream_base::client);
     secured.emplace(std::move(stream));
   }
@@ -275,7 +278,10 @@ ClientResponse Client::download(const std::string& target, const std::filesystem
       }
       const std::size_t got = piece.size() - parser.get().body().size;
       if (good) {
-        out.write(piece.data(), static_cast<std::streamsize>(got));
+        if (!out.write(piece.data(), static_cast<std::streamsize>(got))) {
+          state_->disconnect();
+          throw FileError(part.string() + " cannot be written");
+        }
       } else {
         response.body.append(piece.data(), got);
       }
@@ -286,7 +292,7 @@ ClientResponse Client::download(const std::string& target, const std::filesystem
     if (good) {
       out.close();
       if (!out) {
-        throw ClientError(part.string() + " cannot be written");
+        throw FileError(part.string() + " cannot be written");
       }
       std::filesystem::rename(part, file);
     }

@@ -16,6 +16,12 @@ public:
   using std::runtime_error::runtime_error;
 };
 
+// A file of ours cannot be written.
+class FileError : public std::runtime_error {
+public:
+  using std::runtime_error::runtime_error;
+};
+
 struct ClientResponse {
   int status = 0;
   std::map<std::string, std::string> headers;  // names in lower case
@@ -49,6 +55,7 @@ public:
                         const std::map<std::string, std::string>& headers = {},
                         const std::function<void(std::uint64_t)>& progress = {});
   // Writes the body to `file`. On an error status the body comes back instead and no file is left.
+  // Throws FileError too.
   ClientResponse download(const std::string& target, const std::filesystem::path& file);
 
 private:

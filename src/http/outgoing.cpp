@@ -222,10 +222,11 @@ asio::awaitable<std::vector<std::string>> Outgoing::addresses_of(std::string use
 std::shared_ptr<ssl::context> Outgoing::authorities() {
   const auto now = std::chrono::steady_clock::now();
   if (!authorities_ || now - authorities_read_ > kAuthoritiesLife) {
-    authorities_ = std::make_shared<ssl::context>(ssl::context::tls_client);
-    authorities_->set_options(ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1);
-    authorities_->set_default_verify_paths();
-    authorities_->set_verify_mode(ssl::verify_peer);
+    auto fresh = std::make_shared<ssl::context>(ssl::context::tls_client);
+    fresh->set_options(ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1);
+    fresh->set_verify_mode(ssl::verify_peer);
+    fresh->set_default_verify_paths();
+    authorities_ = std::move(fresh);
     authorities_read_ = now;
   }
   return authorities_;

@@ -40,8 +40,11 @@ constexpr Statement kRemoveSecrets{"webhooks.remove_secrets", R"sql(
           OR "secret" IN (SELECT "secret" FROM "WebhookSecrets" WHERE "user_id" = $1
                            ORDER BY "valid_until" DESC NULLS FIRST, "created_at" DESC OFFSET $2))
 )sql"};
+// Where none was retired, one may have been added meanwhile.
 constexpr Statement kInsertSecret{"webhooks.insert_secret", sql<R"sql(
   INSERT INTO "WebhookSecrets" ("user_id", "secret", "shown") VALUES ($1, $2, true)
+  ON CONFLICT ("user_id") WHERE "valid_until" IS NULL
+  DO UPDATE SET "secret" = excluded."secret", "shown" = true, "created_at" = "clock"()
   RETURNING "secret", "created_at", )sql",
                                                                 kFormerUntil>};
 constexpr Statement kFindSecrets{"webhooks.find_secrets", R"sql(
