@@ -137,7 +137,7 @@ TEST(CommandLine, StopsAtWrongSettings) {
   for (const char* command :
        {"serve", "worker", "run", "db:migrate", "db:migrate:undo", "db:migrate:status",
         "db:migration:generate", "db:seed", "db:seed:undo", "db:seed:generate", "keys:generate",
-        "db:url", "models:list", "models:test", "doctor", "demo", "completion"}) {
+        "db:url", "models:list", "models:test", "doctor", "demo", "watch", "completion"}) {
     const ProcessResult help = run_process({INFERNODE_BINARY, command, "--help"});
     EXPECT_EQ(help.status, 0) << command;
     EXPECT_NE(help.output.find("Usage"), std::string::npos) << command;
