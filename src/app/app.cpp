@@ -35,23 +35,33 @@ constexpr std::chrono::minutes kKeepInterval{2};
 // Of models, that run or wait.
 constexpr int kMaxTrials = 4;
 
-// Probing a large file takes a while, and the upload must not expire meanwhile.
+// Looking into a large file takes a while, and the upload must not expire meanwhile.
+runner::SourceReader keeping_reader(BlobStore& blobs, BlobId file) {
+  const auto kept_at = std::make_shared<std::chrono::steady_clock::time_point>();
+  return [&blobs, file, kept_at](std::uint32_t /*source*/, std::int64_t offset,
+                                 std::size_t max_bytes) -> asio::awaitable<std::vector<std::byte>> {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - *kept_at > kKeepInterval) {
+      *kept_at = now;
+      co_await blobs.keep(file);
+    }
+    co_return co_await blobs.read(file, offset, max_bytes);
+  };
+}
+
 Prober make_prober(runner::VideoProber& prober, BlobStore& blobs) {
-  return [&prober, &blobs](
-             UserId user, BlobId file, std::int64_t size,
-             std::shared_ptr<Cancellation> cancel) -> asio::awaitable<Result<media::MediaInfo>> {
-    const auto kept_at = std::make_shared<std::chrono::steady_clock::time_point>();
-    runner::SourceReader read =
-        [&blobs, file, kept_at](std::uint32_t /*source*/, std::int64_t offset,
-                                std::size_t max_bytes) -> asio::awaitable<std::vector<std::byte>> {
-      const auto now = std::chrono::steady_clock::now();
-      if (now - *kept_at > kKeepInterval) {
-        *kept_at = now;
-        co_await blobs.keep(file);
-      }
-      co_return co_await blobs.read(file, offset, max_bytes);
-    };
-    co_return co_await prober.probe(user.to_string(), size, std::move(read), std::move(cancel));
+  return [&prober, &blobs](UserId user, BlobId file, std::int64_t size,
+                           std::shared_ptr<Cancellation> cancel) {
+    return prober.probe(user.to_string(), size, keeping_reader(blobs, file), std::move(cancel));
+  };
+}
+
+Unpacker make_unpacker(runner::ZipUnpacker& unpacker, BlobStore& blobs, std::int64_t most_bytes) {
+  return [&unpacker, &blobs, most_bytes](UserId user, BlobId file, std::int64_t size,
+                                         std::shared_ptr<media::PackedFileSink> sink,
+                                         std::shared_ptr<Cancellation> cancel) {
+    return unpacker.unpack(user.to_string(), size, most_bytes, keeping_reader(blobs, file),
+                           std::move(sink), std::move(cancel));
   };
 }
 
@@ -203,7 +213,13 @@ App::App(const Config& settings, const std::string& database_conninfo,
                  return jobs.abort_all(transaction, dataset);
                }},
       prober{context.get_executor()},
-      ingest{datasets, credits, blobs, storage, make_prober(prober, blobs)},
+      unpacker{context.get_executor()},
+      ingest{datasets,
+             credits,
+             blobs,
+             storage,
+             make_prober(prober, blobs),
+             make_unpacker(unpacker, blobs, config.upload_max_bytes)},
       uploads{context.get_executor(), database, ingest},
       videos{database, datasets, blobs,
              [this](VideoId video) { return clearing.delete_segments_of(video); }},

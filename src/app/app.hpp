@@ -37,6 +37,7 @@
 #include "results/assembler.hpp"
 #include "results/result_service.hpp"
 #include "runner/host/prober.hpp"
+#include "runner/host/unpacker.hpp"
 #include "videos/uploads/upload_service.hpp"
 #include "videos/video_ingest.hpp"
 #include "videos/video_service.hpp"
@@ -87,6 +88,7 @@ struct App {
   CreditService credits;
   DatasetService datasets;
   runner::VideoProber prober;
+  runner::ZipUnpacker unpacker;
   VideoIngest ingest;
   UploadService uploads;
   VideoService videos;

@@ -8,6 +8,10 @@ using db::Statement;
 constexpr Statement kReserve{"storage.reserve", R"sql(
   SELECT * FROM "reserve_storage"($1, $2, $3, $4, $5, $6, $7)
 )sql"};
+constexpr Statement kGiveBack{"storage.give_back", R"sql(
+  UPDATE "Blobs" SET "counted" = $2
+   WHERE "id" = $1 AND "counted" > $2 AND "expires_at" > '-infinity'
+)sql"};
 constexpr Statement kRead{"storage.read", R"sql(
   SELECT coalesce((SELECT sum("bytes") FROM "StorageEntries" WHERE "user_id" = $1), 0)::bigint AS used,
          (SELECT "storage_quota" FROM "Users" WHERE "id" = $1) AS quota
@@ -32,6 +36,10 @@ asio::awaitable<Reserved> reserve(db::Executor& executor, Wanted wanted, std::in
       co_await executor.execute(kReserve, wanted.blob, wanted.user, wanted.least, wanted.most,
                                 default_quota, at_once, life_seconds);
   co_return reserved_from_row(rows.one());
+}
+
+asio::awaitable<void> give_back(db::Executor& executor, BlobId blob, std::int64_t keeps) {
+  co_await executor.execute(kGiveBack, blob, keeps);
 }
 
 void read(db::Transaction& transaction, UserId user, Usage& usage) {

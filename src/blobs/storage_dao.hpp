@@ -27,6 +27,8 @@ struct Wanted {
 // See reserve_storage() in the migrations.
 asio::awaitable<Reserved> reserve(db::Executor& executor, Wanted wanted, std::int64_t default_quota,
                                   int at_once, int life_seconds);
+// Keeps only so many of the bytes that were reserved for a staged blob.
+asio::awaitable<void> give_back(db::Executor& executor, BlobId blob, std::int64_t keeps);
 struct Usage {
   std::int64_t used = 0;
   std::optional<std::int64_t> quota;  // of the user's own

@@ -51,6 +51,10 @@ asio::awaitable<Result<std::int64_t>> StorageQuota::reserve_in(db::Executor& exe
   co_return *reserved.granted;
 }
 
+asio::awaitable<void> StorageQuota::give_back(BlobId blob, std::int64_t keeps) {
+  return storage_dao::give_back(database_, blob, keeps);
+}
+
 void StorageQuota::read(db::Transaction& transaction, UserId user,
                         storage_dao::Usage& usage) const {
   storage_dao::read(transaction, user, usage);

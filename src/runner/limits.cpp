@@ -26,6 +26,9 @@ constexpr std::int64_t kImageSeconds = 20;
 constexpr std::int64_t kReadings = 4;
 constexpr std::int64_t kReadBytes = 64 * kMiB;
 
+constexpr std::int64_t kUnpackBytes = 512 * kMiB;
+constexpr std::uint32_t kSmallOutcomeBytes = 64 * 1024;
+
 // A large model takes some seconds to load and to run once.
 constexpr std::int64_t kModelSeconds = 60;
 constexpr std::int64_t kModelBytesPerSecond = 8 * kMiB;
@@ -80,6 +83,21 @@ TaskLimits probe_limits(std::int64_t video_bytes) {
   limits.json_bytes = 0;
   limits.jpeg_bytes = kSmallJpegBytes;
   limits.outcome_bytes = 32 * 1024 * 1024;  // keyframes of a day
+  return limits;
+}
+
+TaskLimits unpack_limits(std::int64_t zip_bytes, std::int64_t most_bytes) {
+  TaskLimits limits;
+  limits.turns =
+      std::chrono::seconds{kProbeSeconds + (zip_bytes + most_bytes) / kProbeBytesPerSecond};
+  limits.cpu_seconds = static_cast<double>(limits.turns.count());
+  limits.read_bytes = read_limit(zip_bytes);
+  // Beside what every runner has: the directory, which may have more entries than are taken.
+  limits.memory_bytes = kUnpackBytes;
+  limits.frames = 1;
+  limits.json_bytes = kFrameJsonBytes;
+  limits.outcome_bytes = kSmallOutcomeBytes;
+  limits.video_bytes = most_bytes;
   return limits;
 }
 

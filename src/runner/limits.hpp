@@ -16,7 +16,7 @@ struct TaskLimits {
   std::uint32_t jpeg_bytes = 0;   // of a frame
   std::int64_t crop_bytes = 0;    // of a frame's objects, together
   std::uint32_t outcome_bytes = 0;
-  std::int64_t video_bytes = 0;  // of an annotated video
+  std::int64_t video_bytes = 0;  // of an annotated video, or of all that a ZIP has
 };
 
 // What a segment is to its runner.
@@ -29,6 +29,8 @@ struct SegmentSize {
 };
 
 TaskLimits probe_limits(std::int64_t video_bytes);
+// Unpacking a ZIP into `most_bytes` at most.
+TaskLimits unpack_limits(std::int64_t zip_bytes, std::int64_t most_bytes);
 // Loading a model and running it on one picture.
 TaskLimits model_limits(std::int64_t model_bytes, std::int64_t picture_bytes);
 // With so many threads (0: one per core), in a runner that has models of so many bytes.

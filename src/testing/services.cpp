@@ -43,10 +43,17 @@ Services::Services(int connections)
                [this](db::Transaction& transaction, DatasetId dataset) {
                  return jobs.abort_all(transaction, dataset);
                }},
-      ingest{datasets, credits, blobs, storage,
+      ingest{datasets,
+             credits,
+             blobs,
+             storage,
              [](UserId, BlobId, std::int64_t,
                 std::shared_ptr<Cancellation>) -> asio::awaitable<Result<media::MediaInfo>> {
                co_return Error{ErrorCode::invalid, "no prober here"};
+             },
+             [](UserId, BlobId, std::int64_t, std::shared_ptr<media::PackedFileSink>,
+                std::shared_ptr<Cancellation>) -> asio::awaitable<Result<void>> {
+               co_return Error{ErrorCode::invalid, "no unpacker here"};
              }},
       videos{pool, datasets, blobs,
              [this](VideoId video) { return clearing.delete_segments_of(video); }},

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,20 @@ struct NewVideo {
   std::int64_t size = 0;  // bytes
   Sha256Digest sha256{};
   media::MediaInfo info;
+};
+
+// What a stored file brings: itself, or the videos of a ZIP, each staged by itself.
+struct NewVideos {
+  std::vector<NewVideo> videos;
+  std::optional<BlobId> archive{};  // the ZIP, which goes when they are accepted
+
+  std::int64_t frames() const {
+    std::int64_t total = 0;
+    for (const auto& video : videos) {
+      total += video.info.frame_count;
+    }
+    return total;
+  }
 };
 
 }  // namespace infernode

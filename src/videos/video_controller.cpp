@@ -34,7 +34,15 @@ json::object video_json(const Video& video) {
 
 awaitable<Result<Response>> upload_video(UploadService& uploads, IdempotencyService& once,
                                          UploadLimits limits, Request& request) {
-  VideoAnswer created = [](const Video& video) { return json_answer(201, video_json(video)); };
+  VideoAnswers created;
+  created.video = [](const Video& video) { return json_answer(201, video_json(video)); };
+  created.zip = [](const std::vector<Video>& videos, Tokens cost) {
+    json::array items;
+    for (const auto& video : videos) {
+      items.push_back(video_json(video));
+    }
+    return json_answer(201, json::object{{"items", std::move(items)}, {"cost", json_tokens(cost)}});
+  };
   auto answer = co_await receive_video(uploads, once, request.id<DatasetId>(), request, limits,
                                        std::move(created));
   if (!answer || answer->status != kAcceptedForLater) {

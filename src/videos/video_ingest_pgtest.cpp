@@ -43,10 +43,12 @@ public:
     video.info.fps = 25;
     video.info.duration = 0.4;
     video.info.codec = "h264";
+    NewVideos brought;
+    brought.videos.push_back(std::move(video));
     auto transaction = co_await services.pool.begin();
-    const auto accepted = co_await services.ingest.accept(transaction, std::move(video));
+    const auto accepted = co_await services.ingest.accept(transaction, std::move(brought));
     co_await transaction.commit();
-    co_return accepted.value().id;
+    co_return accepted.value().front().id;
   }
   VideoId bring_now(UserId user, DatasetId dataset, int content) {
     VideoId id;

@@ -15,6 +15,7 @@
 #include "inference/preprocessing.hpp"
 #include "media/frame_reader.hpp"
 #include "media/probe.hpp"
+#include "media/zip_reader.hpp"
 #include "results/image_index.hpp"
 #include "runner/protocol.hpp"
 #include "testing/file_source.hpp"
@@ -212,6 +213,30 @@ void tus_headers(Bytes bytes) {
   require(metadata || !metadata.error().detail.empty(), "a refusal without a reason");
 }
 
+// A ZIP of videos; what is sound unpacks to what it says.
+void zip(Bytes bytes) {
+  test::MemorySource source{{bytes.begin(), bytes.end()}};
+  constexpr std::int64_t kMost = 16 * 1024 * 1024;
+  try {
+    media::ZipReader reader{source, kMost};
+    std::int64_t announced = 0;
+    for (const auto& file : reader.files()) {
+      require(file.size > 0 && !file.name.empty() && file.name.size() <= media::kMaxPackedName &&
+                  is_utf8(file.name) && !has_control_character(file.name),
+              "a file that is none");
+      announced += file.size;
+    }
+    require(announced <= kMost, "more than there is room for");
+    std::int64_t unpacked = 0;
+    reader.read([&](std::span<const std::byte> piece) {
+      unpacked += static_cast<std::int64_t>(piece.size());
+    });
+    require(unpacked == announced, "another size than was said");
+  } catch (const media::MediaError& error) {
+    require(is_utf8(error.what()), "a refusal that nobody can read");
+  }
+}
+
 }  // namespace
 
 const std::vector<Target>& targets() {
@@ -221,7 +246,8 @@ const std::vector<Target>& targets() {
                                        {"multipart", multipart},
                                        {"request_head", request_head},
                                        {"manifest", manifest},
-                                       {"tus_headers", tus_headers}};
+                                       {"tus_headers", tus_headers},
+                                       {"zip", zip}};
   return all;
 }
 

@@ -56,10 +56,10 @@ const std::set<std::string> kBelowFeatures{"core",   "db",        "blobs",    "m
 
 // Headers that need FFmpeg or ONNX Runtime: nothing outside of the box and what is built for it
 // includes them.
-const std::set<std::string> kHeavy{"media/av_handles.hpp",       "media/container.hpp",
-                                   "media/frame_reader.hpp",     "media/image.hpp",
-                                   "inference/onnx_session.hpp", "inference/runner_models.hpp",
-                                   "pipelines/frame_task.hpp"};
+const std::set<std::string> kHeavy{"media/av_handles.hpp",        "media/container.hpp",
+                                   "media/frame_reader.hpp",      "media/image.hpp",
+                                   "media/zip_reader.hpp",        "inference/onnx_session.hpp",
+                                   "inference/runner_models.hpp", "pipelines/frame_task.hpp"};
 
 enum Layer { kValues, kDao, kRepository, kService, kController };
 

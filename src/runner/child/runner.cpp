@@ -18,6 +18,7 @@
 #include "inference/runner_models.hpp"
 #include "media/container.hpp"
 #include "media/probe.hpp"
+#include "media/zip_reader.hpp"
 #include "pipelines/pipeline.hpp"
 #include "runner/box.hpp"
 #include "runner/child/channel.hpp"
@@ -73,6 +74,23 @@ json::object run_probe(const json::value& task, Channel& channel) {
           {"pixel_aspect", info.pixel_aspect},
           {"warnings", json::value_from(info.warnings)},
           {"keyframes", std::move(keyframes)}};
+}
+
+// The list of files first, so that the other end can refuse it; then what they have.
+json::object run_unpack(const json::value& task, Channel& channel) {
+  ChannelSource source{channel, 0, json::value_to<std::int64_t>(task.at("zip_bytes"))};
+  media::ZipReader zip{source, json::value_to<std::int64_t>(task.at("most_bytes"))};
+  json::array files;
+  for (const auto& file : zip.files()) {
+    files.push_back(json::object{{"name", file.name}, {"size", file.size}});
+  }
+  const std::string list = json_text(files);
+  const FrameHeader header{0, static_cast<std::uint32_t>(list.size())};
+  channel.send(MessageType::frame,
+               {std::as_bytes(std::span{&header, 1}), std::as_bytes(std::span{list})});
+  zip.read(
+      [&channel](std::span<const std::byte> bytes) { channel.send(MessageType::video, {bytes}); });
+  return {};
 }
 
 // What computes, as people name it: one architecture and instruction set give the same bytes again.
@@ -202,6 +220,9 @@ json::object run_task(const json::value& task, const RunnerParts& parts) {
   const auto& op = task.at("op").as_string();
   if (op == "probe") {
     return run_probe(task, parts.channel);
+  }
+  if (op == "unpack") {
+    return run_unpack(task, parts.channel);
   }
   if (op == "segment") {
     return run_segment_task(task, parts.pipelines, parts.models, parts.threads, parts.channel,

@@ -30,6 +30,7 @@ struct Form {
   std::int64_t size = 0;           // of the file so far
   std::int64_t room = 0;           // reserved for it
   Sha256 sha;
+  NewVideos found;          // once it was looked into
   bool remembered = false;  // an upload was to refer to the file, and maybe does
   bool has_file = false;
   std::string filename;
@@ -232,7 +233,7 @@ asio::awaitable<Result<Received>> receive_and_add(UploadService& uploads, Idempo
                                                   DatasetId dataset, http::Request& request,
                                                   const std::string& boundary, Form& form,
                                                   UploadLimits limits,
-                                                  const VideoAnswer& answer_of) {
+                                                  const VideoAnswers& answers) {
   const auto received =
       co_await receive_form(uploads.ingest(), request, boundary, form, limits.max_bytes);
   if (!received) {
@@ -257,11 +258,11 @@ asio::awaitable<Result<Received>> receive_and_add(UploadService& uploads, Idempo
       co_return co_await add_for_later(uploads, once, std::move(upload), std::move(key), probe,
                                        form.remembered);
     }
-    auto info = probe.get().take();
-    if (!info) {
-      co_return info.error();
+    auto found = probe.get().take();
+    if (!found) {
+      co_return found.error();
     }
-    upload.info = std::move(*info);
+    form.found = std::move(*found);
   }
   bool adopted = false;
   IdempotencyService::Effect effect =
@@ -272,12 +273,15 @@ asio::awaitable<Result<Received>> receive_and_add(UploadService& uploads, Idempo
       co_await transaction.execute_all(std::move(nothing));
       throw Unavailable("the answer to a repeated upload expired meanwhile");
     }
-    auto video = co_await uploads.ingest().accept(transaction, upload);
-    if (!video) {
-      co_return video.error();
+    auto videos = co_await uploads.ingest().accept(transaction, form.found);
+    if (!videos) {
+      co_return videos.error();
     }
     adopted = true;
-    co_return answer_of(*video);
+    if (form.found.archive) {
+      co_return answers.zip(*videos, uploads.ingest().price_of(form.found.frames()));
+    }
+    co_return answers.video(videos->front());
   };
   auto answer = co_await once.act(request.user(), std::move(key), std::move(effect));
   if (!answer) {
@@ -290,7 +294,7 @@ asio::awaitable<Result<Received>> receive_and_add(UploadService& uploads, Idempo
 
 asio::awaitable<Result<Answer>> receive_video(UploadService& uploads, IdempotencyService& once,
                                               DatasetId dataset, http::Request& request,
-                                              UploadLimits limits, VideoAnswer answer) {
+                                              UploadLimits limits, VideoAnswers answers) {
   auto& ingest = uploads.ingest();
   const auto boundary = http::multipart_boundary(request.header("content-type"));
   if (!boundary) {
@@ -321,7 +325,7 @@ asio::awaitable<Result<Answer>> receive_video(UploadService& uploads, Idempotenc
   Result<Received> received = Error{ErrorCode::malformed, ""};
   try {
     received =
-        co_await receive_and_add(uploads, once, dataset, request, *boundary, form, limits, answer);
+        co_await receive_and_add(uploads, once, dataset, request, *boundary, form, limits, answers);
   } catch (...) {
     failure = std::current_exception();
   }
@@ -329,6 +333,7 @@ asio::awaitable<Result<Answer>> receive_video(UploadService& uploads, Idempotenc
   if ((failure || !adopted) && form.file && !form.remembered) {
     // Adopted ones are left alone, so an answer that was lost after the commit loses nothing.
     co_await ingest.blobs().try_discard(form.file->id().value());
+    co_await ingest.discard_unpacked(std::move(form.found));
   }
   if (failure) {
     std::rethrow_exception(failure);

@@ -13,28 +13,31 @@
 
 namespace infernode {
 
-// A look into a staged file that goes on by itself, so that whoever asked for it may stop waiting.
+// A look into a staged file, a video or a ZIP of videos, that goes on by itself, so that whoever
+// asked for it may stop waiting.
 class PendingProbe {
 public:
   // `ingest` must outlive it.
   static std::shared_ptr<PendingProbe> start(asio::any_io_executor executor, VideoIngest& ingest,
-                                             const NewVideo& video);
+                                             NewVideo file);
 
   // Waits for its end, but not for longer than that; whether it has come. One at a time.
   asio::awaitable<bool> wait(std::chrono::steady_clock::duration most);
   // What came of it. Throws what the probe threw. Once, after its end.
-  Result<media::MediaInfo> take();
-  void cancel() { cancel_->cancel(); }
+  Result<NewVideos> take();
+  // What it finds, or has found and nobody took, is let go.
+  void cancel();
 
-  explicit PendingProbe(const asio::any_io_executor& executor) : ended_{executor} {}
+  PendingProbe(const asio::any_io_executor& executor, VideoIngest& ingest)
+      : ingest_{ingest}, ended_{executor} {}
 
 private:
-  static asio::awaitable<void> run(std::shared_ptr<PendingProbe> self, VideoIngest& ingest,
-                                   UserId user, BlobId file, std::int64_t size);
+  static asio::awaitable<void> run(std::shared_ptr<PendingProbe> self, NewVideo file);
 
+  VideoIngest& ingest_;
   asio::steady_timer ended_;
   std::shared_ptr<Cancellation> cancel_ = std::make_shared<Cancellation>();
-  std::optional<Result<media::MediaInfo>> info_;
+  std::optional<Result<NewVideos>> found_;
   std::exception_ptr failure_;
   bool over_ = false;
 };

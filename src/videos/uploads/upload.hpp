@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/clock.hpp"
 #include "core/id.hpp"
@@ -30,7 +31,7 @@ struct Upload {
   std::int64_t offset = 0;  // bytes that have arrived
   std::int64_t size = 0;    // bytes of the whole file
   UploadState state = UploadState::probing;
-  std::optional<VideoId> video;                // once accepted, while it is there
+  std::vector<VideoId> videos;                 // once accepted, those that are there still
   std::optional<int> frame_count;              // once it was looked into
   std::optional<Tokens> cost;                  // likewise
   std::optional<boost::json::object> problem;  // once refused: the problem document

@@ -242,8 +242,8 @@ private:
     if (upload.state != UploadState::accepted) {
       response.headers.emplace_back("Upload-Expires", http_date(upload.expires_at));
     }
-    if (upload.video) {
-      response.headers.emplace_back("X-Video", upload.video->to_string());
+    if (upload.videos.size() == 1) {
+      response.headers.emplace_back("X-Video", upload.videos.front().to_string());
     }
   }
 
@@ -292,8 +292,8 @@ json::object upload_json(const Upload& upload) {
                       {"video_ids", json::array{}},
                       {"created_at", rfc3339(upload.created_at)},
                       {"expires_at", rfc3339(upload.expires_at)}};
-  if (upload.video) {
-    result["video_ids"].as_array().emplace_back(upload.video->to_string());
+  for (const auto video : upload.videos) {
+    result["video_ids"].as_array().emplace_back(video.to_string());
   }
   if (upload.frame_count) {
     result["frame_count"] = *upload.frame_count;

@@ -8,6 +8,7 @@
 namespace infernode::upload_dao {
 namespace {
 
+using db::sql;
 using db::Statement;
 
 constexpr Statement kInsert{"uploads.insert", R"sql(
@@ -42,20 +43,23 @@ constexpr Statement kBeginProbe{"uploads.begin_probe", R"sql(
          "expires_at" = "clock"() + make_interval(secs => $4)
    WHERE "id" = $1
 )sql"};
-constexpr Statement kFind{"uploads.find", R"sql(
-  SELECT "id", "dataset_id", "name", coalesce("received", "size") AS received, "size", "state",
-         "video_id", "frame_count", "cost", "problem", "created_at", "expires_at",
-         "file" IS NOT NULL AS kept
-    FROM "Uploads" WHERE "id" = $2 AND "user_id" = $1 AND "expires_at" > "clock"()
-)sql"};
-constexpr Statement kListUnfinished{"uploads.list_unfinished", R"sql(
-  SELECT "id", "dataset_id", "name", coalesce("received", "size") AS received, "size", "state",
-         "video_id", "frame_count", "cost", "problem", "created_at", "expires_at", true AS kept
-    FROM "Uploads"
+// "video_id" is what a server of before writes.
+constexpr db::Text kColumns{
+    R"sql(SELECT "id", "dataset_id", "name", coalesce("received", "size") AS received, "size", "state",
+         ARRAY(SELECT video."id"
+                 FROM unnest(coalesce("video_ids", ARRAY["video_id"])) WITH ORDINALITY AS made (id, place)
+                 JOIN "Videos" AS video ON video."id" = made.id
+                ORDER BY made.place) AS videos,
+         "frame_count", "cost", "problem", "created_at", "expires_at", "file" IS NOT NULL AS kept
+    FROM "Uploads")sql"};
+constexpr Statement kFind{"uploads.find", sql<kColumns, R"sql(
+   WHERE "id" = $2 AND "user_id" = $1 AND "expires_at" > "clock"()
+)sql">};
+constexpr Statement kListUnfinished{"uploads.list_unfinished", sql<kColumns, R"sql(
    WHERE "user_id" = $1 AND "expires_at" > "clock"() AND "file" IS NOT NULL
      AND ("created_at", "id") < ($2, $3)
    ORDER BY "created_at" DESC, "id" DESC LIMIT $4
-)sql"};
+)sql">};
 constexpr Statement kRemove{"uploads.remove", R"sql(
   DELETE FROM "Uploads" WHERE "id" = $2 AND "user_id" = $1 AND "expires_at" > "clock"()
      AND ("state" = 'receiving' OR NOT $3)
@@ -94,7 +98,8 @@ constexpr Statement kLockOpen{"uploads.lock_open", R"sql(
 )sql"};
 constexpr Statement kAccept{"uploads.accept", R"sql(
   UPDATE "Uploads"
-     SET "state" = 'accepted', "file" = NULL, "video_id" = $2, "frame_count" = $3, "cost" = $4,
+     SET "state" = 'accepted', "file" = NULL, "video_id" = ($2::uuid[])[1], "video_ids" = $2,
+         "frame_count" = $3, "cost" = $4,
          "expires_at" = "clock"() + interval '1 day'
    WHERE "id" = $1
 )sql"};
@@ -115,7 +120,9 @@ Upload upload_from_row(const db::Row& row) {
   upload.offset = row.get<std::int64_t>("received");
   upload.size = row.get<std::int64_t>("size");
   upload.state = row.get<UploadState>("state");
-  upload.video = row.get<std::optional<VideoId>>("video_id");
+  for (const auto& video : row.get<std::vector<std::string>>("videos")) {
+    upload.videos.push_back(VideoId::parse(video).value());
+  }
   upload.frame_count = row.get<std::optional<int>>("frame_count");
   upload.cost = row.get<std::optional<Tokens>>("cost");
   if (const auto problem = row.get<std::optional<std::string>>("problem")) {
@@ -236,8 +243,8 @@ asio::awaitable<std::optional<Open>> lock_open(db::Transaction& transaction, Upl
   });
 }
 
-db::Command accept(UploadId id, VideoId video, int frames, Tokens cost) {
-  return db::command(kAccept, id, video, frames, cost);
+db::Command accept(UploadId id, const std::vector<VideoId>& videos, int frames, Tokens cost) {
+  return db::command(kAccept, id, videos, frames, cost);
 }
 
 db::Command refuse(UploadId id, const std::string& problem) {

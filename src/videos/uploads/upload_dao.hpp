@@ -75,7 +75,7 @@ struct Open {
 };
 asio::awaitable<std::optional<Open>> lock_open(db::Transaction& transaction, UploadId id,
                                                int fence);
-db::Command accept(UploadId id, VideoId video, int frames, Tokens cost);
+db::Command accept(UploadId id, const std::vector<VideoId>& videos, int frames, Tokens cost);
 db::Command refuse(UploadId id, const std::string& problem);
 // Its bytes are kept: it waits for the user's consent, or for tokens (`problem`).
 db::Command wait_for_payment(UploadId id, int frames, Tokens cost,

@@ -212,7 +212,7 @@ std::shared_ptr<UploadOutcome> UploadService::follow(UploadId id, int fence, New
     probe = PendingProbe::start(executor_, ingest_, video);
   }
   auto outcome = std::make_shared<UploadOutcome>(executor_);
-  asio::co_spawn(executor_, see_through(id, fence, std::move(video), std::move(probe)),
+  asio::co_spawn(executor_, see_through(id, fence, video.file, std::move(probe)),
                  [id, outcome](const std::exception_ptr& failure) {
                    outcome->tell();
                    try {
@@ -227,57 +227,64 @@ std::shared_ptr<UploadOutcome> UploadService::follow(UploadId id, int fence, New
   return outcome;
 }
 
-asio::awaitable<void> UploadService::see_through(UploadId id, int fence, NewVideo video,
+asio::awaitable<void> UploadService::see_through(UploadId id, int fence, BlobId file,
                                                  std::shared_ptr<PendingProbe> probe) {
   while (!co_await probe->wait(kUploadHeartbeat)) {
     try {
       co_await upload_dao::renew(database_, id, fence, kUploadLeaseSeconds);
-      co_await ingest_.blobs().keep(video.file, kUploadLife);
+      co_await ingest_.blobs().keep(file, kUploadLife);
     } catch (const Unavailable& error) {
       log::debug("upload {}: {}", id.to_string(), error.what());
     }
   }
-  auto info = probe->take();
-  co_await end(id, fence, std::move(video), std::move(info));
+  auto found = probe->take();
+  co_await end(id, fence, file, std::move(found));
 }
 
-asio::awaitable<void> UploadService::end(UploadId id, int fence, NewVideo video,
-                                         Result<media::MediaInfo> info) {
-  if (!info) {
-    co_await refuse(id, fence, video.file, info.error());
+asio::awaitable<void> UploadService::end(UploadId id, int fence, BlobId file,
+                                         Result<NewVideos> found) {
+  if (!found) {
+    co_await refuse(id, fence, file, found.error());
     co_return;
   }
-  const BlobId file = video.file;
-  video.info = std::move(*info);
-  const int frames = video.info.frame_count;
-  std::optional<Error> refused;
-  {
-    auto transaction = co_await database_.begin();
-    const auto open = co_await upload_dao::lock_open(transaction, id, fence);
-    const bool dearer = open && open->cost && ingest_.price_of(frames) > *open->cost;
-    if (open && (open->confirm || dearer)) {
-      transaction.queue(upload_dao::wait_for_payment(id, frames, ingest_.price_of(frames),
-                                                     std::nullopt, kKeepSeconds));
-      ingest_.blobs().keep(transaction, file, kUploadLife);
-      co_await transaction.commit();
-      co_return;
-    }
-    if (open) {
-      const auto accepted = co_await ingest_.accept(transaction, std::move(video));
-      if (accepted) {
-        transaction.queue(upload_dao::accept(id, accepted->id, frames, ingest_.price_of(frames)));
-        co_await transaction.commit();
-        co_return;
-      }
-      refused = accepted.error();
-    }
+  const auto frames = static_cast<int>(found->frames());
+  const auto accepted = co_await try_accept(id, fence, file, *found);
+  if (!accepted || !*accepted) {
+    co_await ingest_.discard_unpacked(std::move(*found));
   }
-  if (refused && refused->code == ErrorCode::insufficient_tokens) {
-    co_await await_payment(id, fence, file, frames, *refused);
-  } else if (refused) {
-    co_await refuse(id, fence, file, std::move(*refused));
+  if (!accepted && accepted.error().code == ErrorCode::insufficient_tokens) {
+    co_await await_payment(id, fence, file, frames, accepted.error());
+  } else if (!accepted) {
+    co_await refuse(id, fence, file, accepted.error());
   }
-  // Else somebody else sees it through; or it is gone, and its bytes go with it.
+}
+
+asio::awaitable<Result<bool>> UploadService::try_accept(UploadId id, int fence, BlobId file,
+                                                        NewVideos found) {
+  const auto frames = static_cast<int>(found.frames());
+  const Tokens price = ingest_.price_of(frames);
+  auto transaction = co_await database_.begin();
+  const auto open = co_await upload_dao::lock_open(transaction, id, fence);
+  if (!open) {
+    co_return false;  // somebody else sees it through; or it is gone, and its bytes go with it
+  }
+  if (open->confirm || (open->cost && price > *open->cost)) {
+    transaction.queue(upload_dao::wait_for_payment(id, frames, price, std::nullopt, kKeepSeconds));
+    ingest_.blobs().keep(transaction, file, kUploadLife);
+    co_await transaction.commit();
+    co_return false;
+  }
+  const auto videos = co_await ingest_.accept(transaction, std::move(found));
+  if (!videos) {
+    co_return videos.error();
+  }
+  std::vector<VideoId> ids;
+  for (const auto& video : *videos) {
+    ids.push_back(video.id);
+  }
+  transaction.queue(upload_dao::accept(id, ids, frames, price));
+  co_await transaction.commit();
+  co_return true;
 }
 
 asio::awaitable<void> UploadService::await_payment(UploadId id, int fence, BlobId file, int frames,

@@ -104,9 +104,12 @@ public:
 private:
   // Forgets one, or with `receiving` only one that receives; whether there was one.
   asio::awaitable<bool> drop(UserId user, UploadId id, bool receiving);
-  asio::awaitable<void> see_through(UploadId id, int fence, NewVideo video,
+  asio::awaitable<void> see_through(UploadId id, int fence, BlobId file,
                                     std::shared_ptr<PendingProbe> probe);
-  asio::awaitable<void> end(UploadId id, int fence, NewVideo video, Result<media::MediaInfo> info);
+  asio::awaitable<void> end(UploadId id, int fence, BlobId file, Result<NewVideos> found);
+  // Makes videos of what was found and pays for them, or waits for consent. An Error changes
+  // nothing; false: the bytes of a ZIP's files are not needed.
+  asio::awaitable<Result<bool>> try_accept(UploadId id, int fence, BlobId file, NewVideos found);
   asio::awaitable<void> refuse(UploadId id, int fence, BlobId file, Error error);
   // Refused for want of tokens: the bytes stay.
   asio::awaitable<void> await_payment(UploadId id, int fence, BlobId file, int frames, Error error);
