@@ -55,6 +55,11 @@ asio::awaitable<void> StorageQuota::give_back(BlobId blob, std::int64_t keeps) {
   return storage_dao::give_back(database_, blob, keeps);
 }
 
+asio::awaitable<void> StorageQuota::give_back(db::Transaction& transaction, BlobId blob,
+                                              std::int64_t keeps) {
+  return storage_dao::give_back(transaction, blob, keeps);
+}
+
 void StorageQuota::read(db::Transaction& transaction, UserId user,
                         storage_dao::Usage& usage) const {
   storage_dao::read(transaction, user, usage);

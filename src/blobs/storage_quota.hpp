@@ -36,6 +36,7 @@ public:
                                                 UserId user, std::int64_t least, std::int64_t most);
   // Keeps only so many of the bytes that were reserved for a staged blob.
   asio::awaitable<void> give_back(BlobId blob, std::int64_t keeps);
+  asio::awaitable<void> give_back(db::Transaction& transaction, BlobId blob, std::int64_t keeps);
   // In the caller's transaction; see check().
   void read(db::Transaction& transaction, UserId user, storage_dao::Usage& usage) const;
   // Whether anything may be added to what was read: quota_exceeded when it is full.

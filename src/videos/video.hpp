@@ -53,7 +53,11 @@ struct NewVideo {
 // What a stored file brings: itself, or the videos of a ZIP, each staged by itself.
 struct NewVideos {
   std::vector<NewVideo> videos;
-  std::optional<BlobId> archive{};  // the ZIP, which goes when they are accepted
+  struct Archive {
+    BlobId file;
+    std::int64_t size = 0;  // bytes
+  };
+  std::optional<Archive> archive{};  // the ZIP, which goes when they are accepted
 
   std::int64_t frames() const {
     std::int64_t total = 0;

@@ -34,7 +34,7 @@ class UnpackedFiles : public media::PackedFileSink {
 public:
   UnpackedFiles(BlobStore& blobs, StorageQuota& storage, const NewVideo& zip)
       : blobs_{blobs}, storage_{storage}, zip_{zip} {
-    found_.archive = zip.file;
+    found_.archive = NewVideos::Archive{zip.file, zip.size};
   }
 
   asio::awaitable<Result<void>> begin(std::vector<media::PackedFile> files) override {
@@ -232,7 +232,7 @@ asio::awaitable<Result<std::vector<Video>>> VideoIngest::accept(db::Transaction&
     video_dao::share_file(transaction, ids[i]);
   }
   if (brought.archive) {
-    blobs_.expire(transaction, {*brought.archive});
+    blobs_.expire(transaction, {brought.archive->file});
   }
   std::vector<Video> videos;
   for (const auto id : ids) {

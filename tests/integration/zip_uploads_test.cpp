@@ -169,6 +169,7 @@ TEST_F(ZipUploads, ArePaidForWholeOrNotAtAll) {
   const auto id =
       json::value_to<std::string>(user_.call(200, "GET", "/uploads").at("items").at(0).at("id"));
   wait_until("only the ZIP is left", [&] { return count("Blobs") == "1"; });
+  EXPECT_EQ(stored(), static_cast<std::int64_t>(zip.size()));
   TestUser admin{server_, TestUser::admin};
   admin.call(201, "POST", "/admin/users/" + user_.id() + "/recharge", {{"tokens", 1}});
   const auto upload = user_.call(200, "POST", "/uploads/" + id + "/accept");
@@ -187,6 +188,7 @@ TEST_F(ZipUploads, InPiecesStopAtThePrice) {
   const auto path = created.headers.at("location").substr(7);
   EXPECT_EQ(user_.call(200, "GET", path).at("state"), "priced");
   EXPECT_EQ(user_.call(200, "GET", path).at("cost"), 0.02);
+  EXPECT_EQ(stored(), static_cast<std::int64_t>(zip.size()));
   EXPECT_EQ(user_.balance().to_string(), "100.000");
   EXPECT_EQ(count("Videos"), "0");
   const auto upload = user_.call(200, "POST", path + "/accept");

@@ -247,15 +247,14 @@ asio::awaitable<void> UploadService::end(UploadId id, int fence, BlobId file,
     co_await refuse(id, fence, file, found.error());
     co_return;
   }
-  const auto frames = static_cast<int>(found->frames());
   const auto accepted = co_await try_accept(id, fence, file, *found);
-  if (!accepted || !*accepted) {
-    co_await ingest_.discard_unpacked(std::move(*found));
-  }
   if (!accepted && accepted.error().code == ErrorCode::insufficient_tokens) {
-    co_await await_payment(id, fence, file, frames, accepted.error());
+    co_await await_payment(id, fence, file, *found, accepted.error());
   } else if (!accepted) {
     co_await refuse(id, fence, file, accepted.error());
+  }
+  if (!accepted || !*accepted) {
+    co_await ingest_.discard_unpacked(std::move(*found));
   }
 }
 
@@ -269,8 +268,7 @@ asio::awaitable<Result<bool>> UploadService::try_accept(UploadId id, int fence, 
     co_return false;  // somebody else sees it through; or it is gone, and its bytes go with it
   }
   if (open->confirm || (open->cost && price > *open->cost)) {
-    transaction.queue(upload_dao::wait_for_payment(id, frames, price, std::nullopt, kKeepSeconds));
-    ingest_.blobs().keep(transaction, file, kUploadLife);
+    co_await keep_unpaid(transaction, id, file, found, std::nullopt);
     co_await transaction.commit();
     co_return false;
   }
@@ -287,14 +285,24 @@ asio::awaitable<Result<bool>> UploadService::try_accept(UploadId id, int fence, 
   co_return true;
 }
 
-asio::awaitable<void> UploadService::await_payment(UploadId id, int fence, BlobId file, int frames,
-                                                   Error error) {
+asio::awaitable<void> UploadService::keep_unpaid(db::Transaction& transaction, UploadId id,
+                                                 BlobId file, const NewVideos& found,
+                                                 std::optional<std::string> problem) {
+  const auto frames = static_cast<int>(found.frames());
+  transaction.queue(upload_dao::wait_for_payment(id, frames, ingest_.price_of(frames),
+                                                 std::move(problem), kKeepSeconds));
+  ingest_.blobs().keep(transaction, file, kUploadLife);
+  if (found.archive) {
+    co_await ingest_.storage().give_back(transaction, file, found.archive->size);
+  }
+}
+
+asio::awaitable<void> UploadService::await_payment(UploadId id, int fence, BlobId file,
+                                                   NewVideos found, Error error) {
   auto transaction = co_await database_.begin();
   if (co_await upload_dao::lock_open(transaction, id, fence)) {
     auto problem = http::problem_response(error, id.to_string()).body;
-    transaction.queue(upload_dao::wait_for_payment(id, frames, ingest_.price_of(frames),
-                                                   std::move(problem), kKeepSeconds));
-    ingest_.blobs().keep(transaction, file, kUploadLife);
+    co_await keep_unpaid(transaction, id, file, found, std::move(problem));
     co_await transaction.commit();
   }
 }

@@ -112,7 +112,11 @@ private:
   asio::awaitable<Result<bool>> try_accept(UploadId id, int fence, BlobId file, NewVideos found);
   asio::awaitable<void> refuse(UploadId id, int fence, BlobId file, Error error);
   // Refused for want of tokens: the bytes stay.
-  asio::awaitable<void> await_payment(UploadId id, int fence, BlobId file, int frames, Error error);
+  asio::awaitable<void> await_payment(UploadId id, int fence, BlobId file, NewVideos found,
+                                      Error error);
+  // In the transaction: its bytes are kept, those of a ZIP packed; `problem` as in the DAO.
+  asio::awaitable<void> keep_unpaid(db::Transaction& transaction, UploadId id, BlobId file,
+                                    const NewVideos& found, std::optional<std::string> problem);
   asio::awaitable<void> run(std::vector<db::Command> commands);
 
   asio::any_io_executor executor_;
