@@ -13,9 +13,8 @@ namespace infernode::runner {
 //                      data   bytes in answer to `read`; none at the source's end
 //   runner -> worker   ready  JSON: the model is loaded
 //                      read   ReadRequest: bytes of a source are wanted
-//                      frame  FrameHeader, then the frame's JSON, then its JPEG (or nothing); of a
-//                      ZIP
-//                             once, the list of its files
+//                      frame  FrameHeader, then the frame's JSON, then its JPEG (or nothing); of
+//                             a ZIP once, the list of its files
 //                      crop   CropHeader, then a JPEG: what one object of the next frame looks like
 //                      video  bytes of the annotated video, in order; in the end as `video_head`
 //                             those that come before all of them; of a ZIP those of its files, one

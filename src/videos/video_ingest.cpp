@@ -10,8 +10,8 @@
 namespace infernode {
 namespace {
 
-// A local file header, the end of a ZIP without files, or the mark of one in several parts (APPNOTE
-// 4.3.7, 4.3.16 and 8.5.5). No video begins so.
+// As all do that a ZIP begins with: a local file header, the end of one without files, or the mark
+// of one in several parts (APPNOTE 4.3.7, 4.3.16 and 8.5.5). No video begins so.
 constexpr std::array<std::byte, 2> kZipMark{std::byte{'P'}, std::byte{'K'}};
 
 bool is_zip(const std::vector<std::byte>& beginning) {
