@@ -21,9 +21,11 @@
 #include "inference/onnx_session.hpp"
 #include "jobs/job_controller.hpp"
 #include "jobs/job_document.hpp"
+#include "jobs/queue_controller.hpp"
 #include "models/model_controller.hpp"
 #include "results/result_controller.hpp"
 #include "runner/host/model_tester.hpp"
+#include "usage/usage_controller.hpp"
 #include "videos/uploads/upload_controller.hpp"
 #include "videos/video_controller.hpp"
 #include "webhooks/webhook_controller.hpp"
@@ -208,6 +210,7 @@ App::App(const Config& settings, const std::string& database_conninfo,
       credentials{database, session_seconds(settings)},
       credits{database, audit,
               PriceList{settings.price_upload_frame, settings.price_inference_image}},
+      usage{database},
       datasets{database, audit,
                [this](db::Transaction& transaction, DatasetId dataset) {
                  return jobs.abort_all(transaction, dataset);
@@ -356,10 +359,12 @@ Api::Api(App& app, const std::filesystem::path& keys_dir)
   add_upload_routes(router, app.uploads, upload_limits);
   add_job_routes(once, app.jobs, app.outgoing,
                  [&app] { return app.pipelines.to_json(app.models); });
+  add_queue_routes(router, app.segments);
   add_model_routes(
       router, app.model_service, app.blobs, app.models, [&app] { return app.reread_models(); },
       [&app] { return app.jobs.devices(); });
   add_result_routes(router, app.results);
+  add_usage_routes(router, app.usage);
   add_webhook_routes(once, app.webhooks);
   add_event_routes(router, app.events, make_authenticator(accounts), app.config.cors_origins,
                    [&app](UserId user, JobId job) -> asio::awaitable<Result<void>> {

@@ -38,6 +38,7 @@
 #include "results/result_service.hpp"
 #include "runner/host/prober.hpp"
 #include "runner/host/unpacker.hpp"
+#include "usage/usage_service.hpp"
 #include "videos/uploads/upload_service.hpp"
 #include "videos/video_ingest.hpp"
 #include "videos/video_service.hpp"
@@ -86,6 +87,7 @@ struct App {
   LoginThrottle throttle;
   CredentialService credentials;
   CreditService credits;
+  UsageService usage;
   DatasetService datasets;
   runner::VideoProber prober;
   runner::ZipUnpacker unpacker;

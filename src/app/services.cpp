@@ -7,9 +7,11 @@
 #include "app/app.hpp"
 #include "core/blocking.hpp"
 #include "core/disk.hpp"
+#include "core/json.hpp"
 #include "core/log.hpp"
 #include "db/listener.hpp"
 #include "db/pulse.hpp"
+#include "jobs/queue_document.hpp"
 
 namespace infernode::app {
 namespace {
@@ -17,6 +19,7 @@ namespace {
 constexpr std::chrono::seconds kRoomInterval{5};
 constexpr std::chrono::seconds kResumeInterval{2};
 constexpr std::chrono::seconds kModelsInterval{30};
+constexpr std::chrono::seconds kQueueInterval{1};
 
 asio::awaitable<void> sweep_blobs(App& app) {
   const std::int64_t blobs = co_await app.blobs.sweep();
@@ -106,6 +109,19 @@ asio::awaitable<void> watch_room(App& app) {
   app.wake_workers();
 }
 
+// One look for all who follow it. Counting a long queue takes a while: a tenth of the time at most.
+asio::awaitable<void> tell_queue(App& app) {
+  if (!app.events.queue_is_followed()) {
+    co_return;
+  }
+  const auto began = std::chrono::steady_clock::now();
+  const auto queue = co_await app.segments.look_at_queue();
+  app.events.tell_queue(json_text(queue_json(queue)));
+  asio::steady_timer timer{app.context};
+  timer.expires_after(10 * (std::chrono::steady_clock::now() - began));
+  co_await timer.async_wait(asio::use_awaitable);
+}
+
 asio::awaitable<void> reload_keys(App& app, Api& api) {
   auto loading = [folder = app.config.keys_dir,
                   life = std::chrono::seconds{app.config.jwt_ttl_seconds}] {
@@ -167,6 +183,8 @@ void start_services(App& app) {
   supervisor.repeat("sweeping segments", sweeping, [&app] { return sweep_segments(app); });
   supervisor.repeat("adding up what users store", sweeping,
                     [&app]() -> asio::awaitable<void> { co_await app.storage.fold(); });
+  supervisor.repeat("adding up what users used", sweeping,
+                    [&app]() -> asio::awaitable<void> { co_await app.usage.fold(); });
   supervisor.repeat("emptying purged datasets", std::chrono::seconds{1},
                     [&app]() -> asio::awaitable<void> { co_await app.videos.purge(); });
   supervisor.repeat("sweeping workers", sweeping,
@@ -181,6 +199,8 @@ void start_server_services(App& app, Api& api) {
       [&app]() -> asio::awaitable<void> {
         co_await app.segments.set_usual_limit(job_limits(app.config).running_segments);
       });
+  app.supervisor.repeat("the queue for administrators", kQueueInterval,
+                        [&app] { return tell_queue(app); });
   app.supervisor.keep("webhooks", [&app] { return app.webhooks.deliver(); });
   app.supervisor.keep("events", [&app] { return app.events.follow(); });
   app.supervisor.keep("progress of jobs", [&app] { return app.events.follow_progress(); });

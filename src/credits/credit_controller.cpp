@@ -36,7 +36,11 @@ awaitable<Result<Response>> list_entries(CreditService& credits, Request& reques
   if (!page) {
     co_return page.error();
   }
-  const auto entries = co_await credits.list(request.user(), *page);
+  std::optional<LedgerKind> kind;
+  if (const auto text = request.query_text("kind")) {
+    kind = from_text<LedgerKind>(*text);
+  }
+  const auto entries = co_await credits.list(request.user(), *page, kind);
   co_return http::json_text_response(
       200, page_of(entries, page->limit, entry_json, [](const LedgerEntry& entry) {
         return Cursor{entry.created_at, entry.id};

@@ -135,8 +135,9 @@ asio::awaitable<Tokens> CreditService::balance(db::Transaction& transaction, Use
   co_return balance.value_or(Tokens{});
 }
 
-asio::awaitable<std::vector<LedgerEntry>> CreditService::list(UserId user, PageRequest page) {
-  co_return co_await ledger_dao::list(database_, user, page.after, page.limit + 1);
+asio::awaitable<std::vector<LedgerEntry>> CreditService::list(UserId user, PageRequest page,
+                                                              std::optional<LedgerKind> kind) {
+  co_return co_await ledger_dao::list(database_, user, kind, page.after, page.limit + 1);
 }
 
 asio::awaitable<Result<LedgerReport>> CreditService::check() {

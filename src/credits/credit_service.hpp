@@ -52,7 +52,8 @@ public:
   void read_balance(db::Transaction& transaction, UserId user, Tokens& balance);
   // What all users together have on hold.
   asio::awaitable<Tokens> held();
-  asio::awaitable<std::vector<LedgerEntry>> list(UserId user, PageRequest page);
+  asio::awaitable<std::vector<LedgerEntry>> list(UserId user, PageRequest page,
+                                                 std::optional<LedgerKind> kind = {});
   // Every balance against its entries, every entry against its chain. too_many_requests while a
   // check is under way.
   asio::awaitable<Result<LedgerReport>> check();

@@ -39,6 +39,7 @@ constexpr Statement kList{"ledger.list", R"sql(
    WHERE "user_id" = $1
      AND "seq" < coalesce((SELECT "seq" FROM "LedgerEntries" WHERE "id" = $2 AND "user_id" = $1),
                           CASE WHEN $3::boolean THEN 9223372036854775807 END)
+     AND ($5::text IS NULL OR "kind" = $5::"enum_LedgerEntries_kind")
    ORDER BY "seq" DESC LIMIT $4
 )sql"};
 constexpr Statement kListChained{"ledger.list_chained", R"sql(
@@ -146,8 +147,10 @@ void read_balance(db::Transaction& transaction, UserId user, Tokens& balance) {
 }
 
 asio::awaitable<std::vector<LedgerEntry>> list(db::Executor& executor, UserId user,
+                                               std::optional<LedgerKind> kind,
                                                std::optional<Cursor> after, int limit) {
-  const db::Rows rows = co_await executor.execute(kList, user, id_before(after), !after, limit);
+  const db::Rows rows =
+      co_await executor.execute(kList, user, id_before(after), !after, limit, kind);
   co_return rows.all(entry_from_row);
 }
 

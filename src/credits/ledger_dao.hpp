@@ -24,8 +24,9 @@ void post_refunds(db::Transaction& transaction, const std::vector<Refund>& refun
 asio::awaitable<std::optional<Tokens>> balance(db::Executor& executor, UserId user);
 // `balance` gets it with the next round trip.
 void read_balance(db::Transaction& transaction, UserId user, Tokens& balance);
-// Up to `limit` entries of a user, newest first.
+// Up to `limit` entries of a user, of one kind if it is given, newest first.
 asio::awaitable<std::vector<LedgerEntry>> list(db::Executor& executor, UserId user,
+                                               std::optional<LedgerKind> kind,
                                                std::optional<Cursor> after, int limit);
 
 // Up to `limit` entries of all chains in their order, after entry `seq` of `user`.

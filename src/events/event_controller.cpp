@@ -146,9 +146,14 @@ private:
 // One client of the WebSocket, from its first message to the end.
 class EventSocket {
 public:
+  // A browser's session need not introduce itself.
   EventSocket(http::WebSocket& socket, EventHub& hub, const http::Authenticator& authenticate,
-              const asio::any_io_executor& executor)
-      : socket_{socket}, hub_{hub}, authenticate_{authenticate}, beginning_{executor} {}
+              std::optional<http::Presented> session, const asio::any_io_executor& executor)
+      : socket_{socket},
+        hub_{hub},
+        authenticate_{authenticate},
+        session_{std::move(session)},
+        beginning_{executor} {}
 
   asio::awaitable<void> serve() {
     using asio::experimental::awaitable_operators::operator&&;
@@ -168,35 +173,52 @@ private:
 
   // Up to the greeting; code 0: it has been sent.
   asio::awaitable<Refusal> begin() {
+    if (session_) {
+      return enter(*session_, std::nullopt);
+    }
+    return be_introduced();
+  }
+
+  asio::awaitable<Refusal> be_introduced() {
     const auto introduction = co_await socket_.read(kIntroduction);
     const auto message = parse_json(introduction.value_or(""));
     const auto* object = message ? message->if_object() : nullptr;
     const auto* after = object == nullptr ? nullptr : object->if_contains("after");
-    const Refusal stranger{kPolicyViolation, "authenticate first, with a token that is valid"};
     if (object == nullptr || text_at(*object, "type") != "authenticate" ||
         (after != nullptr && !number_of(*after))) {
-      co_return stranger;
+      co_return stranger();
     }
     http::Presented presented{text_at(*object, "token"), false};
+    const auto place = after == nullptr ? std::nullopt : number_of(*after);
+    co_return co_await enter(std::move(presented), place);
+  }
+
+  static Refusal stranger() {
+    return {kPolicyViolation, "authenticate first, with a token that is valid"};
+  }
+
+  asio::awaitable<Refusal> enter(http::Presented presented, std::optional<std::int64_t> place) {
     try {
       const auto principal = co_await reader_of(authenticate_, presented);
       if (!principal) {
-        co_return stranger;
+        co_return stranger();
       }
       reader_.emplace(authenticate_, std::move(presented));
-      const auto place = after == nullptr ? std::nullopt : number_of(*after);
       resumed_ = place.has_value();
       auto subscription = co_await hub_.subscribe(principal->id, place);
       if (!subscription) {
         co_return Refusal{kTryAgainLater, subscription.error().detail};
       }
       subscription_ = std::move(*subscription);
+      if (principal->is_admin) {
+        subscription_->follow_queue();
+      }
     } catch (const Unavailable& error) {
       log::debug("a WebSocket was refused: {}", error.what());
       co_return Refusal{kTryAgainLater, "the database does not answer"};
     }
-    const auto place = std::max<std::int64_t>(subscription_->place(), 0);
-    auto greeting = fmt::format(R"({{"type":"authenticated","after":{}}})", place);
+    const auto begins = std::max<std::int64_t>(subscription_->place(), 0);
+    auto greeting = fmt::format(R"({{"type":"authenticated","after":{}}})", begins);
     co_await socket_.write(std::move(greeting));
     co_return Refusal{};
   }
@@ -241,7 +263,8 @@ private:
       beginning_.cancel();
       return true;
     }
-    return type == "pong";
+    // Who has a session may say who it is all the same.
+    return type == "pong" || (session_ && type == "authenticate");
   }
 
   // Throws nothing.
@@ -300,6 +323,7 @@ private:
   http::WebSocket& socket_;
   EventHub& hub_;
   const http::Authenticator& authenticate_;
+  const std::optional<http::Presented> session_;
   asio::steady_timer beginning_;
   std::optional<Reader> reader_;
   std::unique_ptr<Subscription> subscription_;
@@ -351,8 +375,15 @@ struct EventRoutes {
     if (http::lower_case(request.header("upgrade")) != "websocket") {
       response = http::upgrade_response("websocket", request.request_id);
     } else {
-      response.web_socket = [this](http::WebSocket& socket) -> asio::awaitable<void> {
-        EventSocket client{socket, hub, authenticate, co_await asio::this_coro::executor};
+      std::optional<http::Presented> session;
+      if (auto cookie = http::session_cookie(request);
+          cookie && origin == http::origin_of(request)) {
+        session = http::Presented{std::move(*cookie), true};
+      }
+      response.web_socket =
+          [this, session = std::move(session)](http::WebSocket& socket) -> asio::awaitable<void> {
+        const auto executor = co_await asio::this_coro::executor;
+        EventSocket client{socket, hub, authenticate, session, executor};
         co_await client.serve();
       };
     }

@@ -93,6 +93,9 @@ struct HubState {
   asio::steady_timer outgoing;  // cancelled when there is something to announce
   asio::steady_timer starting;  // cancelled when jobs may run
   std::set<std::string> unannounced;
+  std::set<Subscription*> following_queue;
+  std::string queue;                // as it is told
+  std::uint64_t queue_version = 0;  // how often it was told
   bool closed = false;
 
   asio::awaitable<void> pause(Clock::duration time) const {
@@ -143,6 +146,7 @@ struct Subscription::State {
   std::int64_t place = 0;
   std::int64_t newest = 0;  // that was there when it began; the feed may not have come so far
   std::uint64_t seen_version = 0;
+  std::uint64_t seen_queue = 0;
   bool woken = false;
 
   // What is at hand.
@@ -194,6 +198,7 @@ Subscription::Subscription(std::shared_ptr<HubState> hub, UserId user, std::opti
     : state_{std::make_unique<State>(std::move(hub), user, job)} {}
 
 Subscription::~Subscription() {
+  state_->hub->following_queue.erase(this);
   auto& feeds = state_->hub->feeds;
   if (--state_->feed->subscribers == 0) {
     feeds.erase(state_->user);
@@ -207,6 +212,11 @@ std::int64_t Subscription::place() const {
 void Subscription::resume_after(std::int64_t id) {
   state_->begin_after(id);
   state_->seen_version = 0;
+}
+
+void Subscription::follow_queue() {
+  state_->seen_queue = state_->hub->queue_version;
+  state_->hub->following_queue.insert(this);
 }
 
 bool Subscription::closed() const {
@@ -235,6 +245,10 @@ asio::awaitable<std::vector<Told>> Subscription::next(Clock::duration patience) 
     // Of a job that is told to run, and of those that follow a place that has been reached.
     if (state.place == state.last()) {
       state.take_progress(told);
+    }
+    if (state.hub->following_queue.contains(this) && state.seen_queue != state.hub->queue_version) {
+      state.seen_queue = state.hub->queue_version;
+      told.push_back({std::nullopt, state.hub->queue});
     }
     if (!told.empty() || std::exchange(state.woken, false) || Clock::now() >= end) {
       break;
@@ -455,6 +469,18 @@ asio::awaitable<void> EventHub::follow() {
 
 asio::awaitable<void> EventHub::follow_progress() {
   return persist(state_, follow_running);
+}
+
+bool EventHub::queue_is_followed() const {
+  return !state_->following_queue.empty();
+}
+
+void EventHub::tell_queue(const std::string& queue) {
+  state_->queue = fmt::format(R"({{"type":"queue","queue":{}}})", queue);
+  ++state_->queue_version;
+  for (auto* subscription : state_->following_queue) {
+    subscription->state_->timer.cancel();
+  }
 }
 
 asio::awaitable<std::int64_t> EventHub::sweep(int keep_seconds) {

@@ -43,6 +43,8 @@ public:
   // {"type":"reset","id":n}: the subscriber reads anew, and goes on from n. Throws what the
   // database throws.
   asio::awaitable<std::vector<Told>> next(std::chrono::steady_clock::duration patience);
+  // Also tells how the queue stands (EventHub::tell_queue()), from now on.
+  void follow_queue();
   // Ends the waiting of next().
   void wake();
   // The server stops; there is nothing more to come.
@@ -85,6 +87,10 @@ public:
   // too_many_requests: so many follow this user already. Throws what the database throws.
   asio::awaitable<Result<std::unique_ptr<Subscription>>> subscribe(
       UserId user, std::optional<std::int64_t> after, std::optional<JobId> job = {});
+  // Whether somebody follows the queue, and what they are told: JSON. Of what was told meanwhile, a
+  // follower that is slow hears the newest.
+  bool queue_is_followed() const;
+  void tell_queue(const std::string& queue);
   // The pools of its connections.
   std::vector<db::Pool*> pools();
   // Ends what waits, and all that follows; for a server that stops.

@@ -28,7 +28,7 @@ TEST(AddressSet, HoldsAddressesAndNetworks) {
   }
 }
 
-struct Case {
+struct ForwardedCase {
   const char* peer;
   const char* x_forwarded_for;  // empty: not there
   const char* forwarded;
@@ -37,7 +37,7 @@ struct Case {
 
 TEST(ClientAddress, IsReadFromTheRight) {
   const auto proxies = AddressSet::parse("10.0.0.0/8, fd00::/8").value();
-  const Case cases[] = {
+  const ForwardedCase cases[] = {
       {"192.0.2.9", "", "", "192.0.2.9"},
       {"192.0.2.9", "198.51.100.1", "for=198.51.100.1", "192.0.2.9"},
       {"10.0.0.1", "", "", "10.0.0.1"},

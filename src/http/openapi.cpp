@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cmath>
 #include <stdexcept>
 
 #include "core/json.hpp"
@@ -110,6 +111,12 @@ json::value typed(const json::object& schema, const std::string& text) {
     std::int64_t number = 0;
     const auto parsed = std::from_chars(text.data(), end, number);
     if (parsed.ec == std::errc{} && parsed.ptr == end) {
+      return number;
+    }
+  } else if (type == "number") {
+    double number = 0;
+    const auto parsed = std::from_chars(text.data(), end, number);
+    if (parsed.ec == std::errc{} && parsed.ptr == end && std::isfinite(number)) {
       return number;
     }
   } else if (type == "boolean" && (text == "true" || text == "false")) {

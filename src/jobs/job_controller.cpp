@@ -62,9 +62,12 @@ awaitable<Result<Response>> quote_jobs(JobService& jobs, const http::Outgoing& o
   if (!quote) {
     co_return quote.error();
   }
-  co_return http::json_response(200, json::object{{"images", quote->images},
-                                                  {"cost", json_tokens(quote->cost)},
-                                                  {"available", json_tokens(quote->available)}});
+  json::object answer{{"images", quote->images},
+                      {"cost", json_tokens(quote->cost)},
+                      {"available", json_tokens(quote->available)},
+                      {"grams", json::value_from(quote->grams)},
+                      {"seconds", json::value_from(quote->seconds)}};
+  co_return http::json_response(200, answer);
 }
 
 awaitable<Result<Answer>> create_jobs(JobService& jobs, const http::Outgoing& outgoing,

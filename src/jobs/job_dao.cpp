@@ -64,6 +64,14 @@ constexpr Statement kList{"jobs.list", sql<R"sql(
      AND (job."created_at", job."id") < ($5::timestamptz, $6::uuid)
    ORDER BY job."created_at" DESC, job."id" DESC LIMIT $7
 )sql">};
+constexpr Statement kFindHistory{"jobs.find_history", R"sql(
+  SELECT coalesce(sum("done"), 0)::bigint AS images, coalesce(sum("carbon_grams"), 0)::float8 AS grams,
+         coalesce(sum(extract(epoch FROM "finished_at" - "started_at")), 0)::float8 AS seconds
+    FROM (SELECT "done", "carbon_grams", "started_at", "finished_at" FROM "InferenceJobs"
+           WHERE "status" = 'COMPLETED' AND ("params"->'redraw') IS NULL
+             AND "params"->>'pipeline' = $1 AND "params"->>'model' = $2
+           ORDER BY "finished_at" DESC LIMIT 20) AS job
+)sql"};
 constexpr Statement kCountOpen{"jobs.count_open", R"sql(
   SELECT count(*) AS open, (SELECT "max_open_jobs" FROM "Users" WHERE "id" = $1) AS most
     FROM "InferenceJobs"
@@ -250,6 +258,14 @@ asio::awaitable<std::vector<Job>> list(db::Executor& executor, UserId user, JobF
 asio::awaitable<bool> remove_ended(db::Executor& executor, UserId user, JobId id) {
   const db::Rows rows = co_await executor.execute(kRemoveEnded, user, id);
   co_return rows.affected() == 1;
+}
+
+asio::awaitable<JobHistory> find_history(db::Executor& executor, std::string pipeline,
+                                         std::string model) {
+  const db::Rows rows = co_await executor.execute(kFindHistory, pipeline, model);
+  const auto row = rows.one();
+  co_return JobHistory{row.get<std::int64_t>("images"), row.get<double>("grams"),
+                       row.get<double>("seconds")};
 }
 
 asio::awaitable<bool> is_being_drawn(db::Executor& executor, UserId user, JobId id) {

@@ -33,6 +33,14 @@ asio::awaitable<std::optional<Job>> find(db::Executor& executor, UserId user, Jo
 asio::awaitable<std::optional<Job>> find_any(db::Executor& executor, JobId id);
 asio::awaitable<std::vector<Job>> list(db::Executor& executor, UserId user, JobFilter filter,
                                        std::optional<Cursor> after, int limit);
+// What the last completed jobs of a pipeline and model took, all together; of all users'.
+struct JobHistory {
+  std::int64_t images = 0;
+  double grams = 0;    // of CO2e
+  double seconds = 0;  // from start to end
+};
+asio::awaitable<JobHistory> find_history(db::Executor& executor, std::string pipeline,
+                                         std::string model);
 // Deletes a job that has ended, with its result, unless one that draws it again has not; whether it
 // did.
 asio::awaitable<bool> remove_ended(db::Executor& executor, UserId user, JobId id);

@@ -185,8 +185,20 @@ asio::awaitable<Result<Quote>> JobService::quote(UserId user, JobRequest request
   if (!planned) {
     co_return planned.error();
   }
-  Quote quote{planned->images, planned->cost, {}};
+  Quote quote{.images = planned->images, .cost = planned->cost, .available = {}};
   quote.available = co_await credits_.balance(user);
+  if (!planned->jobs.empty()) {
+    const auto& params = planned->jobs.front().params;
+    auto pipeline = boost::json::value_to<std::string>(params.at("pipeline"));
+    auto model = boost::json::value_to<std::string>(params.at("model"));
+    const auto history =
+        co_await job_dao::find_history(database_, std::move(pipeline), std::move(model));
+    if (history.images > 0) {
+      const auto share = static_cast<double>(quote.images) / static_cast<double>(history.images);
+      quote.grams = history.grams * share;
+      quote.seconds = history.seconds * share;
+    }
+  }
   co_return quote;
 }
 

@@ -45,6 +45,9 @@ struct Quote {
   std::int64_t images = 0;
   Tokens cost;
   Tokens available;
+  // As the last jobs of the pipeline and model had an image; none when there was none.
+  std::optional<double> grams{};    // of CO2e
+  std::optional<double> seconds{};  // of work, one job after the other
 };
 
 struct AcceptedJobs {

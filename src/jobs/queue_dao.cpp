@@ -21,10 +21,36 @@ constexpr Statement kSegments{"queue.segments", R"sql(
 )sql"};
 // One that was killed and began anew under its name is there twice for a while.
 constexpr Statement kWorkers{"queue.workers", R"sql(
-  SELECT DISTINCT ON ("name") "name", "totals" FROM "Workers"
-   WHERE "heartbeat_at" > "clock"() - make_interval(secs => $1)
-   ORDER BY "name", "started_at" DESC
+  SELECT DISTINCT ON (worker."name") worker."name", worker."host", worker."version",
+         worker."devices", worker."models", worker."started_at", worker."heartbeat_at",
+         worker."paused", worker."totals", segment."job_id", segment."kind", segment."images",
+         segment."progress", job."params"->>'pipeline' AS pipeline
+    FROM "Workers" AS worker
+    LEFT JOIN "Segments" AS segment
+           ON segment."id" = worker."segment_id" AND segment."state" = 'LEASED'
+    LEFT JOIN "InferenceJobs" AS job ON job."id" = segment."job_id"
+   WHERE worker."heartbeat_at" > "clock"() - make_interval(secs => $1)
+   ORDER BY worker."name", worker."started_at" DESC
 )sql"};
+
+QueueState::Worker worker_from_row(const db::Row& row) {
+  QueueState::Worker worker{.name = row.get<std::string>("name"),
+                            .host = row.get<std::string>("host"),
+                            .version = row.get<std::string>("version"),
+                            .devices = row.get<std::vector<std::string>>("devices"),
+                            .models = row.get<std::vector<std::string>>("models"),
+                            .started_at = row.get<Timestamp>("started_at"),
+                            .heartbeat_at = row.get<Timestamp>("heartbeat_at"),
+                            .paused = row.get<std::optional<std::string>>("paused"),
+                            .work = {},
+                            .totals = totals_from_json(row.get<std::string_view>("totals"))};
+  if (const auto job = row.get<std::optional<JobId>>("job_id")) {
+    worker.work =
+        QueueState::Work{*job, row.get<std::string>("pipeline"), row.get<SegmentKind>("kind"),
+                         row.get<int>("images"), row.get<int>("progress")};
+  }
+  return worker;
+}
 
 }  // namespace
 
@@ -48,10 +74,7 @@ asio::awaitable<QueueState> look(db::Executor& executor, int silence_seconds) {
     const auto row = results[1][i];
     state.segments[row.get<std::string>("state")] = row.get<std::int64_t>("count");
   }
-  state.workers = results[2].all([](const db::Row& row) {
-    return QueueState::Worker{row.get<std::string>("name"),
-                              totals_from_json(row.get<std::string_view>("totals"))};
-  });
+  state.workers = results[2].all(worker_from_row);
   co_return state;
 }
 

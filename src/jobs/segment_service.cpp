@@ -280,10 +280,11 @@ asio::awaitable<bool> SegmentService::complete_job(ClaimedSegment segment, int p
   JobEnd end{
       .status = JobStatus::completed,
       .refund_note = std::to_string(segment.image_count - processed) + " images not processed"};
+  // Of segments that a version before this one finished, the job has not counted the grams yet;
+  // with its end it enters what the user used.
+  job_dao::set_grams(transaction, segment.job, grams);
   std::vector<JobId> jobs{segment.job};
   co_await end_jobs(transaction, credits_, std::move(jobs), std::move(end));
-  // Of segments that a version before this one finished, the job has not counted the grams yet.
-  job_dao::set_grams(transaction, segment.job, grams);
   store(transaction);
   assembly_dao::remove(transaction, segment.job);
   co_await transaction.commit();

@@ -131,6 +131,52 @@ awaitable<Result<Response>> get_image(ResultService& results, Request& request) 
   co_return http::jpeg_response(*jpeg);
 }
 
+template <class T>
+std::optional<T> query_number(const Request& request, const char* name) {
+  const auto* value = request.query.if_contains(name);
+  return value == nullptr ? std::nullopt : std::optional{value->to_number<T>()};
+}
+
+awaitable<Result<Response>> list_frames(ResultService& results, Request& request) {
+  FrameQuery query;
+  query.from = query_number<int>(request, "from").value();
+  query.to = query_number<int>(request, "to").value();
+  query.limit = query_number<int>(request, "limit").value();
+  query.label = request.query_text("label");
+  query.confidence = query_number<double>(request, "confidence");
+  query.track_id = query_number<std::int64_t>(request, "track_id");
+  const auto selection =
+      co_await results.select_frames(request.user(), request.id<JobId>(), std::move(query));
+  if (!selection) {
+    co_return selection.error();
+  }
+  Response response;
+  response.headers.emplace_back("Content-Type", "application/x-ndjson");
+  response.source = [frames = *selection]() { return frames->next(); };
+  co_return response;
+}
+
+awaitable<Result<Response>> get_timeline(ResultService& results, Request& request) {
+  const int most = query_number<int>(request, "buckets").value();
+  const auto timeline = co_await results.timeline(request.user(), request.id<JobId>(), most);
+  if (!timeline) {
+    co_return timeline.error();
+  }
+  boost::json::array buckets;
+  for (const auto& bucket : timeline->buckets) {
+    boost::json::object objects;
+    for (const auto& [label, count] : bucket.objects) {
+      objects.emplace(label, static_cast<double>(count) / bucket.frames);
+    }
+    buckets.push_back(boost::json::object{{"frame", bucket.frame},
+                                          {"time", bucket.time},
+                                          {"frames", bucket.frames},
+                                          {"objects", std::move(objects)}});
+  }
+  co_return http::json_response(
+      200, boost::json::object{{"exact", timeline->exact}, {"buckets", std::move(buckets)}});
+}
+
 }  // namespace
 
 void add_result_routes(http::Router& router, ResultService& results) {
@@ -143,6 +189,8 @@ void add_result_routes(http::Router& router, ResultService& results) {
   on("getImages", get_images);
   on("getImage", get_image);
   on("getResultVideo", get_result_video);
+  on("listFrames", list_frames);
+  on("getTimeline", get_timeline);
 }
 
 }  // namespace infernode

@@ -35,16 +35,42 @@ asio::awaitable<Result<StoredResult>> ResultService::find(UserId user, JobId job
                                            std::string{to_text(found->status)} + "."};
 }
 
+FrameStream::Read ResultService::reader_of(const StoredResult& result) {
+  return
+      [this, blob = result.frames_blob](
+          std::int64_t offset, std::size_t max_bytes) -> asio::awaitable<std::vector<std::byte>> {
+        if (!blob) {
+          co_return std::vector<std::byte>{};
+        }
+        co_return co_await blobs_.read(*blob, offset, max_bytes);
+      };
+}
+
 ExportStream::Source ResultService::source_of(const StoredResult& result) {
-  ExportStream::Read read = [this, blob = result.frames_blob](
-                                std::int64_t offset,
-                                std::size_t max_bytes) -> asio::awaitable<std::vector<std::byte>> {
-    if (!blob) {
-      co_return std::vector<std::byte>{};
-    }
-    co_return co_await blobs_.read(*blob, offset, max_bytes);
-  };
-  return {ExportFacts::of(boost::json::parse(result.head).as_object()), std::move(read)};
+  return {ExportFacts::of(boost::json::parse(result.head).as_object()), reader_of(result)};
+}
+
+asio::awaitable<Result<std::shared_ptr<FrameSelection>>> ResultService::select_frames(
+    UserId user, JobId job, FrameQuery query) {
+  const auto result = co_await find(user, job);
+  if (!result) {
+    co_return result.error();
+  }
+  auto read = reader_of(*result);
+  const auto begin = co_await find_frame(read, result->frames_bytes, query.from);
+  co_return std::make_shared<FrameSelection>(std::move(read), begin, std::move(query), exporting_);
+}
+
+asio::awaitable<Result<Timeline>> ResultService::timeline(UserId user, JobId job, int buckets) {
+  const auto result = co_await find(user, job);
+  if (!result) {
+    co_return result.error();
+  }
+  const auto head = boost::json::parse(result->head);
+  const auto frames = head.at_pointer("/accounting/processed").to_number<int>();
+  auto read = reader_of(*result);
+  co_return co_await read_timeline(std::move(read), result->frames_bytes, frames, buckets,
+                                   exporting_);
 }
 
 std::shared_ptr<ExportStream> ResultService::export_as(ExportFormat format,

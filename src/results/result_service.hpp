@@ -8,8 +8,10 @@
 #include "db/pool.hpp"
 #include "jobs/job_service.hpp"
 #include "results/exports/export_stream.hpp"
+#include "results/frame_query.hpp"
 #include "results/image_index.hpp"
 #include "results/result.hpp"
+#include "results/timeline.hpp"
 
 namespace infernode {
 
@@ -31,10 +33,15 @@ public:
   // conflict where no video has one.
   asio::awaitable<Result<std::shared_ptr<ExportStream>>> export_dataset(
       UserId user, DatasetId dataset, ExportFormat format, std::optional<std::string> pipeline);
+  // The frames that a query wants, in lines.
+  asio::awaitable<Result<std::shared_ptr<FrameSelection>>> select_frames(UserId user, JobId job,
+                                                                         FrameQuery query);
+  asio::awaitable<Result<Timeline>> timeline(UserId user, JobId job, int buckets);
   BlobStore& blobs() const { return blobs_; }
 
 private:
   ExportStream::Source source_of(const StoredResult& result);
+  FrameStream::Read reader_of(const StoredResult& result);
   // Where a frame's image lies in the ZIP; nullopt when there is none.
   asio::awaitable<std::optional<IndexedImage>> find_image(StoredResult result, JobId job,
                                                           int frame);

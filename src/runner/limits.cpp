@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "media/crop.hpp"
 #include "media/media_info.hpp"
 
 namespace infernode::runner {

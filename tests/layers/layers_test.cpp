@@ -15,9 +15,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::set<std::string> kFeatures{"accounts",    "audit",  "credits", "datasets",
-                                      "idempotency", "videos", "jobs",    "results",
-                                      "models",      "events", "webhooks"};
+const std::set<std::string> kFeatures{"accounts",    "audit",  "credits",  "datasets",
+                                      "idempotency", "videos", "jobs",     "results",
+                                      "models",      "events", "webhooks", "usage"};
 
 // What a room that is no feature may include, besides itself. A room inside a room is named with
 // its path; it may include what lies directly in the room around it.
@@ -48,6 +48,7 @@ const std::map<std::string, std::set<std::string>> kFeatureKnows{
     {"results", {"jobs"}},
     {"models", {"audit", "idempotency"}},
     {"events", {}},
+    {"usage", {}},
     {"webhooks", {"idempotency"}}};
 
 // What a feature may include that is none.
