@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "app/app.hpp"
+#include "app/dashboard.hpp"
 #include "core/embedded.hpp"
 #include "http/problem.hpp"
 #include "inference/manifest.hpp"
@@ -129,50 +130,24 @@ boost::json::value info_json(const App& app) {
                                      {"max_open_jobs", config.max_open_jobs}}}};
 }
 
-Response file_response(std::string_view type, std::string_view content) {
+Response document_response(std::string_view type, std::string_view content) {
   Response response;
   response.headers.emplace_back("Content-Type", type);
-  response.headers.emplace_back("Content-Security-Policy",
-                                "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; "
-                                "connect-src 'self'; form-action 'none'; frame-ancestors 'none'");
   response.body = std::string{content};
   return response;
-}
-
-std::string_view type_of(std::string_view file) {
-  for (const auto& [ending, type] : {std::pair{".html", "text/html; charset=utf-8"},
-                                     {".css", "text/css; charset=utf-8"},
-                                     {".js", "text/javascript; charset=utf-8"},
-                                     {".svg", "image/svg+xml"},
-                                     {".json", "application/json"}}) {
-    if (file.ends_with(ending)) {
-      return type;
-    }
-  }
-  return "application/octet-stream";
-}
-
-// A file of the folder web/ in the binary; the folder itself is its index.html.
-asio::awaitable<Result<Response>> web_file(Request& request) {
-  const std::string& wanted = request.path_params.at("file");
-  const std::string file = wanted.empty() ? "index.html" : wanted;
-  for (const auto& entry : embedded_folder("web")) {
-    if (entry.path == "web/" + file) {
-      co_return file_response(type_of(file), entry.content);
-    }
-  }
-  co_return http::nothing_here();
 }
 
 }  // namespace
 
 void add_pages(http::Router& router, App& app, const http::ApiDocument& document) {
-  router.files("/", web_file);
+  router.files("/", [](Request& request) -> asio::awaitable<Result<Response>> {
+    co_return dashboard_file(request, request.path_params.at("file"));
+  });
   router.page("/openapi.json", [&document](Request&) -> asio::awaitable<Result<Response>> {
-    co_return file_response("application/json", document.text());
+    co_return document_response("application/json", document.text());
   });
   router.page("/schemas/model.json", [](Request&) -> asio::awaitable<Result<Response>> {
-    co_return file_response("application/schema+json", json_text(inference::manifest_schema()));
+    co_return document_response("application/schema+json", json_text(inference::manifest_schema()));
   });
   router.on("getHealth", [](Request&) -> asio::awaitable<Result<Response>> {
     co_return http::json_response(

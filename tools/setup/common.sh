@@ -95,6 +95,7 @@ set_up() {
   install_npm_packages tools/models
   if [[ -n ${for_tests:-} ]]; then
     install_npm_packages tests/tus
+    install_npm_packages tests/e2e
   fi
   if [[ $DEBIAN == 12 && ! -e build/onnxruntime/complete ]]; then
     step 'install ONNX Runtime' tools/setup/onnxruntime
@@ -102,6 +103,13 @@ set_up() {
   if [[ ! -e build/models/complete ||
         -n $(find tools/setup/models tools/models models -name node_modules -prune -o -newer build/models/complete -print) ]]; then
     step 'make the models' tools/setup/models
+  fi
+  install_npm_packages tools/node
+  install_npm_packages web
+  if [[ ! -e build/web/complete ||
+        -n $(find tools/setup/web tools/node/package-lock.json web api docs examples \
+                  -name node_modules -prune -o -name schema.d.ts -prune -o -newer build/web/complete -print) ]]; then
+    step 'build the dashboard' tools/setup/web
   fi
 }
 
