@@ -2,17 +2,19 @@
 // browser, against a real server. Ends with status 0 if everything was as it should be.
 //   INFERNODE_E2E_URL         where the server is
 //   INFERNODE_E2E_ADMIN       e-mail address of an administrator; the password is "password"
-//   INFERNODE_E2E_MODEL       a model's folder and name: FOLDER/NAME.onnx, .json and .jpg
+//   INFERNODE_E2E_MODEL       a model's folder and name: FOLDER/NAME.onnx, .json and its golden picture
 //   INFERNODE_E2E_CLIP        a video
 //   INFERNODE_E2E_ARTEFACTS   where the pictures of the pages go
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { api, assert, base, launch, look, newPage, signIn, stops } from './browser.mjs';
 
 const admin = process.env.INFERNODE_E2E_ADMIN ?? 'admin@example.com';
-const model = process.env.INFERNODE_E2E_MODEL ?? '/work/main/build/models/ssd-mobilenet-v2';
-const clip = process.env.INFERNODE_E2E_CLIP ?? '/work/main/examples/street.mp4';
+const sources = fileURLToPath(new URL('../..', import.meta.url));
+const model = process.env.INFERNODE_E2E_MODEL ?? join(sources, 'build/models/ssd-mobilenet-v2');
+const clip = process.env.INFERNODE_E2E_CLIP ?? join(sources, 'examples/street.mp4');
 const email = `e2e-${Date.now()}@example.com`;
 const password = 'a password of mine';
 const folder = mkdtempSync(join(tmpdir(), 'infernode-e2e-'));
@@ -355,10 +357,10 @@ try {
     await button('New key').click();
     await page.getByRole('dialog').getByLabel('Name').fill('my program');
     await page.getByRole('dialog').getByRole('button', { name: 'Create' }).click();
-    const key = await page.getByRole('dialog').getByRole('textbox').inputValue();
+    const key = await page.getByLabel('Keep this key now').inputValue();
     assert.match(key, /^in/);
     await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click();
-    await page.getByText('my program').waitFor();
+    await page.getByRole('strong').filter({ hasText: 'my program' }).first().waitFor();
     const status = await page.evaluate(
       async (key) => (await fetch('/api/v1/users/me', { headers: { Authorization: `Bearer ${key}` }, credentials: 'omit' })).status,
       key,
@@ -390,7 +392,7 @@ try {
     const dialog = boss.getByRole('dialog');
     await dialog.getByLabel('Manifest').setInputFiles(join(folder, 'manifest.json'));
     await dialog.getByLabel('Model (ONNX)').setInputFiles(model + '.onnx');
-    await dialog.getByLabel('Picture').setInputFiles(process.env.INFERNODE_E2E_PICTURE ?? join(model, '..', manifest.golden.picture ?? 'street.jpg'));
+    await dialog.getByLabel('Picture').setInputFiles(join(dirname(model), manifest.golden.picture));
     await dialog.getByRole('button', { name: 'Add a model' }).click();
     await boss.getByRole('heading', { name }).waitFor({ timeout: 60_000 });
     await boss.getByRole('button', { name: `Self-test ${name}` }).click();
@@ -403,11 +405,11 @@ try {
   await doing('the queue and its workers, live', async () => {
     await boss.getByRole('link', { name: 'Queue' }).click();
     await boss.getByText('Works on nothing.').first().waitFor();
-    const video = (await api(page, '/jobs')).body.items[0].video_id;
+    const dataset = (await api(page, '/jobs')).body.items[0].dataset_id;
     const made = await api(page, '/jobs', {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify({ video_ids: [video], params: { pipeline: 'detect' } }),
+      body: JSON.stringify({ dataset_id: dataset, params: { pipeline: 'detect' } }),
     });
     assert.equal(made.status, 201);
     await boss.getByRole('progressbar').first().waitFor();
