@@ -3,6 +3,7 @@
 import { strict as assert } from 'node:assert';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import axe from '@axe-core/playwright';
 import { chromium } from 'playwright-core';
 
@@ -50,6 +51,7 @@ export async function look(page, name) {
     await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
     for (const width of widths) {
       await page.setViewportSize({ width, height: width === 390 ? 844 : 900 });
+      await page.evaluate(() => scrollTo(0, 0));
       await page.waitForTimeout(60);
       const over = await page.evaluate(
         () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
@@ -69,6 +71,20 @@ export async function look(page, name) {
     );
   }
   await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
+}
+
+// A picture for README, with `top` at its top; written when it is wanted, as golden pictures are.
+export async function readmePicture(page, name, top = page.locator('body')) {
+  if (process.env.INFERNODE_WRITE_GOLDEN !== '1') return;
+  await page.setViewportSize({ width: 1200, height: 780 });
+  await top.evaluate((element) => scrollTo(0, element.getBoundingClientRect().top + scrollY - 70));
+  for (const notice of await page.locator('.notices').getByRole('button', { name: 'Close' }).all()) {
+    await notice.click();
+  }
+  await page.waitForTimeout(300);
+  const file = new URL(`../../docs/images/${name}.jpg`, import.meta.url);
+  await page.screenshot({ path: fileURLToPath(file), type: 'jpeg', quality: 82 });
+  await page.setViewportSize({ width: 1440, height: 900 });
 }
 
 // Every stop of the tab key shows that it has the focus.

@@ -9,7 +9,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { api, assert, base, launch, look, newPage, signIn, stops } from './browser.mjs';
+import { api, assert, base, launch, look, newPage, readmePicture, signIn, stops } from './browser.mjs';
 
 const admin = process.env.INFERNODE_E2E_ADMIN ?? 'admin@example.com';
 const sources = fileURLToPath(new URL('../..', import.meta.url));
@@ -196,6 +196,7 @@ try {
     await page.getByLabel('Corners: x,y x,y …').last().fill('300,0 300,500');
     await page.getByLabel('Corners: x,y x,y …').last().press('Enter');
     await look(page, 'new-job');
+    await readmePicture(page, 'dashboard-new-job', page.locator('.draws'));
     await stops(page, 'new-job', 120);
     const quote = page.getByRole('complementary', { name: 'Price' });
     await quote.getByText('0.24', { exact: true }).waitFor();
@@ -254,6 +255,7 @@ try {
     assert.equal(pair.svg, pair.shown);
     assert.ok(pair.svg > 5, `playing moves the boxes (${pair.svg})`);
     await button('Pause').click();
+    await readmePicture(page, 'dashboard-result', page.getByRole('tablist'));
     await look(page, 'job');
     await stops(page, 'job');
   });
@@ -350,6 +352,11 @@ try {
       await look(page, path);
       await stops(page, path);
     }
+    await open('/tokens');
+    await page.locator('.chart canvas').waitFor();
+    await page.emulateMedia({ colorScheme: 'dark', reducedMotion: 'reduce' });
+    await readmePicture(page, 'dashboard-tokens');
+    await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
     const csv = await page.evaluate(async () => (await fetch('/api/v1/users/me/usage?format=csv')).text());
     assert.match(csv, /detect,0,\d+,0\.\d+/);
   });
