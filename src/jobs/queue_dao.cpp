@@ -19,7 +19,8 @@ constexpr Statement kSegments{"queue.segments", R"sql(
   UNION ALL SELECT 'LEASED', count(*) FROM "Segments" WHERE "state" = 'LEASED'
   UNION ALL SELECT 'BLOCKED', count(*) FROM "Segments" WHERE "state" = 'BLOCKED'
 )sql"};
-// One that was killed and began anew under its name is there twice for a while.
+// One that was killed and began anew under its name is there twice for a while, and so is what it
+// worked on.
 constexpr Statement kWorkers{"queue.workers", R"sql(
   SELECT DISTINCT ON (worker."name") worker."name", worker."host", worker."version",
          worker."devices", worker."models", worker."started_at", worker."heartbeat_at",
@@ -27,10 +28,10 @@ constexpr Statement kWorkers{"queue.workers", R"sql(
          segment."progress", job."params"->>'pipeline' AS pipeline
     FROM "Workers" AS worker
     LEFT JOIN "Segments" AS segment
-           ON segment."id" = worker."segment_id" AND segment."state" = 'LEASED'
+           ON segment."worker" = worker."name" AND segment."state" = 'LEASED'
     LEFT JOIN "InferenceJobs" AS job ON job."id" = segment."job_id"
    WHERE worker."heartbeat_at" > "clock"() - make_interval(secs => $1)
-   ORDER BY worker."name", worker."started_at" DESC
+   ORDER BY worker."name", worker."started_at" DESC, segment."claimable_at" DESC
 )sql"};
 
 QueueState::Worker worker_from_row(const db::Row& row) {

@@ -124,13 +124,13 @@ TEST_F(UsageTable, IsAskedForByDays) {
   const auto month = list(made.user, {.bucket = UsageBucket::month});
   ASSERT_EQ(month.size(), 2U);
   EXPECT_TRUE(month[0].from.ends_with("-01"));
-  for (const auto& [from, to] :
+  for (const auto& days :
        {std::pair{"2026-02-30", "2026-03-01"}, std::pair{"2026-03-02", "2026-03-01"},
         std::pair{"2010-01-01", "2026-03-01"}, std::pair{"0000-01-01", "0000-01-02"}}) {
     services_.database.run([&]() -> asio::awaitable<void> {
-      UsageQuery query{.from = from, .to = to};
+      UsageQuery query{.from = days.first, .to = days.second};
       const auto found = co_await usage_.list(made.user, std::move(query));
-      EXPECT_FALSE(found) << from << " " << to;
+      EXPECT_FALSE(found) << days.first << " " << days.second;
       EXPECT_EQ(found.error().code, ErrorCode::invalid);
     });
   }
