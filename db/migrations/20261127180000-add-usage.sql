@@ -5,7 +5,7 @@
 -- for anybody; the sweep adds those of a day up, so that what is read does not grow with the jobs.
 CREATE TABLE "Usage" (
   "id"       BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  "user_id"  UUID NOT NULL REFERENCES "Users" ("id") ON DELETE CASCADE,
+  "user_id"  UUID NOT NULL REFERENCES "Users" ("id") ON UPDATE CASCADE ON DELETE CASCADE,
   "day"      DATE NOT NULL,
   "pipeline" VARCHAR(255) NOT NULL,
   "frames"   BIGINT NOT NULL DEFAULT 0,
