@@ -41,7 +41,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int kUsers = 10;
 constexpr int kChanges = 500;
-constexpr std::string_view kMark = "\"name\":\"mark-";
+constexpr std::string_view kMark = "\"mark-";  // how names begin
 
 // What all clients share; `sent` is written before a request goes out.
 struct Heard {
@@ -152,7 +152,16 @@ void measure(int clients) {
       asio::co_spawn(context, follow_web_socket(endpoint, token, heard), rethrow);
     }
   }
-  std::thread reading{[&context] { context.run(); }};
+  // A client whose line ends is told by what is missing.
+  const std::jthread reading{[&context](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      try {
+        context.run_for(std::chrono::milliseconds{100});
+      } catch (const std::exception& error) {
+        fmt::print(stderr, "a client: {}\n", error.what());
+      }
+    }
+  }};
   test::wait_until("all clients", [&] { return heard.connected == clients; });
   std::this_thread::sleep_for(std::chrono::seconds{2});
   const long after = resident_kib(server.pid());
@@ -167,10 +176,8 @@ void measure(int clients) {
   }
   const auto expected =
       static_cast<std::size_t>(kChanges) * static_cast<std::size_t>(clients) / kUsers;
-  test::wait_until("all events", [&] { return heard.count() >= expected; });
-  context.stop();
-  reading.join();
-  auto& all = heard.milliseconds;
+  test::wait_until(fmt::format("{} of {} events", expected - heard.count(), expected), [&] { return heard.count() >= expected; });
+  auto all = std::move(heard.milliseconds);
   std::sort(all.begin(), all.end());
   const auto at = [&](double share) {
     return all[static_cast<std::size_t>(share * static_cast<double>(all.size() - 1))];
