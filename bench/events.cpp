@@ -176,7 +176,8 @@ void measure(int clients) {
   }
   const auto expected =
       static_cast<std::size_t>(kChanges) * static_cast<std::size_t>(clients) / kUsers;
-  test::wait_until(fmt::format("{} of {} events", expected - heard.count(), expected), [&] { return heard.count() >= expected; });
+  test::wait_until(fmt::format("{} of {} events", expected - heard.count(), expected),
+                   [&] { return heard.count() >= expected; });
   auto all = std::move(heard.milliseconds);
   std::sort(all.begin(), all.end());
   const auto at = [&](double share) {

@@ -4,7 +4,7 @@
 // outputs), which is a claim and a transaction that counts, settles and adds progress. pgbench: a
 // plain queue on the same rows with the same commits: the oldest segment by SKIP LOCKED, then the
 // same completion, at the same number of connections, prepared. At 1,000 and at WAITING waiting
-// segments; rounds alternate, medians are compared.
+// segments; rounds alternate, medians are compared. The same without the triggers that log events.
 //
 // Then what one claim takes, alone, by number of users and of waiting segments, and after CLAIMS
 // claims during which a snapshot was held, so that nothing could be vacuumed away.
@@ -188,6 +188,13 @@ UPDATE "Holds" SET settled = settled + 0.002 WHERE job_id = :job_id;
 END;
 )";
 
+void set_events(test::TestServer& server, const char* on) {
+  server.sql(fmt::format(
+      R"(ALTER TABLE "Users" {0} TRIGGER "Users_log_balance";
+         ALTER TABLE "InferenceJobs" {0} TRIGGER "InferenceJobs_log_changed")",
+      on));
+}
+
 int measure(int rounds, int most, int claims) {
   test::TestServer server{{{"INFERNODE_WORKERS", "0"}, {"INFERNODE_LOG_LEVEL", "warn"}}};
   const auto script = server.folder() / "rival.sql";
@@ -199,9 +206,16 @@ int measure(int rounds, int most, int claims) {
     const int count = std::min(waiting * 4 / 5, 8000);
     fill(server, 10, waiting);
     std::vector<double> service;
+    std::vector<double> quiet;  // the service, with nothing told of it
     std::vector<double> rival;
     for (int round = 0; round < rounds; ++round) {
       service.push_back(run_service(conninfo, count));
+      if (waiting < 10 * count) {
+        refill(server);
+      }
+      set_events(server, "DISABLE");
+      quiet.push_back(run_service(conninfo, count));
+      set_events(server, "ENABLE");
       if (waiting < 10 * count) {
         refill(server);
       }
@@ -209,13 +223,17 @@ int measure(int rounds, int most, int claims) {
       if (waiting < 10 * count) {
         refill(server);
       }
-      fmt::print("{} waiting, round {}: service {:.0f}, pgbench {:.0f} segments/s\n", waiting,
-                 round + 1, service.back(), rival.back());
+      fmt::print(
+          "{} waiting, round {}: service {:.0f}, without events {:.0f}, pgbench {:.0f} "
+          "segments/s\n",
+          waiting, round + 1, service.back(), quiet.back(), rival.back());
       std::fflush(stdout);
     }
     ratios.push_back(
         fmt::format("claim and complete / pgbench with SKIP LOCKED, {} waiting = {:.2f}\n", waiting,
                     bench::median(service) / bench::median(rival)));
+    ratios.push_back(fmt::format("with events / without, {} waiting = {:.2f}\n", waiting,
+                                 bench::median(service) / bench::median(quiet)));
   }
   double first = 0;
   for (const auto& [users, waiting] :
