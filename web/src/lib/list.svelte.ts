@@ -8,11 +8,14 @@ export class PagedList<T extends { id: string }> {
   private cursor: string | null = null;
   private read: ((cursor: string | undefined) => Promise<Page<T>>) | null = null;
   private turn = 0;
+  // What events told while the first page was on its way, which may be older than they are.
+  private told = new Map<string, T | null>();
 
   // Reads the first page; whatever is under way does not count any more.
   async load(read: (cursor: string | undefined) => Promise<Page<T>>) {
     this.read = read;
     this.cursor = null;
+    this.told.clear();
     await this.fetch(++this.turn, true);
   }
   async reload() {
@@ -41,11 +44,17 @@ export class PagedList<T extends { id: string }> {
   }
   // Puts a new one in front.
   add(item: T) {
+    if (this.loading) {
+      this.told.set(item.id, item);
+    }
     if (!this.merge(item)) {
       this.items.unshift(item);
     }
   }
   remove(id: string) {
+    if (this.loading) {
+      this.told.set(id, null);
+    }
     this.items = this.items.filter((item) => item.id !== id);
   }
 
@@ -58,7 +67,11 @@ export class PagedList<T extends { id: string }> {
       }
       const items = page.items ?? [];
       if (first) {
-        this.items = items;
+        const there = new Set(items.map((item) => item.id));
+        const fresh = [...this.told.values()].filter((item) => item && !there.has(item.id));
+        this.items = [...fresh.reverse(), ...items.map((item) => this.told.get(item.id) ?? item)].filter(
+          (item): item is T => item !== null && this.told.get(item.id) !== null,
+        );
       } else {
         // One that an event had put in front already comes again.
         const known = new Set(this.items.map((item) => item.id));

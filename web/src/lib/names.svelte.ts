@@ -1,5 +1,5 @@
 import { SvelteMap } from 'svelte/reactivity';
-import { api, ask, type Video } from './api';
+import { api, ask, asApiError, type Video } from './api';
 
 // The videos that lists name, each read once.
 class Videos {
@@ -12,7 +12,13 @@ class Videos {
       this.asked.add(id);
       ask(api.GET('/api/v1/videos/{id}', { params: { path: { id } } })).then(
         (video) => this.known.set(id, video),
-        () => this.known.set(id, null),
+        (failure: unknown) => {
+          if (asApiError(failure).status === 404) {
+            this.known.set(id, null);
+          } else {
+            this.asked.delete(id); // asked again the next time
+          }
+        },
       );
     }
     return this.known.get(id);

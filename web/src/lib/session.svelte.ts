@@ -2,6 +2,7 @@ import { api, ask, ApiError, unauthenticated, type User } from './api';
 import { events } from './events.svelte';
 import { router } from './router.svelte';
 import type { paths } from './schema';
+import { uploads } from './uploads.svelte';
 
 // Whether somebody signed in here: who did not is not asked about at the server.
 const kRemembered = 'infernode.session';
@@ -97,6 +98,7 @@ class Session {
   }
   private end(expired: boolean) {
     events.close();
+    uploads.forget();
     remember(false);
     this.user = null;
     this.expired = expired;

@@ -138,6 +138,13 @@ class Uploads {
   clear() {
     this.list = this.list.filter((one) => one.state !== 'done' && one.state !== 'failed');
   }
+  // Of a user who has signed out. The server keeps what came, for a day.
+  forget() {
+    for (const one of this.list) {
+      void one.tus?.abort();
+    }
+    this.list = [];
+  }
   async pay(one: OneUpload) {
     one.state = 'probing';
     try {
@@ -197,13 +204,14 @@ class Uploads {
         return again;
       },
       onError: (failure) => {
-        const status = 'originalResponse' in failure ? failure.originalResponse?.getStatus() : 0;
-        if (!status) {
+        const answer = 'originalResponse' in failure ? failure.originalResponse : null;
+        const status = answer?.getStatus() ?? 0;
+        if (status === 0) {
           // Beyond what the client tries by itself.
           this.whenBack(one, () => this.resume(one));
           return;
         }
-        void this.look(one, text.errors.status(status));
+        void this.look(one, detailOf(answer?.getBody()) ?? text.errors.status(status));
       },
       onSuccess: () => {
         one.sent = one.size;
@@ -274,6 +282,15 @@ class Uploads {
       one.error = upload.state === 'priced' ? one.error : '';
       one.state = upload.state === 'accepted' ? 'done' : upload.state;
     }
+  }
+}
+
+// What a problem document says.
+function detailOf(body: string | undefined): string | undefined {
+  try {
+    return (JSON.parse(body ?? '') as { detail?: string }).detail;
+  } catch {
+    return undefined; // it is none
   }
 }
 
