@@ -70,8 +70,9 @@ std::optional<std::int64_t> number_of(const json::value& value) {
 // Who follows, as long as their token holds.
 class Reader {
 public:
-  Reader(const http::Authenticator& authenticate, http::Presented presented)
-      : authenticate_{authenticate}, presented_{std::move(presented)} {}
+  Reader(const http::Authenticator& authenticate, http::Presented presented,
+         bool administers = false)
+      : authenticate_{authenticate}, presented_{std::move(presented)}, administers_{administers} {}
 
   // Asks if it was not asked lately. Throws Unavailable.
   asio::awaitable<bool> still_reads() {
@@ -80,8 +81,11 @@ public:
     }
     const auto reader = co_await reader_of(authenticate_, presented_);
     asked_ = Clock::now();
+    administers_ = reader && reader->is_admin;
     co_return reader.has_value();
   }
+  // As of the last time that it asked.
+  bool administers() const { return administers_; }
   Clock::duration until_asked() const { return asked_ + kQuietTime - Clock::now(); }
 
   // Waits a little; false when the database has been away for too long.
@@ -94,6 +98,7 @@ public:
 private:
   const http::Authenticator& authenticate_;
   http::Presented presented_;
+  bool administers_;
   Clock::time_point asked_ = Clock::now();
 };
 
@@ -203,16 +208,13 @@ private:
       if (!principal) {
         co_return stranger();
       }
-      reader_.emplace(authenticate_, std::move(presented));
+      reader_.emplace(authenticate_, std::move(presented), principal->is_admin);
       resumed_ = place.has_value();
       auto subscription = co_await hub_.subscribe(principal->id, place);
       if (!subscription) {
         co_return Refusal{kTryAgainLater, subscription.error().detail};
       }
       subscription_ = std::move(*subscription);
-      if (principal->is_admin) {
-        subscription_->follow_queue();
-      }
     } catch (const Unavailable& error) {
       log::debug("a WebSocket was refused: {}", error.what());
       co_return Refusal{kTryAgainLater, "the database does not answer"};
@@ -298,6 +300,8 @@ private:
           code_ = kPolicyViolation;
           co_return;
         }
+        // Who is made a user again hears no more of it.
+        subscription_->follow_queue(reader_->administers());
         if (asks) {
           co_await socket_.ping();
         }

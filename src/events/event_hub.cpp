@@ -214,9 +214,12 @@ void Subscription::resume_after(std::int64_t id) {
   state_->seen_version = 0;
 }
 
-void Subscription::follow_queue() {
-  state_->seen_queue = state_->hub->queue_version;
-  state_->hub->following_queue.insert(this);
+void Subscription::follow_queue(bool follows) {
+  if (!follows) {
+    state_->hub->following_queue.erase(this);
+  } else if (state_->hub->following_queue.insert(this).second) {
+    state_->seen_queue = state_->hub->queue_version;
+  }
 }
 
 bool Subscription::closed() const {

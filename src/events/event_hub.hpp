@@ -43,8 +43,8 @@ public:
   // {"type":"reset","id":n}: the subscriber reads anew, and goes on from n. Throws what the
   // database throws.
   asio::awaitable<std::vector<Told>> next(std::chrono::steady_clock::duration patience);
-  // Also tells how the queue stands (EventHub::tell_queue()), from now on.
-  void follow_queue();
+  // Whether it also tells how the queue stands (EventHub::tell_queue()), from now on.
+  void follow_queue(bool follows);
   // Ends the waiting of next().
   void wake();
   // The server stops; there is nothing more to come.

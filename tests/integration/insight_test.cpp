@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 
 #include "core/json.hpp"
@@ -187,6 +188,12 @@ TEST_F(Insight, AdministratorsFollowTheQueue) {
        })) {
     EXPECT_NE(message.at("type"), "queue");
   }
+  // Whoever is an administrator no more hears no more of it, once that is asked about again.
+  ASSERT_EQ(server_->command({"users:role", admin.email(), "user"}).status, 0);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{20};
+  while (followed.next(std::chrono::seconds{3}) && std::chrono::steady_clock::now() < end) {
+  }
+  EXPECT_LT(std::chrono::steady_clock::now(), end);
 }
 
 }  // namespace

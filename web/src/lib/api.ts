@@ -48,7 +48,8 @@ export async function ask<T>(
     throw new ApiError({ status: 0, detail: text.errors.offline });
   }
   if (answer.error !== undefined || !answer.response.ok) {
-    if (answer.response.status === 401) {
+    // A password or link that does not fit says nothing of the session.
+    if (answer.response.status === 401 && !new URL(answer.response.url).pathname.startsWith('/api/v1/auth/')) {
       unauthenticated.dispatchEvent(new Event('unauthenticated'));
     }
     throw new ApiError(problemOf(answer.error, answer.response.status));

@@ -29,6 +29,7 @@ class Events {
   private socket: WebSocket | null = null;
   private wanted = false;
   private last: number | null = null;
+  private early = false; // a page began before the line was there
   private wait = kFirstWait;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private watch: ReturnType<typeof setTimeout> | undefined;
@@ -38,6 +39,7 @@ class Events {
   on(type: string, listener: Listener): () => void {
     const all = this.listeners.get(type) ?? new Set();
     all.add(listener);
+    this.early ||= type === 'reset' && this.wanted && this.last === null;
     this.listeners.set(type, all);
     return () => all.delete(listener);
   }
@@ -52,6 +54,7 @@ class Events {
   close() {
     this.wanted = false;
     this.last = null;
+    this.early = false;
     removeEventListener('online', this.now);
     removeEventListener('offline', this.lost);
     clearTimeout(this.timer);
@@ -115,10 +118,17 @@ class Events {
     }, kSilence / 2);
   }
   private hear(event: ServerEvent) {
+    for (const each of [event.job, event.video] as ({ status?: string; deleted?: boolean } | undefined)[]) {
+      if (each?.status === 'DELETED') each.deleted = true;
+    }
     if (event.id !== undefined) {
       this.last = event.id;
     } else if (event.type === 'authenticated') {
+      // What happened between a page's first look and now was told to nobody.
+      const missed = this.last === null && this.early;
       this.last ??= event.after ?? null;
+      this.early = false;
+      if (missed) this.hear({ type: 'reset' });
     }
     for (const listener of this.listeners.get(event.type) ?? []) {
       listener(event);

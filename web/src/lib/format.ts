@@ -21,6 +21,9 @@ export const time = (stamp: string | number) => times.format(new Date(stamp));
 const shortDays = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', timeZone: 'UTC' });
 export const shortDay = (stamp: number) => shortDays.format(new Date(stamp));
 export const day = (stamp: string | number) => days.format(new Date(stamp));
+const utcDays = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeZone: 'UTC' });
+// Of a day that is one of UTC: 2026-11-30.
+export const utcDay = (date: string) => utcDays.format(new Date(date));
 export const grams = (n: number) => text.units.grams(significant.format(n));
 export const joules = (n: number) =>
   n >= 3.6e6

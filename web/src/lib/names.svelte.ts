@@ -16,16 +16,16 @@ class Videos {
           if (asApiError(failure).status === 404) {
             this.known.set(id, null);
           } else {
-            this.asked.delete(id); // asked again the next time
+            setTimeout(() => this.asked.delete(id), 5000);
           }
         },
       );
     }
     return this.known.get(id);
   }
-  forget(id: string) {
-    this.asked.delete(id);
-    this.known.delete(id);
+  forget() {
+    this.asked.clear();
+    this.known.clear();
   }
 }
 

@@ -1,17 +1,18 @@
 import { api, ask, ApiError, unauthenticated, type User } from './api';
 import { events } from './events.svelte';
+import { videoNames } from './names.svelte';
 import { router } from './router.svelte';
 import type { paths } from './schema';
 import { uploads } from './uploads.svelte';
 
-// Whether somebody signed in here: who did not is not asked about at the server.
+// Who signed in here: who did not is not asked about at the server, and other tabs hear of it.
 const kRemembered = 'infernode.session';
-const remembered = () => localStorage.getItem(kRemembered) !== null;
-function remember(begun: boolean) {
-  if (begun) {
-    localStorage.setItem(kRemembered, '1');
-  } else {
+const remembered = () => localStorage.getItem(kRemembered);
+function remember(user: string | null) {
+  if (user === null) {
     localStorage.removeItem(kRemembered);
+  } else if (remembered() !== user) {
+    localStorage.setItem(kRemembered, user);
   }
 }
 
@@ -36,36 +37,42 @@ class Session {
     });
     // What another tab has done.
     addEventListener('storage', (event) => {
-      if (event.key === kRemembered && this.loaded && remembered() !== (this.user !== null)) {
-        if (this.user) {
-          this.end(false);
-        } else {
-          void this.load();
-        }
+      if (event.key !== kRemembered || !this.loaded || event.newValue === (this.user?.id ?? null)) {
+        return;
+      }
+      this.leave(false);
+      if (event.newValue !== null) {
+        this.load().catch(() => {}); // said by the next request
       }
     });
-    events.on('reset', () => void this.load());
+    events.on('reset', () => void this.load().catch(() => {}));
+    // The cookie is another one, or none holds any more: 401 ends it.
     events.on('refused', () => {
-      if (this.user) {
-        ask(api.GET('/api/v1/users/me')).catch(() => {}); // 401 ends it
-      }
+      ask(api.GET('/api/v1/users/me')).then(
+        (user) => {
+          if (this.user && user.id !== this.user.id) {
+            this.leave(false);
+            this.load().catch(() => {});
+          }
+        },
+        () => {},
+      );
     });
   }
 
-  async load() {
-    if (!remembered()) {
-      this.loaded = true;
-      return;
-    }
+  // Throws what is no answer about who it is.
+  async load(begun = remembered() !== null) {
     try {
-      this.user = await ask(api.GET('/api/v1/users/me'));
-      events.open();
+      if (begun) {
+        this.user = await ask(api.GET('/api/v1/users/me'));
+        remember(this.user.id);
+        events.open();
+      }
     } catch (error) {
-      if (error instanceof ApiError && error.status === 0) {
+      if (!(error instanceof ApiError) || error.status !== 401) {
         throw error;
       }
-      this.user = null;
-      remember(false);
+      remember(null);
     } finally {
       this.loaded = true;
     }
@@ -76,8 +83,7 @@ class Session {
   async signIn(email: string, password: string) {
     await ask(api.POST('/api/v1/auth/session', { body: { email, password } }));
     this.expired = false;
-    remember(true);
-    await this.load();
+    await this.load(true);
   }
   async register(email: string, password: string) {
     await ask(api.POST('/api/v1/auth/register', { body: { email, password } }));
@@ -97,9 +103,14 @@ class Session {
     this.end(false);
   }
   private end(expired: boolean) {
+    remember(null);
+    this.leave(expired);
+  }
+  // Nothing of a user stays behind in this tab.
+  private leave(expired: boolean) {
     events.close();
     uploads.forget();
-    remember(false);
+    videoNames.forget();
     this.user = null;
     this.expired = expired;
     router.go('/');

@@ -204,6 +204,7 @@ export const text = {
     addLine: 'Add line',
     zoneName: 'Zone name',
     zonePoints: 'Corners: x,y x,y …',
+    noPoints: 'Corners are pairs of pixels: 10,20 200,20 200,90',
     removeZone: 'Remove zone',
     quote: 'Price',
     images: 'Images',

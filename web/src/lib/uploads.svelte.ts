@@ -34,6 +34,7 @@ export class OneUpload {
   frames = $state(0);
   cost = $state(0);
   error = $state('');
+  again = $state(false); // it failed, and may go on
   tus: TusUpload | null = null;
   private mark = { at: 0, sent: 0 };
 
@@ -70,6 +71,12 @@ class Uploads {
         void this.look(one);
       }
     });
+    // What was probed while nobody heard.
+    events.on('reset', () => {
+      for (const one of this.list) {
+        if (one.state === 'probing') void this.look(one);
+      }
+    });
     addEventListener('beforeunload', (event) => {
       if (this.list.some((one) => one.state === 'uploading')) {
         event.preventDefault();
@@ -81,7 +88,7 @@ class Uploads {
     for (const file of files) {
       const name = (file.webkitRelativePath || file.name).slice(-255);
       const cut = this.list.find(
-        (one) => one.state === 'lost' && one.name === name && one.size === file.size,
+        (one) => one.dataset === dataset && one.state === 'lost' && one.name === name && one.size === file.size,
       );
       const one = cut ?? new OneUpload(name, file.size, dataset);
       one.file = file;
@@ -174,6 +181,7 @@ class Uploads {
   private start(one: OneUpload, file: File) {
     one.state = 'uploading';
     one.error = '';
+    one.again = false;
     const path = '/api/v1/uploads';
     const tus = new TusUpload(file, {
       endpoint: path,
@@ -194,9 +202,16 @@ class Uploads {
         one.state = 'uploading';
         one.measure(sent);
       },
+      // Where the offset cannot be told just now, the client would begin anew. Thrown here it counts as
+      // no answer, and is asked again.
+      onAfterResponse: (request, response) => {
+        if (request.getMethod() === 'HEAD' && passing(response.getStatus())) {
+          throw new Error(text.errors.status(response.getStatus()));
+        }
+      },
       onShouldRetry: (failure) => {
         const status = failure.originalResponse?.getStatus() ?? 0;
-        const again = status === 0 || status === 409 || status === 423 || status >= 500;
+        const again = passing(status) || status === 409 || status === 423;
         if (again && status === 0) {
           one.state = 'offline';
           one.speed = 0;
@@ -206,7 +221,7 @@ class Uploads {
       onError: (failure) => {
         const answer = 'originalResponse' in failure ? failure.originalResponse : null;
         const status = answer?.getStatus() ?? 0;
-        if (status === 0) {
+        if (passing(status)) {
           // Beyond what the client tries by itself.
           this.whenBack(one, () => this.resume(one));
           return;
@@ -249,12 +264,13 @@ class Uploads {
       );
       this.show(one, upload);
       if (upload.state === 'receiving' && fault !== '') {
+        one.again = true;
         one.state = 'failed';
         one.error = fault;
       }
     } catch (failure) {
       const error = asApiError(failure);
-      if (error.status === 0) {
+      if (passing(error.status)) {
         this.whenBack(one, () => void this.look(one, fault));
         return;
       }
@@ -264,6 +280,9 @@ class Uploads {
     this.pump();
   }
   private show(one: OneUpload, upload: Upload) {
+    if (one.state === 'done' && upload.state !== 'accepted') {
+      return; // an answer of before
+    }
     one.frames = upload.frame_count ?? 0;
     one.cost = upload.cost ?? 0;
     const problem = upload.problem as { detail?: string; type?: string } | undefined;
@@ -284,6 +303,10 @@ class Uploads {
     }
   }
 }
+
+// Whether a status may be another one after a while. 0: there was no answer.
+const passing = (status: number) =>
+  status === 0 || status === 429 || (status >= 500 && status !== 507);
 
 // What a problem document says.
 function detailOf(body: string | undefined): string | undefined {
