@@ -259,6 +259,29 @@ try {
     await look(page, 'job');
     await stops(page, 'job');
   });
+  await doing('a result of later frames begins there, and goes when its job is deleted elsewhere', async () => {
+    const { video_id: video } = (await api(page, `/jobs/${job}`)).body;
+    const made = await api(page, '/jobs', {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ video_ids: [video], params: { pipeline: 'detect', start_frame: 60, end_frame: 63, images: false } }),
+    });
+    const { id } = made.body.jobs[0];
+    await open('/jobs/' + id);
+    await page.locator('svg[data-frame="60"] rect.box').first().waitFor({ timeout: 30_000 });
+    await page.waitForFunction(() => Math.abs((document.querySelector('video')?.currentTime ?? 0) - 6.05) < 0.1);
+    await page.waitForTimeout(300);
+    assert.equal(await page.locator('span[data-frame]').getAttribute('data-frame'), '60');
+    const other = await context.newPage();
+    await other.goto(`${base}/videos/${video}`);
+    await other.locator(`a[href="/jobs/${id}"]`).waitFor();
+    assert.equal((await api(page, '/jobs/' + id, { method: 'DELETE' })).status, 204);
+    await other.locator(`a[href="/jobs/${id}"]`).waitFor({ state: 'detached' });
+    await other.locator(`a[href="/jobs/${job}"]`).waitFor();
+    await page.getByRole('heading', { name: 'Jobs' }).waitFor();
+    await other.close();
+    await open('/jobs/' + job);
+  });
   await doing('table, gallery and downloads', async () => {
     await page.getByRole('tab', { name: 'Table' }).click();
     await page.getByRole('list', { name: 'Table' }).getByRole('listitem').first().waitFor();
@@ -384,7 +407,8 @@ try {
     await boss.getByRole('button', { name: `Recharge ${email}` }).click();
     await boss.getByRole('dialog').getByLabel('Tokens').fill('1000');
     await look(boss, 'admin-recharge');
-    await boss.getByRole('dialog').getByRole('button', { name: 'Recharge' }).click();
+    // Pressed twice it is booked once.
+    await boss.getByRole('dialog').getByRole('button', { name: 'Recharge' }).dblclick();
     await boss.getByText(`${email} was recharged.`).waitFor();
     await page.waitForFunction(() => document.querySelector('nav .balance').textContent.startsWith('1,09'));
     assert.match(await shownBalance().innerText(), /^1,09/);
@@ -448,6 +472,13 @@ try {
     await invited.page.getByText('Sign in with it').waitFor();
     await signIn(invited.page, guest, 'of the guest');
     // A user has no way to what is the administrators', nor to what is others'.
+    // A link that was used says so, and ends nobody's session.
+    invited.expect(/401/);
+    await invited.page.goto(link);
+    await invited.page.getByLabel('New password').fill('of a thief');
+    await invited.page.getByRole('button', { name: 'Set password' }).click();
+    await invited.page.getByRole('alert').waitFor();
+    assert.equal((await api(invited.page, '/users/me')).status, 200);
     await invited.page.goto(`${base}/jobs/${job}`);
     invited.expect(/404/);
     await invited.page.getByRole('alert').waitFor();
