@@ -4,7 +4,9 @@
 // off.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
+#include <vector>
 
 #include "db/listener.hpp"
 #include "db/pulse.hpp"
@@ -188,10 +190,10 @@ TEST_F(Client, ConnectionsAreHandedOutInOrder) {
       co_await timer.async_wait(asio::use_awaitable);
     }
   });
-  // The first two open their connections at once, and either may be ready first.
-  for (int i = 0; i < 12; ++i) {
-    EXPECT_LE(std::abs(order[static_cast<std::size_t>(i)] - i), 1) << i;
-  }
+  // The first two open their connections, which may take either as long as it takes.
+  std::erase_if(order, [](int number) { return number < 2; });
+  EXPECT_EQ(order.size(), 10U);
+  EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
 }
 
 TEST_F(Client, AStatementHasATimeInWhichToBeAnswered) {
