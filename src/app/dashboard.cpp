@@ -4,6 +4,8 @@
 
 #include <array>
 #include <charconv>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -22,15 +24,6 @@ constexpr std::string_view kPolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "media-src 'self' blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'";
-
-std::optional<std::string_view> embedded_at(const std::string& path) {
-  for (const auto& file : embedded_files()) {
-    if (file.path == path) {
-      return file.content;
-    }
-  }
-  return std::nullopt;
-}
 
 // The text in a gzip file of ours.
 std::string unzipped(std::string_view packed) {
@@ -73,40 +66,83 @@ std::string_view type_of(std::string_view file) {
   return "application/octet-stream";
 }
 
+// A file in what it is sent as; views live as long as the program.
+struct File {
+  std::string unpacked{};  // of one that is carried packed
+  std::string_view text{};
+  std::string_view gzip{};
+  std::string_view brotli{};
+  std::string tag{};  // of its bytes as they are carried, in quotation marks
+};
+
+// Unpacked and hashed once, not with each request.
+const std::map<std::string, File, std::less<>>& files() {
+  static const auto all = [] {
+    constexpr std::string_view kFolder = "build/web/";
+    std::map<std::string, File, std::less<>> made;
+    for (const auto& embedded : embedded_files()) {
+      std::string_view path = embedded.path;
+      if (!path.starts_with(kFolder)) {
+        continue;
+      }
+      path.remove_prefix(kFolder.size());
+      if (path.ends_with(".br")) {
+        made[std::string{path.substr(0, path.size() - 3)}].brotli = embedded.content;
+        continue;
+      }
+      const bool packed = path.ends_with(".gz");
+      auto& file = made[std::string{packed ? path.substr(0, path.size() - 3) : path}];
+      if (packed) {
+        file.unpacked = unzipped(embedded.content);
+        file.gzip = embedded.content;
+        file.text = file.unpacked;  // a map's values stay where they are
+      } else {
+        file.text = embedded.content;
+      }
+      file.tag = http::entity_tag(embedded.content);
+    }
+    return made;
+  }();
+  return all;
+}
+
 struct Body {
   std::string content;
+  std::string tag;
   std::string_view coding{};
   bool varies = false;
 };
 
-std::optional<Body> body_of(const http::Request& request, const std::string& file) {
-  const std::string path = "build/web/" + file;
-  if (const auto as_it_is = embedded_at(path)) {
-    return Body{std::string{*as_it_is}};
-  }
-  const auto packed = embedded_at(path + ".gz");
-  if (!packed) {
+std::optional<Body> body_of(const http::Request& request, const std::string& name) {
+  const auto found = files().find(name);
+  if (found == files().end()) {
     return std::nullopt;
   }
-  const auto coding = best_coding(request.header("accept-encoding"));
-  if (coding == "br") {
-    return Body{std::string{embedded_file(path + ".br")}, coding, true};
+  const File& file = found->second;
+  const auto coding =
+      file.gzip.empty() ? std::string_view{} : best_coding(request.header("accept-encoding"));
+  const auto content = coding == "br" ? file.brotli : coding == "gzip" ? file.gzip : file.text;
+  std::string tag = file.tag;
+  if (!coding.empty()) {
+    tag.insert(tag.size() - 1, "-" + std::string{coding});  // another representation
   }
-  return Body{coding == "gzip" ? std::string{*packed} : unzipped(*packed), coding, true};
+  return Body{std::string{content}, std::move(tag), coding, !file.gzip.empty()};
 }
 
 bool asks_for_a_page(const http::Request& request, std::string_view file) {
-  return request.header("accept").find("text/html") != std::string::npos &&
-         !file.starts_with("api/") && file.find('.') == std::string_view::npos;
+  return request.header("accept").find("text/html") != std::string::npos && file != "api" &&
+         !file.starts_with("api/") && !file.starts_with('/') &&
+         file.find('.') == std::string_view::npos;
 }
 
 // The weight of "gzip;q=0.5": 1 where none is given, 0 where it cannot be read.
-double weight_of(std::string_view parameters) {
+double weight_of(std::string_view given) {
+  const std::string parameters = http::lower_case(given);
   const auto begins = parameters.find("q=");
   if (begins == std::string_view::npos) {
     return 1;
   }
-  const auto number = parameters.substr(begins + 2);
+  const std::string_view number = std::string_view{parameters}.substr(begins + 2);
   double weight = 0;
   std::from_chars(number.data(), number.data() + number.size(), weight);
   return weight;
@@ -157,6 +193,7 @@ Result<http::Response> dashboard_file(const http::Request& request, std::string_
   response.headers.emplace_back("Cache-Control", name.starts_with("assets/")
                                                      ? "public, max-age=31536000, immutable"
                                                      : "no-cache");
+  response.headers.emplace_back("ETag", body->tag);
   if (body->varies) {
     response.headers.emplace_back("Vary", "Accept-Encoding");
   }

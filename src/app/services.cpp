@@ -115,11 +115,19 @@ asio::awaitable<void> tell_queue(App& app) {
     co_return;
   }
   const auto began = std::chrono::steady_clock::now();
-  const auto queue = co_await app.segments.look_at_queue();
-  app.events.tell_queue(json_text(queue_json(queue)));
+  std::exception_ptr fault;
+  try {
+    const auto queue = co_await app.segments.look_at_queue();
+    app.events.tell_queue(json_text(queue_json(queue)));
+  } catch (const std::exception&) {
+    fault = std::current_exception();  // the pause comes first
+  }
   asio::steady_timer timer{app.context};
   timer.expires_after(10 * (std::chrono::steady_clock::now() - began));
   co_await timer.async_wait(asio::use_awaitable);
+  if (fault) {
+    std::rethrow_exception(fault);
+  }
 }
 
 asio::awaitable<void> reload_keys(App& app, Api& api) {

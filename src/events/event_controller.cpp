@@ -260,13 +260,14 @@ private:
       return true;
     }
     const auto* after = object->if_contains("after");
-    if (type == "resume" && after != nullptr && number_of(*after)) {
+    // Who has a session may say who it is all the same; the session counts.
+    const bool introduced = session_ && type == "authenticate";
+    if ((type == "resume" || introduced) && after != nullptr && number_of(*after)) {
       subscription_->resume_after(*number_of(*after));
       beginning_.cancel();
       return true;
     }
-    // Who has a session may say who it is all the same.
-    return type == "pong" || (session_ && type == "authenticate");
+    return type == "pong" || introduced;
   }
 
   // Throws nothing.

@@ -165,17 +165,26 @@ struct FrameSelection::Pass {
   }
 };
 
-FrameSelection::FrameSelection(FrameStream::Read read, std::int64_t begin, FrameQuery query,
-                               asio::thread_pool& workers)
+FrameSelection::FrameSelection(FrameStream::Read read, std::int64_t begin, std::int64_t size,
+                               FrameQuery query, asio::thread_pool& workers)
     : read_{std::move(read)},
       offset_{begin},
+      size_{size},
       workers_{workers},
       pass_{std::make_shared<Pass>(Pass{std::move(query)})} {}
 
 asio::awaitable<std::string> FrameSelection::next() {
   constexpr std::size_t kReadBytes = 128 * 1024;
+  constexpr std::int64_t kQuietBytes = 8 * 1024 * 1024;
+  const std::int64_t began = offset_;
   while (!pass_->ended) {
+    if (offset_ - began >= kQuietBytes) {
+      co_return "\n";  // shows whether anybody is there, and who is that it goes on
+    }
     auto bytes = co_await read_(offset_, kReadBytes);
+    if (bytes.empty() && offset_ < size_) {
+      throw std::runtime_error("stored frames end before their end");  // deleted meanwhile
+    }
     offset_ += static_cast<std::int64_t>(bytes.size());
     auto working = [pass = pass_, piece = std::move(bytes)] { return pass->add(piece); };
     auto lines = co_await run_blocking(workers_, std::move(working));

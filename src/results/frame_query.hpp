@@ -50,10 +50,11 @@ asio::awaitable<std::optional<FrameLine>> next_frame_line(FrameStream::Read read
 class FrameSelection {
 public:
   // `begin`: of find_frame().
-  FrameSelection(FrameStream::Read read, std::int64_t begin, FrameQuery query,
+  FrameSelection(FrameStream::Read read, std::int64_t begin, std::int64_t size, FrameQuery query,
                  asio::thread_pool& workers);
 
-  // The next piece; empty at the end. Throws std::exception for stored frames that are none.
+  // The next piece; empty at the end. A line without a frame where nothing passes for long. Throws
+  // std::exception for stored frames that are none, and where they end before `size`.
   asio::awaitable<std::string> next();
 
 private:
@@ -61,6 +62,7 @@ private:
 
   FrameStream::Read read_;
   std::int64_t offset_;
+  std::int64_t size_;
   asio::thread_pool& workers_;
   std::shared_ptr<Pass> pass_;  // shared with the thread that works on it
 };

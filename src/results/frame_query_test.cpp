@@ -76,7 +76,7 @@ T run(asio::awaitable<T> work) {
 std::vector<std::string> selected(const Stored& all, FrameQuery query) {
   asio::thread_pool workers{1};
   const auto begin = run(find_frame(all.reader(), all.size(), query.from));
-  FrameSelection selection{all.reader(), begin, std::move(query), workers};
+  FrameSelection selection{all.reader(), begin, all.size(), std::move(query), workers};
   std::string text;
   for (;;) {
     const auto piece = run(selection.next());
@@ -159,6 +159,55 @@ TEST(FrameQuery, RefusesWhatIsNoFrame) {
   EXPECT_EQ(frame_number("{\"frame\":12"), std::nullopt);
   EXPECT_EQ(frame_number("{\"frame\":12,"), 12);
   EXPECT_EQ(frame_number("{\"frame\":99999999999,"), std::nullopt);
+}
+
+// As when its job is deleted while it is sent.
+TEST(FrameQuery, EndsWithAnErrorWhereFramesAreMissing) {
+  const auto all = stored(2000, 6, 3, 7);
+  asio::thread_pool workers{1};
+  FrameSelection selection{all.reader(), 0, all.size() + 1, {}, workers};
+  EXPECT_THROW(
+      {
+        while (!run(selection.next()).empty()) {
+        }
+      },
+      std::runtime_error);
+  EXPECT_THROW(run(read_timeline(all.reader(), all.size() + 1, 2000, 10, workers)),
+               std::runtime_error);
+}
+
+// So that a client that has gone is noticed, and one that waits goes on waiting.
+TEST(FrameQuery, SaysNowAndThenThatItStillLooks) {
+  const auto all = stored(60'000, 20, 1, 5);
+  ASSERT_GT(all.size(), 20'000'000);
+  asio::thread_pool workers{1};
+  FrameQuery query;
+  query.label = "zebra";
+  FrameSelection selection{all.reader(), 0, all.size(), std::move(query), workers};
+  int quiet = 0;
+  for (std::string piece = run(selection.next()); !piece.empty(); piece = run(selection.next())) {
+    EXPECT_EQ(piece, "\n");
+    ++quiet;
+  }
+  EXPECT_EQ(quiet, all.size() / (8 * 1024 * 1024));
+}
+
+TEST(Timelines, OfHostileFramesStayShort) {
+  Stored all;
+  for (int frame = 0; frame < 40; ++frame) {
+    all.text += ",{\"frame\":" + std::to_string(frame) + R"(,"time":0,"objects":[)";
+    for (int i = 0; i < 20'000; ++i) {
+      all.text += std::string{i == 0 ? "" : ","} + R"({"label":"label )" +
+                  std::to_string(frame * 20'000 + i) + "\"}";
+    }
+    all.text += "]}\n";
+  }
+  asio::thread_pool workers{1};
+  const auto timeline = run(read_timeline(all.reader(), all.size(), 40, 500, workers));
+  EXPECT_LT(*all.read_bytes, 3 * all.size());
+  for (const auto& bucket : timeline.buckets) {
+    EXPECT_LE(bucket.objects.size(), 256U);
+  }
 }
 
 TEST(Timelines, OfAShortResultCountEveryFrame) {

@@ -58,7 +58,8 @@ asio::awaitable<Result<std::shared_ptr<FrameSelection>>> ResultService::select_f
   }
   auto read = reader_of(*result);
   const auto begin = co_await find_frame(read, result->frames_bytes, query.from);
-  co_return std::make_shared<FrameSelection>(std::move(read), begin, std::move(query), exporting_);
+  co_return std::make_shared<FrameSelection>(std::move(read), begin, result->frames_bytes,
+                                             std::move(query), exporting_);
 }
 
 asio::awaitable<Result<Timeline>> ResultService::timeline(UserId user, JobId job, int buckets) {

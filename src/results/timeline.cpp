@@ -13,13 +13,18 @@ namespace {
 
 constexpr std::int64_t kWholeBytes = 4 * 1024 * 1024;  // up to so many are read whole
 constexpr std::int64_t kSampleBytes = 32 * 1024;       // of a bucket of more
+// Where lines are longer than any honest one: a bucket is given up behind so many bytes, and tells
+// of so many labels.
+constexpr std::int64_t kMaxLineBytes = 512 * 1024;
+constexpr std::size_t kMaxLabels = 256;
+constexpr std::size_t kMaxLabelBytes = 255;
 
 boost::json::object parse_frame(const std::string& text) {
   return boost::json::parse(text).as_object();
 }
 
-asio::awaitable<Timeline> read_whole(FrameStream::Read read, int frames, int buckets,
-                                     asio::thread_pool& workers) {
+asio::awaitable<Timeline> read_whole(FrameStream::Read read, std::int64_t size, int frames,
+                                     int buckets, asio::thread_pool& workers) {
   struct Pass {
     JsonSplitter splitter{};
     Timeline timeline{};
@@ -42,6 +47,9 @@ asio::awaitable<Timeline> read_whole(FrameStream::Read read, int frames, int buc
   for (std::int64_t offset = 0;;) {
     auto bytes = co_await read(offset, kReadBytes);
     if (bytes.empty()) {
+      if (offset < size) {
+        throw std::runtime_error("stored frames end before their end");  // deleted meanwhile
+      }
       break;
     }
     offset += static_cast<std::int64_t>(bytes.size());
@@ -85,7 +93,7 @@ asio::awaitable<Timeline::Bucket> read_sample(FrameStream::Read read, std::int64
     offset += static_cast<std::int64_t>(bytes.size());
     auto working = [pass, piece = std::move(bytes)] { return pass->add(piece); };
     const bool more = co_await run_blocking(workers, std::move(working));
-    if (!more) {
+    if (!more || offset - begin > kMaxLineBytes) {
       break;
     }
   }
@@ -105,27 +113,34 @@ void Timeline::Bucket::add(const boost::json::object& found) {
     return;
   }
   for (const auto& object : all->get_array()) {
-    ++objects[boost::json::value_to<std::string>(object.at("label"))];
+    auto label = boost::json::value_to<std::string>(object.at("label"));
+    if (objects.contains(label) ||
+        (objects.size() < kMaxLabels && label.size() <= kMaxLabelBytes)) {
+      ++objects[std::move(label)];
+    }
   }
 }
 
 asio::awaitable<Timeline> read_timeline(FrameStream::Read read, std::int64_t size, int frames,
                                         int buckets, asio::thread_pool& workers) {
   if (size <= kWholeBytes) {
-    co_return co_await read_whole(std::move(read), frames, buckets, workers);
+    co_return co_await read_whole(std::move(read), size, frames, buckets, workers);
   }
   Timeline timeline;
   timeline.exact = false;
   for (int i = 0; i < buckets; ++i) {
     const std::int64_t begin = size * i / buckets;
     const std::int64_t next = size * (i + 1) / buckets;
-    const auto line = co_await next_frame_line(read, size, begin);
+    const auto line = co_await next_frame_line(read, std::min(next, begin + kMaxLineBytes), begin);
     if (!line || line->begin >= next) {
       continue;  // a line is longer than a bucket
     }
     const auto end = std::min(next, line->begin + kSampleBytes);
     auto sample = read_sample(read, line->begin, end, workers);
-    timeline.buckets.push_back(co_await std::move(sample));
+    auto bucket = co_await std::move(sample);
+    if (bucket.frames > 0) {
+      timeline.buckets.push_back(std::move(bucket));
+    }
   }
   co_return timeline;
 }

@@ -19,21 +19,24 @@ constexpr Statement kList{"usage.list", R"sql(
    WHERE "user_id" = $1 AND "day" BETWEEN first AND last
    GROUP BY bucket, pipeline_or_all ORDER BY bucket, pipeline_or_all LIMIT $6
 )sql"};
-// A snapshot sees the rows or their sum, never both. Two sweeps at once: what one deletes, the
+// What is looked through is that of today and yesterday, whatever has gathered before. A snapshot
+// sees the rows or their sum, never both. Two sweeps at once: what one deletes, the
 // other does not find.
 constexpr Statement kFold{"usage.fold", R"sql(
   WITH many AS (
-    SELECT "user_id", "day", "pipeline" FROM "Usage"
-     GROUP BY "user_id", "day", "pipeline" HAVING count(*) > 16 LIMIT $1
+    SELECT "user_id", "day", "pipeline" FROM "Usage" WHERE NOT "folded"
+     GROUP BY "user_id", "day", "pipeline"
+    HAVING count(*) > 16 OR "day" < ("clock"() AT TIME ZONE 'UTC')::date - 1 LIMIT $1
   ), gone AS (
     DELETE FROM "Usage" WHERE "id" IN (
       SELECT usage."id" FROM "Usage" AS usage JOIN many USING ("user_id", "day", "pipeline")
        ORDER BY usage."id" FOR UPDATE OF usage SKIP LOCKED)
     RETURNING *
   )
-  INSERT INTO "Usage" ("user_id", "day", "pipeline", "frames", "images", "tokens", "joules", "grams")
+  INSERT INTO "Usage" ("user_id", "day", "pipeline", "frames", "images", "tokens", "joules", "grams",
+                       "folded")
   SELECT "user_id", "day", "pipeline", sum("frames"), sum("images"), sum("tokens"), sum("joules"),
-         sum("grams")
+         sum("grams"), true
     FROM gone GROUP BY "user_id", "day", "pipeline"
 )sql"};
 

@@ -8,6 +8,7 @@
 #include "core/clock.hpp"
 #include "energy/meter.hpp"
 #include "pipelines/pipeline.hpp"
+#include "results/frame_query.hpp"
 
 namespace infernode {
 namespace {
@@ -63,6 +64,7 @@ void require_frame(const runner::RunnerFrame& frame) {
   const auto* object = error ? nullptr : value.if_object();
   const auto* number = object == nullptr ? nullptr : object->if_contains("frame");
   if (number == nullptr || !number->is_int64() || number->as_int64() != frame.frame ||
+      frame_number(frame.json) != frame.frame ||
       frame.json.find_first_of("\n\r") != std::string::npos) {
     throw RunnerCrashed(
         fmt::format("the runner sent a text that is none of frame {}", frame.frame));
