@@ -383,6 +383,37 @@ try {
     const csv = await page.evaluate(async () => (await fetch('/api/v1/users/me/usage?format=csv')).text());
     assert.match(csv, /detect,0,\d+,0\.\d+/);
   });
+  await doing('pages that load say so, and those that failed try again', async () => {
+    const { id, video_id: video, dataset_id: dataset } = (await api(page, '/jobs/' + job)).body;
+    const some = /\/api\/v1\/(?!users\/me$|info|ws)/;
+    const pages = {
+      datasets: '/datasets', dataset: '/datasets/' + dataset, video: '/videos/' + video, 'new-job': '/new-job?videos=' + video,
+      jobs: '/jobs', job: '/jobs/' + id, tokens: '/tokens', carbon: '/carbon', account: '/account',
+    };
+    expect(/status of 503/);
+    for (const [name, path] of Object.entries(pages)) {
+      await page.route(some, () => {}); // never answered
+      await open(path);
+      await main.locator('.skeleton').first().waitFor();
+      await look(page, `${name}-loading`);
+      await page.unrouteAll({ behavior: 'ignoreErrors' });
+      await page.route(some, (route) =>
+        route.fulfill({
+          status: 503,
+          contentType: 'application/problem+json',
+          body: JSON.stringify({ status: 503, detail: 'The database does not answer.', instance: 'none' }),
+        }),
+      );
+      await open(path);
+      await main.getByRole('alert').first().waitFor();
+      await look(page, `${name}-failed`);
+      await page.unrouteAll({ behavior: 'ignoreErrors' });
+      while ((await main.getByRole('alert').count()) > 0) {
+        await main.getByRole('alert').first().getByRole('button', { name: 'Try again' }).click();
+        await page.waitForTimeout(400);
+      }
+    }
+  });
   await doing('an API key is shown once', async () => {
     await open('/account');
     await button('New key').click();
