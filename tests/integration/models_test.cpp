@@ -21,7 +21,10 @@ namespace json = boost::json;
 
 class Models : public testing::Test {
 protected:
-  Models() : server_{{{"INFERNODE_WORKERS", "0"}}}, admin_{server_, TestUser::admin} {}
+  // What is given up stays until it was looked at.
+  Models()
+      : server_{{{"INFERNODE_WORKERS", "0"}, {"INFERNODE_SWEEP_SECONDS", "3600"}}},
+        admin_{server_, TestUser::admin} {}
 
   struct Part {
     std::string name;
