@@ -1,24 +1,27 @@
-// What the main job costs beyond the model itself.
+// What a job costs beyond the model itself, and what is asked of it costs beyond the job.
 //
 // Job: the real server with its own PostgreSQL (fsync on) and one worker takes the example clip
 // from POST /jobs to COMPLETED, annotated images, result and database included. Bare loop: the same
 // clip, model and number of threads; decode, resize and run the session, one frame after the other,
 // nothing else. Two of them, since the threads can be used in two ways: all of them on one frame
-// (the usual way), or one frame a thread. The ratio is against the faster one.
+// (the usual way), or one frame a thread. The ratio is against the faster one. Drawing loop: what
+// the pipeline makes of a frame, one frame a thread, images drawn, encoded and written into a ZIP
+// file: a job without server, queue, box and database. A pipeline of several models (text) has no
+// bare loop; the drawing loop without images stands for it.
 //
-// Not measured: the upload, which comes once, and loading the model, which both have done before
+// Without images the job is put beside the bare loop, with images beside the drawing one. Then, in
+// percent of the job with images: tracking, the annotated video, and each export of the result.
+//
+// Not measured: the upload, which comes once, and loading the model, which all have done before
 // the clock starts; and the wait of whoever asks for the job's status: its end is what it says as
 // finished_at, by this machine's clock. Rounds alternate, so that a noisy machine is noisy for all;
 // medians are compared.
-//
-// With images the job also draws and encodes each frame and writes the ZIP; without it does what
-// the bare loop does, and the rest of it.
 //
 // With CenterNet it is also put beside what somebody would write: a Python script with OpenCV that
 // decodes, runs the model by ONNX Runtime's C library, draws, encodes and writes a ZIP, and the
 // peak memory of either (of our runner, which holds the model and the pictures, and of the server).
 //
-// Usage: bench_detect [ROUNDS] [MODEL]
+// Usage: bench_detect [ROUNDS] [MODEL | text]
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -26,6 +29,9 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <map>
+#include <mutex>
 #include <thread>
 
 #include "core/clock.hpp"
@@ -37,6 +43,9 @@
 #include "inference/runner_models.hpp"
 #include "measure.hpp"
 #include "media/frame_reader.hpp"
+#include "media/zip_writer.hpp"
+#include "pipelines/frame_task.hpp"
+#include "pipelines/pipeline.hpp"
 #include "testing/file_source.hpp"
 #include "testing/test_server.hpp"
 
@@ -101,6 +110,98 @@ private:
   std::vector<std::byte> clip_;
 };
 
+// The pipeline's own work over the whole clip, a frame a thread; images go into a ZIP file.
+class DrawingLoop {
+public:
+  // `params` are resolved; they name models of the catalogue.
+  DrawingLoop(const Pipeline& pipeline, json::object params,
+              const inference::ModelCatalogue& catalogue, int lanes)
+      : params_{std::move(params)},
+        lanes_{lanes},
+        models_{inference::read_models(files_of(pipeline, params_, catalogue)),
+                inference::Device::cpu},
+        task_{pipeline.open(params_, models_)},
+        clip_{test::read_file(test::kClip.string())} {}
+
+  // Frames a second.
+  double run() {
+    test::MemorySource source{clip_};
+    media::FrameReader reader{source, std::nullopt};
+    const test::TemporaryFolder folder;
+    std::ofstream zip{folder.path() / "images.zip", std::ios::binary};
+    std::vector<media::ZipEntry> entries;
+    std::uint64_t offset = 0;
+    std::string document;
+    std::mutex reading;
+    std::mutex writing;
+    int frames = 0;
+    const auto write = [&](const std::vector<std::byte>& bytes) {
+      zip.write(reinterpret_cast<const char*>(bytes.data()),
+                static_cast<std::streamsize>(bytes.size()));
+      offset += bytes.size();
+    };
+    const auto start = Clock::now();
+    const auto lane = [&] {
+      const auto worker = task_->new_worker();
+      for (;;) {
+        std::optional<media::DecodedFrame> frame;
+        {
+          const std::lock_guard lock{reading};
+          frame = reader.next();
+          frames += frame ? 1 : 0;
+        }
+        if (!frame) {
+          return;
+        }
+        const auto made = worker->work(*frame);
+        const std::lock_guard lock{writing};
+        document += made.json;
+        if (!made.jpeg.empty()) {
+          entries.push_back({fmt::format("{:06}.jpg", frame->index), offset,
+                             static_cast<std::uint32_t>(made.jpeg.size()),
+                             media::crc32_of(made.jpeg)});
+          write(media::zip_local_header(entries.back()));
+          write(made.jpeg);
+        }
+      }
+    };
+    std::vector<std::thread> threads;
+    for (int i = 1; i < lanes_; ++i) {
+      threads.emplace_back(lane);
+    }
+    lane();
+    for (auto& thread : threads) {
+      thread.join();
+    }
+    const auto directory = offset;
+    for (const auto& entry : entries) {
+      write(media::zip_directory_record(entry));
+    }
+    write(media::zip_end(entries.size(), directory, offset - directory));
+    zip.close();
+    if (!zip || document.empty()) {
+      throw std::runtime_error("the drawing loop wrote nothing");
+    }
+    return frames / seconds_since_start(start);
+  }
+
+private:
+  static std::vector<std::string> files_of(const Pipeline& pipeline, const json::object& params,
+                                           const inference::ModelCatalogue& catalogue) {
+    std::vector<std::string> files;
+    for (const auto& name : pipeline.models(params)) {
+      files.push_back(catalogue.find(name)->file.string());
+    }
+    return files;
+  }
+
+  json::object params_;
+  int lanes_;
+  inference::RunnerModels models_;
+  std::unique_ptr<FrameTask> task_;
+  std::vector<std::byte> clip_;
+};
+
 // What a job brought: equal hashes are equal results.
 struct Hashes {
   std::string frames;  // of the parsed frames, written anew
@@ -120,8 +221,12 @@ Timestamp parse_rfc3339(std::string text) {
   return parse_postgres_time(text);
 }
 
-double run_job(test::TestUser& user, const std::string& video, const json::object& params,
-               Hashes& hashes) {
+struct Done {
+  std::string id;
+  double rate = 0;  // frames a second
+};
+
+Done run_job(test::TestUser& user, const std::string& video, const json::object& params) {
   const json::object request{{"video_ids", json::array{video}}, {"params", params}};
   const auto start = std::chrono::system_clock::now();
   const auto accepted = user.send("POST", "/jobs", json_text(request));
@@ -136,13 +241,30 @@ double run_job(test::TestUser& user, const std::string& video, const json::objec
     }
   }
   const auto finished = parse_rfc3339(test::text(job, "finished_at"));
-  const double rate = 120 / std::chrono::duration<double>(finished - start).count();
-  const auto result = json::parse(user.send("GET", "/jobs/" + id + "/result").body);
-  hashes.frames = hash_of(json_text(result.at("frames")));
-  if (params.at("images").as_bool()) {
-    hashes.images = hash_of(user.send("GET", "/jobs/" + id + "/images").body);
+  return {id, 120 / std::chrono::duration<double>(finished - start).count()};
+}
+
+Hashes hashes_of(test::TestUser& user, const std::string& job) {
+  const auto result = json::parse(user.send("GET", "/jobs/" + job + "/result").body);
+  return {hash_of(json_text(result.at("frames"))),
+          hash_of(user.send("GET", "/jobs/" + job + "/images").body)};
+}
+
+// Adds the seconds that each format of a job's result takes, by name; none that it is not there in.
+void time_exports(test::TestUser& user, const std::string& job,
+                  std::map<std::string, std::vector<double>>& seconds) {
+  for (const char* format : {"coco", "yolo", "mot", "cvat", "labelstudio", "csv", "webvtt"}) {
+    const auto start = Clock::now();
+    const auto answer = user.send("GET", "/jobs/" + job + "/result?format=" + format);
+    if (answer.status == 200) {
+      seconds[format].push_back(seconds_since_start(start));
+    }
   }
-  return rate;
+}
+
+json::object with(json::object params, const std::string& key, bool value) {
+  params[key] = value;
+  return params;
 }
 
 struct Script {
@@ -173,12 +295,8 @@ double peak_of(const std::string& word) {
         words.find('\0' + word + '\0') == std::string::npos) {
       continue;
     }
-    std::ifstream status{entry.path() / "status"};
-    for (std::string line; std::getline(status, line);) {
-      if (line.starts_with("VmHWM:")) {
-        most = std::max(most, std::stod(line.substr(6)) / 1024);
-      }
-    }
+    const auto process = static_cast<pid_t>(std::stol(entry.path().filename().string()));
+    most = std::max(most, static_cast<double>(bench::status_kib(process, "VmHWM")) / 1024);
   }
   return most;
 }
@@ -187,58 +305,97 @@ int measure(int rounds, const std::string& name) {
   const int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   const auto models = inference::load_catalogue(INFERNODE_MODELS);
   const auto* model = name.empty() ? models.default_of("detect") : models.find(name);
-  if (model == nullptr) {
+  if (model == nullptr && name != "text") {
     throw std::runtime_error("there is no such model; ./run makes those that ship");
   }
+  const PipelineCatalogue pipelines;
+  const auto* pipeline = pipelines.find(model == nullptr ? name : model->pipeline);
+  json::object params{{"pipeline", pipeline->name()}, {"images", true}};
+  if (model != nullptr) {
+    params["model"] = model->name;
+  }
+  const auto with_images = pipeline->resolve(params, {120}, models).value();
+  const auto without = with(with_images, "images", false);
+
   test::TestServer server{{{"INFERNODE_LEASE_SECONDS", "15"}, {"INFERNODE_LOG_LEVEL", "warn"}}};
   test::TestUser user{server};
   const auto footage = user.with_footage("bench");
-  BareLoop one_frame{*model, 1, threads};
-  BareLoop many_frames{*model, threads, 1};
-  Hashes hashes;
-  json::object with_images{{"pipeline", model->pipeline}, {"model", model->name}, {"images", true}};
-  json::object without = with_images;
-  without["images"] = false;
-  run_job(user, footage.video, with_images,
-          hashes);  // warm: caches, prepared statements, the runner
-  one_frame.run();
-  many_frames.run();
+  std::vector<std::function<double()>> bare_loops;
+  std::optional<BareLoop> one_frame;
+  std::optional<BareLoop> many_frames;
+  DrawingLoop drawing{*pipeline, with_images, models, threads};
+  std::optional<DrawingLoop> quiet;
+  if (model != nullptr) {
+    one_frame.emplace(*model, 1, threads);
+    many_frames.emplace(*model, threads, 1);
+    bare_loops = {[&] { return one_frame->run(); }, [&] { return many_frames->run(); }};
+  } else {
+    quiet.emplace(*pipeline, without, models, threads);
+    bare_loops = {[&] { return quiet->run(); }};
+  }
+  // Warm: caches, prepared statements, the runner.
+  auto hashes = hashes_of(user, run_job(user, footage.video, with_images).id);
+  drawing.run();
+  for (const auto& loop : bare_loops) {
+    loop();
+  }
   std::vector<double> job;
   std::vector<double> job_without;
-  std::vector<double> bare_one;
-  std::vector<double> bare_many;
-  const bool has_script = model->name == "centernet";
+  std::vector<double> tracked;
+  std::vector<double> filmed;
+  std::vector<double> drawn;
+  std::vector<std::vector<double>> bare(bare_loops.size());
+  std::map<std::string, std::vector<double>> exports;
+  const bool has_script = model != nullptr && model->name == "centernet";
   std::vector<double> script;
   Script last;
   for (int round = 0; round < rounds; ++round) {
-    job.push_back(run_job(user, footage.video, with_images, hashes));
-    job_without.push_back(run_job(user, footage.video, without, hashes));
-    bare_one.push_back(one_frame.run());
-    bare_many.push_back(many_frames.run());
+    job.push_back(run_job(user, footage.video, with_images).rate);
+    job_without.push_back(run_job(user, footage.video, without).rate);
+    const auto followed = run_job(user, footage.video, with(with_images, "track", true));
+    tracked.push_back(followed.rate);
+    time_exports(user, followed.id, exports);
+    filmed.push_back(run_job(user, footage.video, with(with_images, "video", true)).rate);
+    drawn.push_back(drawing.run());
+    fmt::print("round {}: job {:.1f}, without images {:.1f}, tracked {:.1f}, with video {:.1f}, ",
+               round + 1, job.back(), job_without.back(), tracked.back(), filmed.back());
+    fmt::print("drawing loop {:.1f}, bare loop", drawn.back());
+    for (std::size_t i = 0; i < bare.size(); ++i) {
+      bare[i].push_back(bare_loops[i]());
+      fmt::print("{} {:.1f}", i == 0 ? "" : ",", bare[i].back());
+    }
     if (has_script) {
       last = run_script(*model, threads);
       script.push_back(last.rate);
-      fmt::print("Python script with OpenCV: {:.1f} frames/s\n", last.rate);
+      fmt::print(", Python script with OpenCV {:.1f}", last.rate);
     }
-    fmt::print(
-        "round {}: job {:.1f}, without images {:.1f}, bare loop {:.1f} (all threads on a frame), "
-        "{:.1f} (a frame a thread) frames/s\n",
-        round + 1, job.back(), job_without.back(), bare_one.back(), bare_many.back());
+    fmt::print(" frames/s\n");
   }
-  fmt::print("input: examples/street.mp4, 120 frames of 768x576; model {}; {} threads;{}",
-             model->name, threads, bench::processor());
+  double fastest = 0;
+  for (const auto& rates : bare) {
+    fastest = std::max(fastest, bench::median(rates));
+  }
+  const double rate = bench::median(job);
+  const auto percent = [&](const std::vector<double>& rates) {
+    return 100 * (rate / bench::median(rates) - 1);
+  };
+  fmt::print("input: examples/street.mp4, 120 frames of 768x576; {}; {} threads;{}",
+             model == nullptr ? name : model->name, threads, bench::processor());
   fmt::print("SHA-256 of the parsed frames: {}\n", hashes.frames);
   fmt::print("SHA-256 of the ZIP:           {}\n", hashes.images);
-  fmt::print("ratio to all threads on a frame: {:.2f}\n",
-             bench::median(job) / bench::median(bare_one));
-  const double bare = std::max(bench::median(bare_one), bench::median(bare_many));
-  fmt::print("without images: {:.2f}\n", bench::median(job_without) / bare);
+  fmt::print("tracking: {:+.1f} %, annotated video: {:+.1f} %\n", percent(tracked),
+             percent(filmed));
+  for (const auto& [format, seconds] : exports) {
+    fmt::print("export {}: {:+.2f} %\n", format, 100 * bench::median(seconds) * rate / 120);
+  }
   if (has_script) {
-    fmt::print("ratio to the Python script: {:.2f}\n", bench::median(job) / bench::median(script));
+    fmt::print("ratio to the Python script: {:.2f}\n", rate / bench::median(script));
     fmt::print("peak memory: runner {:.0f} MiB, server {:.0f} MiB; script {:.0f} MiB\n",
                peak_of("runner"), peak_of("serve"), last.mebibytes);
   }
-  fmt::print("ratio={:.2f}\n", bench::median(job) / bare);
+  fmt::print("with images, to the bare loop: {:.2f}\n", rate / fastest);
+  fmt::print("with images, to the drawing loop: {:.2f}\n", rate / bench::median(drawn));
+  fmt::print("ratio={:.2f}\n", bench::median(job_without) / fastest);
   return 0;
 }
 

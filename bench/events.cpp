@@ -12,8 +12,6 @@
 #include <algorithm>
 #include <atomic>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/connect.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -23,7 +21,6 @@
 #include <boost/beast/websocket.hpp>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <mutex>
 #include <thread>
 
@@ -112,16 +109,6 @@ asio::awaitable<void> follow_web_socket(tcp::endpoint server, std::string token,
   }
 }
 
-long resident_kib(pid_t process) {
-  std::ifstream in{fmt::format("/proc/{}/status", process)};
-  for (std::string line; std::getline(in, line);) {
-    if (line.starts_with("VmRSS:")) {
-      return std::stol(line.substr(6));
-    }
-  }
-  return 0;
-}
-
 void measure(int clients) {
   test::TestServer server{
       {{"INFERNODE_WORKERS", "0"},
@@ -134,7 +121,7 @@ void measure(int clients) {
     datasets.push_back(users.back()->create_dataset("before"));
   }
   std::this_thread::sleep_for(std::chrono::seconds{1});
-  const long before = resident_kib(server.pid());
+  const long before = bench::status_kib(server.pid(), "VmRSS");
 
   Heard heard;
   asio::io_context context{1};
@@ -164,7 +151,7 @@ void measure(int clients) {
   }};
   test::wait_until("all clients", [&] { return heard.connected == clients; });
   std::this_thread::sleep_for(std::chrono::seconds{2});
-  const long after = resident_kib(server.pid());
+  const long after = bench::status_kib(server.pid(), "VmRSS");
 
   for (int change = 0; change < kChanges; ++change) {
     const auto user = static_cast<std::size_t>(change % kUsers);

@@ -93,16 +93,6 @@ LedgerReport check(const std::string& conninfo) {
   return report;
 }
 
-long resident_kib() {
-  std::ifstream in{"/proc/self/status"};
-  for (std::string line; std::getline(in, line);) {
-    if (line.starts_with("VmHWM:")) {
-      return std::stol(line.substr(6));
-    }
-  }
-  return 0;
-}
-
 int measure(int rounds, int entries) {
   test::TestServer server{{{"INFERNODE_WORKERS", "0"}, {"INFERNODE_LOG_LEVEL", "warn"}}};
   server.sql(fmt::format(R"(
@@ -166,11 +156,11 @@ COMMIT;
                '1 frames' FROM generate_series(1, {}) AS n)",
                            kAccounts, std::min(left, kAccounts)));
   }
-  const long before = resident_kib();
+  const long before = bench::status_kib(getpid(), "VmHWM");
   const auto report = check(conninfo);
   fmt::print("check: {} entries of {} accounts in {:.1f} s, {} faults, memory grew by {} KiB\n",
              report.entries, report.accounts, report.seconds, report.fault_count,
-             resident_kib() - before);
+             bench::status_kib(getpid(), "VmHWM") - before);
   fmt::print("{} connections, {} accounts, {} s a run;{}", kConnections, kAccounts, kSeconds,
              bench::processor());
   fmt::print("ratio to tables without chain: {:.2f}\n",

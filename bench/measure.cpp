@@ -1,6 +1,7 @@
 #include "measure.hpp"
 
 #include <algorithm>
+#include <fstream>
 #include <stdexcept>
 
 #include "core/process.hpp"
@@ -15,6 +16,16 @@ double median(std::vector<double> values) {
 
 std::string processor() {
   return run_process({"sh", "-c", "grep -m1 'model name' /proc/cpuinfo | cut -d: -f2"}).output;
+}
+
+long status_kib(pid_t process, const std::string& name) {
+  std::ifstream in{"/proc/" + std::to_string(process) + "/status"};
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with(name + ":")) {
+      return std::stol(line.substr(name.size() + 1));
+    }
+  }
+  return 0;
 }
 
 double run_pgbench(const std::string& socket, const std::filesystem::path& script, int connections,

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -11,6 +13,9 @@ namespace infernode::bench {
 double median(std::vector<double> values);
 // "model name" of /proc/cpuinfo, with its line's end.
 std::string processor();
+// A figure of a process in KiB as /proc/PID/status names it: "VmRSS", what lies in memory now;
+// "VmHWM", the most that ever did. 0 where there is none of that name.
+long status_kib(pid_t process, const std::string& name);
 // Transactions a second of a pgbench script (prepared) on the database of a server that listens on
 // the socket in this folder. `options` say for how long: {"-T", "5"}. Throws std::runtime_error
 // with what pgbench said.

@@ -9,6 +9,10 @@
 // Then what one claim takes, alone, by number of users and of waiting segments, and after CLAIMS
 // claims during which a snapshot was held, so that nothing could be vacuumed away.
 //
+// In the end how soon work begins: 200 jobs of one image, one after the other, with a worker that
+// has nothing else to do; from just before the request is sent to when PostgreSQL committed the
+// claim.
+//
 // Usage: bench_queue [ROUNDS] [WAITING] [CLAIMS]
 #include <fmt/format.h>
 
@@ -18,6 +22,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <cstdio>
 #include <fstream>
+#include <map>
 
 #include "audit/audit_service.hpp"
 #include "blobs/postgres_chunks.hpp"
@@ -195,6 +200,45 @@ void set_events(test::TestServer& server, const char* on) {
       on));
 }
 
+void measure_beginning() {
+  constexpr int kJobs = 200;
+  test::TestServer server{{{"INFERNODE_LOG_LEVEL", "warn"}}};
+  server.sql("ALTER SYSTEM SET track_commit_timestamp = on");
+  server.stop();
+  server.start();
+  test::TestUser user{server};
+  const auto footage = user.with_footage("bench");
+  const auto request = boost::json::parse(
+      fmt::format(R"({{"video_ids": ["{}"], "params": {{"pipeline": "detect", "end_frame": 1}}}})",
+                  footage.video));
+  std::map<std::string, double> sent;  // seconds since 1970, by job
+  for (int i = -1; i < kJobs; ++i) {
+    const std::chrono::duration<double> now = std::chrono::system_clock::now().time_since_epoch();
+    const auto accepted = user.call(201, "POST", "/jobs", request);
+    const auto id = test::text(accepted.at("jobs").at(0), "id");
+    user.wait_for_end(id);
+    if (i >= 0) {  // the first one loads the model
+      sent.emplace(id, now.count());
+    }
+  }
+  std::vector<double> times;
+  for (const auto& row : server.sql(
+           R"(SELECT body->>'id', extract(epoch FROM pg_xact_commit_timestamp(xmin)) FROM "Events"
+               WHERE type = 'job' AND body->>'status' = 'RUNNING')")) {
+    const auto found = sent.find(row.at(0));
+    if (found != sent.end()) {
+      times.push_back(1000 * (std::stod(row.at(1)) - found->second));
+    }
+  }
+  if (times.size() != kJobs) {
+    throw std::runtime_error(fmt::format("{} of {} claims were seen", times.size(), kJobs));
+  }
+  std::sort(times.begin(), times.end());
+  fmt::print(
+      "from the request to the claim, {} jobs: p50 {:.1f} ms, p95 {:.1f} ms, at most {:.1f} ms\n",
+      kJobs, times[kJobs / 2], times[kJobs * 95 / 100], times.back());
+}
+
 int measure(int rounds, int most, int claims) {
   test::TestServer server{{{"INFERNODE_WORKERS", "0"}, {"INFERNODE_LOG_LEVEL", "warn"}}};
   const auto script = server.folder() / "rival.sql";
@@ -264,6 +308,7 @@ int measure(int rounds, int most, int claims) {
       std::fflush(stdout);
     });
   }
+  measure_beginning();
   for (const auto& ratio : ratios) {
     fmt::print("{}", ratio);
   }

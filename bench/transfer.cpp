@@ -145,16 +145,6 @@ std::string upload_by_tus(test::TestUser& user, const std::string& dataset, cons
   return video;
 }
 
-long status_kib(const test::TestServer& server, const char* name) {
-  std::ifstream in{fmt::format("/proc/{}/status", server.pid())};
-  for (std::string line; std::getline(in, line);) {
-    if (line.starts_with(name)) {
-      return std::stol(line.substr(std::string{name}.size() + 1));
-    }
-  }
-  return 0;
-}
-
 bool drop_caches() {
   std::ofstream out{"/proc/sys/vm/drop_caches"};
   return static_cast<bool>(out << "3\n" << std::flush);
@@ -181,7 +171,7 @@ int measure(double gib) {
   // What each needs to be warm.
   empty(upload(user, dataset, test::kClip));
 
-  const long before = status_kib(server, "VmRSS:");
+  const long before = bench::status_kib(server.pid(), "VmRSS");
   std::string video;
   const double multipart = timed([&] { video = upload(user, dataset, file); });
   empty(video);
@@ -208,7 +198,8 @@ int measure(double gib) {
                cold ? dropped ? "cold" : "as it was" : "warm", mib / out, mib / copy, copy / out);
   }
   fmt::print("{:.1f} GiB;{}", gib, bench::processor());
-  fmt::print("memory grew by {} KiB of {}\n", status_kib(server, "VmHWM:") - before, before);
+  fmt::print("memory grew by {} KiB of {}\n", bench::status_kib(server.pid(), "VmHWM") - before,
+             before);
   fmt::print("tus ratio={:.2f}\n", rival / tus);
   fmt::print("ratio={:.2f}\n", rival / multipart);
   return 0;

@@ -1,5 +1,5 @@
--- migrate:up
 -- compatible-since: 20261125220000
+-- migrate:up
 -- How many bytes a user may store (NULL: as many as the installation says).
 ALTER TABLE "Users"
   ADD COLUMN "storage_quota" BIGINT CONSTRAINT "Users_storage_quota" CHECK ("storage_quota" >= 0);

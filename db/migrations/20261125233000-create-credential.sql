@@ -1,5 +1,5 @@
--- migrate:up
 -- compatible-since: 20261125220000
+-- migrate:up
 -- Secrets that stand for a user: API keys of programs, sessions of browsers, links that set a password. Each
 -- is 256 random bits that only its bearer has; here is their SHA-256, by which it is looked up.
 CREATE TYPE "enum_Credentials_kind" AS ENUM ('key', 'session', 'link');

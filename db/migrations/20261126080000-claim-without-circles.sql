@@ -1,5 +1,5 @@
--- migrate:up
 -- compatible-since: 20261125220000
+-- migrate:up
 -- As before, but whoever waits for a turn waits for one only. FOR UPDATE of "the first that fits" keeps
 -- the lock of a row that, when its turn came, did not fit any more, and goes on to wait for the next:
 -- two claims that met the rows in different order waited for each other.

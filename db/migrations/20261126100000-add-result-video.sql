@@ -1,5 +1,5 @@
--- migrate:up
 -- compatible-since: 20261126080000
+-- migrate:up
 -- The blob that holds the annotated video; NULL for jobs that asked for none.
 ALTER TABLE "Results" ADD COLUMN "video" UUID REFERENCES "Blobs" ("id") ON UPDATE CASCADE;
 CREATE INDEX "Results_video" ON "Results" ("video");

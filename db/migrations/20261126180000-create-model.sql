@@ -1,5 +1,5 @@
--- migrate:up
 -- compatible-since: 20261126100000
+-- migrate:up
 -- Models that were brought to the installation, besides those that it came with: each process reads them from here.
 CREATE TABLE "Models" (
   "name"       VARCHAR(63) PRIMARY KEY,

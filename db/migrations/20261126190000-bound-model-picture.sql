@@ -1,5 +1,5 @@
+-- compatible-since: 20261126180000
 -- migrate:up
--- compatible-since: 20261126100000
 -- As servers have refused all along.
 ALTER TABLE "Models" ADD CONSTRAINT "Models_picture_check" CHECK (octet_length("picture") <= 8388608);
 

@@ -1,5 +1,5 @@
+-- compatible-since: 20261126190000
 -- migrate:up
--- compatible-since: 20261126100000
 -- What changed for a user, numbered 1, 2, 3 ... without holes: see "log_event".
 CREATE TABLE "Events" (
   "user_id"    UUID NOT NULL,

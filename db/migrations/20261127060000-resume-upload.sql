@@ -1,5 +1,5 @@
+-- compatible-since: 20261127040000
 -- migrate:up
--- compatible-since: 20261126100000
 -- Uploads that come in pieces. "received": how many bytes there are (NULL: all). Each connection that goes on
 -- with one takes the next "fence", and what an earlier one sends does not count any more. "hash_state" is the
 -- SHA-256 of what there is, to go on with. Who looks into one holds it by the fence, too. With "confirm" the

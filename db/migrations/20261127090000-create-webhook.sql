@@ -1,5 +1,5 @@
--- migrate:up
 -- compatible-since: 20261127060000
+-- migrate:up
 -- Calls of a user's own server when jobs end: see docs/webhooks.md.
 ALTER TABLE "InferenceJobs" ADD "webhook_url" VARCHAR(2048);
 

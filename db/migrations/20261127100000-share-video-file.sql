@@ -1,5 +1,5 @@
--- migrate:up
 -- compatible-since: 20261127090000
+-- migrate:up
 -- Videos of one user with the same bytes share one file, which goes with the last of them.
 DROP INDEX "Videos_file";
 CREATE INDEX "Videos_file" ON "Videos" ("file");

@@ -1,10 +1,11 @@
+-- compatible-since: 20261127110000
 -- migrate:up
--- compatible-since: 20261127100000
+-- In the order in which an older server's requests take them, so that neither waits for the other.
+LOCK TABLE "InferenceJobs", "Videos", "LedgerEntries", "Users" IN SHARE ROW EXCLUSIVE MODE;
+
 -- What users used, by day (UTC) and pipeline; uploads have the pipeline 'upload'. It stays when jobs
 -- and videos are deleted. Each end of a job and each upload adds a row of its own, so that nobody waits
 -- for anybody; the sweep adds those of a day up, so that what is read does not grow with the jobs.
--- In the order in which an older server's requests take them, so that neither waits for the other.
-LOCK TABLE "InferenceJobs", "Videos", "LedgerEntries", "Users" IN SHARE ROW EXCLUSIVE MODE;
 CREATE TABLE "Usage" (
   "id"       BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   "user_id"  UUID NOT NULL REFERENCES "Users" ("id") ON UPDATE CASCADE ON DELETE CASCADE,
@@ -18,7 +19,6 @@ CREATE TABLE "Usage" (
   "folded"   BOOLEAN NOT NULL DEFAULT false
 );
 CREATE INDEX "Usage_user_id_day" ON "Usage" ("user_id", "day", "pipeline");
-
 CREATE INDEX "Usage_unfolded" ON "Usage" ("user_id", "day", "pipeline") WHERE NOT "folded";
 
 CREATE FUNCTION "use_by_job"() RETURNS TRIGGER LANGUAGE plpgsql AS $$

@@ -2,8 +2,9 @@
 
 #include <zlib.h>
 
-#include <array>
+#include <algorithm>
 #include <charconv>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>

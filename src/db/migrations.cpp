@@ -196,6 +196,10 @@ Migration parse_migration(std::string file_name, std::string_view content) {
                                        file_name, kCompatibleMarker));
     }
   }
+  if (content.find(kCompatibleMarker, up) != std::string_view::npos) {
+    throw MigrationError(
+        fmt::format("{}: '{}' stands above '{}'", file_name, kCompatibleMarker, kUpMarker));
+  }
   migration.up = section(up, down);
   migration.down = section(down, content.size());
   return migration;

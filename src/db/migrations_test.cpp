@@ -25,6 +25,11 @@ TEST(CompatibleSince, IsALineAboveTheSections) {
         "-- compatible-since: 20260102000000\n", "-- compatible-since: 20260103000000\n"}) {
     EXPECT_THROW(since(wrong), MigrationError) << wrong;
   }
+  // Anywhere else it would say nothing, unseen.
+  EXPECT_THROW(parse_migration("20260102000000-a.sql",
+                               "-- migrate:up\n-- compatible-since: 20260101000000\nSELECT 1;\n"
+                               "-- migrate:down\nSELECT 2;\n"),
+               MigrationError);
   // Lines keep their numbers.
   const auto migration = parse_migration(
       "20260102000000-a.sql", std::string{"-- compatible-since: 20260101000000\n"} + kSections);

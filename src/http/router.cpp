@@ -56,6 +56,16 @@ bool is_idempotency_key(std::string_view key) {
          std::all_of(key.begin(), key.end(), [](char c) { return c > 0x20 && c < 0x7f; });
 }
 
+// What the route said of its answer itself; empty: nothing.
+std::string own_tag(const Response& response) {
+  for (const auto& [name, value] : response.headers) {
+    if (name == "ETag") {
+      return value;
+    }
+  }
+  return {};
+}
+
 ApiDocument::Operation page_at(const std::string& path) {
   return {.method = "GET", .path = path, .id = "", .access = Access::anyone};
 }
@@ -118,20 +128,6 @@ Result<Presented> presented_by(const Request& request) {
 Error nothing_here() {
   return {ErrorCode::not_found, "There is nothing at this address."};
 }
-
-namespace {
-
-// What the route said of its answer itself; empty: nothing.
-std::string own_tag(const Response& response) {
-  for (const auto& [name, value] : response.headers) {
-    if (name == "ETag") {
-      return value;
-    }
-  }
-  return {};
-}
-
-}  // namespace
 
 std::string entity_tag(std::string_view representation) {
   Sha256 sha;

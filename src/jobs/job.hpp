@@ -53,6 +53,12 @@ struct Waiting {
   std::int64_t images_ahead = 0;
 };
 
+// How a job's energy and grams were found.
+struct EnergySource {
+  std::string method;       // energy::Energy::method of all segments: "rapl"
+  std::string grid_source;  // of the grams per kWh
+};
+
 struct Job {
   JobId id;
   DatasetId dataset;
@@ -70,7 +76,9 @@ struct Job {
   double carbon_grams = 0;
   std::optional<std::string> error;
   int attempt = 1;
-  std::optional<Waiting> waiting;  // looked up for single jobs only
+  // The next two are looked up for single jobs only.
+  std::optional<Waiting> waiting;
+  std::optional<EnergySource> energy_source;  // once it has a result
   Timestamp created_at;
   Timestamp updated_at;
   std::optional<Timestamp> started_at;

@@ -42,16 +42,23 @@ constexpr Statement kInsert{"jobs.insert", sql<R"sql(
 constexpr Statement kLockAdding{"jobs.lock_adding", R"sql(
   SELECT pg_advisory_xact_lock(1246711379, hashtext($1::uuid::text))
 )sql"};
-constexpr Statement kFind{"jobs.find", sql<R"sql(
+constexpr db::Text kEnergySource{
+    R"sql(result."json_res" #>> '{energy,method}' AS energy_method,
+         result."json_res" #>> '{energy,grid_source}' AS grid_source)sql"};
+constexpr Statement kFind{"jobs.find",
+                          sql<R"sql(
   SELECT )sql",
-                                           kColumns, R"sql(, )sql", kDone, R"sql(
-    FROM "InferenceJobs" AS job JOIN "Datasets" AS dataset ON dataset."id" = job."dataset_id"
+                              kColumns, R"sql(, )sql", kDone, R"sql(, )sql", kEnergySource, R"sql(
+    FROM "InferenceJobs" AS job LEFT JOIN "Results" AS result ON result."inferenceJob_id" = job."id"
+    JOIN "Datasets" AS dataset ON dataset."id" = job."dataset_id"
    WHERE job."id" = $2 AND job."user_id" = $1 AND dataset."deleted_at" IS NULL
 )sql">};
-constexpr Statement kFindAny{"jobs.find_any", sql<R"sql(
+constexpr Statement kFindAny{
+    "jobs.find_any", sql<R"sql(
   SELECT )sql",
-                                                  kColumns, R"sql(, )sql", kDone, R"sql(
-    FROM "InferenceJobs" AS job WHERE job."id" = $1
+                         kColumns, R"sql(, )sql", kDone, R"sql(, )sql", kEnergySource, R"sql(
+    FROM "InferenceJobs" AS job LEFT JOIN "Results" AS result ON result."inferenceJob_id" = job."id"
+   WHERE job."id" = $1
 )sql">};
 constexpr Statement kList{"jobs.list", sql<R"sql(
   SELECT )sql",
@@ -181,10 +188,21 @@ Job job_from_row(const db::Row& row) {
           .error = row.get<std::optional<std::string>>("error"),
           .attempt = row.get<int>("attempt"),
           .waiting = std::nullopt,
+          .energy_source = std::nullopt,
           .created_at = row.get<Timestamp>("created_at"),
           .updated_at = row.get<Timestamp>("updated_at"),
           .started_at = row.get<std::optional<Timestamp>>("started_at"),
           .finished_at = row.get<std::optional<Timestamp>>("finished_at")};
+}
+
+Job single_from_row(const db::Row& row) {
+  Job job = job_from_row(row);
+  const auto method = row.get<std::optional<std::string>>("energy_method");
+  if (method) {
+    job.energy_source =
+        EnergySource{*method, row.get<std::optional<std::string>>("grid_source").value_or("")};
+  }
+  return job;
 }
 
 JobId id_from_row(const db::Row& row) {
@@ -239,12 +257,12 @@ void count_open(db::Transaction& transaction, UserId user, OpenJobs& open) {
 
 asio::awaitable<std::optional<Job>> find(db::Executor& executor, UserId user, JobId id) {
   const db::Rows rows = co_await executor.execute(kFind, user, id);
-  co_return rows.optional(job_from_row);
+  co_return rows.optional(single_from_row);
 }
 
 asio::awaitable<std::optional<Job>> find_any(db::Executor& executor, JobId id) {
   const db::Rows rows = co_await executor.execute(kFindAny, id);
-  co_return rows.optional(job_from_row);
+  co_return rows.optional(single_from_row);
 }
 
 asio::awaitable<std::vector<Job>> list(db::Executor& executor, UserId user, JobFilter filter,

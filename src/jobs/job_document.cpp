@@ -18,6 +18,10 @@ json::object job_json(const Job& job) {
                       {"carbon_footprint", job.carbon_footprint},
                       {"energy_joules", job.energy_joules},
                       {"carbon_grams", job.carbon_grams}};
+  if (job.energy_source) {
+    object.emplace("energy_source", json::object{{"method", job.energy_source->method},
+                                                 {"grid", job.energy_source->grid_source}});
+  }
   if (job.waiting) {
     object.emplace("waiting", json::object{{"for", to_text(job.waiting->reason)},
                                            {"detail", job.waiting->detail},

@@ -5,6 +5,7 @@
 //   INFERNODE_E2E_MODEL       a model's folder and name: FOLDER/NAME.onnx, .json and its golden picture
 //   INFERNODE_E2E_CLIP        a video
 //   INFERNODE_E2E_ARTEFACTS   where the pictures of the pages go
+//   RUN_LONG_TESTS            1: tries each operation in /docs as well
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';

@@ -137,6 +137,8 @@ TEST_F(Jobs, DetectPeopleAndChargeForEveryImage) {
 
   const auto result = user.call(200, "GET", "/jobs/" + job + "/result");
   EXPECT_EQ(text(result, "job_id"), job);
+  EXPECT_EQ(ended.at("energy_source").at("method"), result.at("energy").at("method"));
+  EXPECT_EQ(ended.at("energy_source").at("grid"), result.at("energy").at("grid_source"));
   EXPECT_EQ(integer(result.at("accounting"), "selected"), 120);
   EXPECT_EQ(integer(result.at("accounting"), "processed"), 120);
   EXPECT_GT(integer(result.at("summary").at("labels"), "person"), 300);

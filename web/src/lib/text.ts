@@ -255,6 +255,14 @@ export const text = {
     ahead: (n: string) => `about ${n} images of others go before`,
     energy: 'Energy',
     carbon: 'CO₂e',
+    method: 'Measured by',
+    methods: (method: string) =>
+      method === 'rapl'
+        ? 'the processor’s energy counters (rapl)'
+        : /^cpu_time_x_[\d.]+_w$/.test(method)
+          ? `estimate: CPU time at ${method.slice(11, -2)} W (${method})`
+          : method,
+    grid: 'Grid',
     cost: 'Tokens paid',
     speed: 'Speed',
     left: 'Time left',
@@ -336,7 +344,7 @@ export const text = {
   },
   carbon: {
     title: 'Carbon',
-    lead: 'What your jobs used, from the energy their processors took and the carbon intensity of the grid. How it is measured is said with each result.',
+    lead: 'What your jobs used, from the energy their processors took and the carbon intensity of the grid. How that was measured is said with each job.',
     byDay: 'By day',
     byDayTitle: 'CO₂e by day',
     says: (title: string, pipelines: string) => `Chart: ${title}, of ${pipelines}`,
