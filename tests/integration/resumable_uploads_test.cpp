@@ -64,6 +64,12 @@ std::string long_clip() {
   return bytes + "free" + std::string(size - 8, '\0');
 }
 
+// The newest event of an upload.
+std::string last_told(const TestServer& server) {
+  return server.value(
+      R"(SELECT body->>'state' FROM "Events" WHERE type = 'upload' ORDER BY created_at DESC, id DESC LIMIT 1)");
+}
+
 class Tus : public testing::Test {
 protected:
   http::ClientResponse create(TestUser& user, const std::string& dataset, std::size_t length,
@@ -193,7 +199,10 @@ TEST_F(Tus, FollowsItsSpecification) {
   const auto head = user.send("HEAD", path, "", {{"Tus-Resumable", "1.0.0"}});
   EXPECT_EQ(head.headers.at("upload-length"), "1000");
   EXPECT_EQ(head.headers.at("cache-control"), "no-store");
+  EXPECT_EQ(head.headers.at("upload-metadata"),
+            "filename " + base64("street.mp4") + ",dataset_id " + base64(dataset));
   EXPECT_EQ(user.send("OPTIONS", path).status, 204);
+  EXPECT_EQ(user.send("OPTIONS", path, "", {{"Tus-Resumable", "0.2.2"}}).status, 204);
 
   const std::string bytes(10, 'x');
   const std::string tus_type = "application/offset+octet-stream";
@@ -275,6 +284,15 @@ TEST_F(Tus, FollowsItsSpecification) {
        "/uploads/5eed0000-0000-4000-8000-000000000000",
        {{"Tus-Resumable", "1.0.0"}, {"Upload-Offset", "0"}, {"Content-Type", tus_type}},
        bytes},
+      {"another type at once",
+       415,
+       "POST",
+       "/uploads",
+       {{"Tus-Resumable", "1.0.0"},
+        {"Upload-Length", "10"},
+        {"Upload-Metadata", metadata},
+        {"Content-Type", "video/mp4"}},
+       bytes},
       {"no length",
        400,
        "POST",
@@ -355,6 +373,7 @@ TEST_F(Tus, FollowsItsSpecification) {
   EXPECT_EQ(listed.at(0).at("offset"), 10);
   EXPECT_EQ(integer(user.call(200, "GET", "/users/me").at("storage"), "used"), 1000);
   EXPECT_EQ(user.send("DELETE", path, "", {{"Tus-Resumable", "1.0.0"}}).status, 204);
+  EXPECT_EQ(last_told(server), "deleted");
   EXPECT_EQ(user.send("HEAD", path, "", {{"Tus-Resumable", "1.0.0"}}).status, 404);
   EXPECT_EQ(integer(user.call(200, "GET", "/users/me").at("storage"), "used"), 0);
   EXPECT_EQ(nothing_staged(server), "0");
@@ -391,6 +410,7 @@ TEST_F(Tus, FollowsItsSpecification) {
                "(SELECT count(*) FROM \"Blobs\") + (SELECT count(*) FROM \"BlobParts\")") == "0";
   });
   EXPECT_EQ(integer(user.call(200, "GET", "/users/me").at("storage"), "used"), 0);
+  EXPECT_EQ(last_told(server), "deleted");
   server.sql("UPDATE \"Users\" SET storage_quota = 1500");
   const auto fits = place(create(user, dataset, 1000));
   const auto refused = create(user, dataset, 1000);

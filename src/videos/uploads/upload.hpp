@@ -35,6 +35,7 @@ struct Upload {
   std::optional<int> frame_count;              // once it was looked into
   std::optional<Tokens> cost;                  // likewise
   std::optional<boost::json::object> problem;  // once refused: the problem document
+  std::optional<std::string> metadata;         // of one in pieces: Upload-Metadata as it came
   bool kept = false;                           // its bytes, or those that have come
   Timestamp created_at;
   Timestamp expires_at;  // when it is forgotten, with its bytes
@@ -47,6 +48,7 @@ struct NewUpload {
   std::string name;
   std::int64_t size = 0;  // bytes
   bool confirm = false;   // its price is agreed to before it is paid
+  std::string metadata;   // the header Upload-Metadata as it came
 };
 
 }  // namespace infernode

@@ -100,8 +100,9 @@ struct UploadRoutes {
     if (has_body && request.header("content-type") != tus::kContentType) {
       co_return not_tus_bytes();
     }
-    NewUpload made{request.user(), metadata->dataset.value(), std::move(metadata->name), *length,
-                   metadata->confirm};
+    NewUpload made{
+        request.user(), metadata->dataset.value(), std::move(metadata->name),
+        *length,        metadata->confirm,         std::string{request.header("upload-metadata")}};
     const auto upload = co_await uploads.create(std::move(made));
     if (!upload) {
       co_return upload.error();
@@ -151,6 +152,9 @@ struct UploadRoutes {
     Response response;
     add_place(response, *upload);
     response.headers.emplace_back("Upload-Length", std::to_string(upload->size));
+    if (upload->metadata) {
+      response.headers.emplace_back("Upload-Metadata", *upload->metadata);
+    }
     response.headers.emplace_back("Cache-Control", "no-store");
     co_return response;
   }

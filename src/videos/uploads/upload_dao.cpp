@@ -18,10 +18,10 @@ constexpr Statement kInsert{"uploads.insert", R"sql(
 )sql"};
 constexpr Statement kInsertReceiving{"uploads.insert_receiving", R"sql(
   INSERT INTO "Uploads" ("id", "user_id", "dataset_id", "file", "name", "size", "received", "confirm",
-                         "state", "leased_until", "expires_at")
-  SELECT $1::uuid, $2::uuid, $3::uuid, $4::uuid, $5::text, $6::bigint, 0, $7::boolean, 'receiving',
-         "clock"(), "clock"() + make_interval(secs => $8)
-   WHERE $9::integer > (SELECT count(*) FROM "Uploads" WHERE "user_id" = $2 AND "state" = 'receiving')
+                         "metadata", "state", "leased_until", "expires_at")
+  SELECT $1::uuid, $2::uuid, $3::uuid, $4::uuid, $5::text, $6::bigint, 0, $7::boolean, $8::text,
+         'receiving', "clock"(), "clock"() + make_interval(secs => $9)
+   WHERE $10::integer > (SELECT count(*) FROM "Uploads" WHERE "user_id" = $2 AND "state" = 'receiving')
 )sql"};
 constexpr Statement kHold{"uploads.hold", R"sql(
   UPDATE "Uploads" SET "fence" = "fence" + 1,
@@ -29,7 +29,7 @@ constexpr Statement kHold{"uploads.hold", R"sql(
    WHERE "id" = $2 AND "user_id" = $1 AND "state" = 'receiving' AND "received" = $3
      AND "file" IS NOT NULL AND "expires_at" > "clock"()
   RETURNING "file", "fence", "user_id", "dataset_id", "name", "size", "confirm",
-            coalesce("hash_state", '') AS hash_state
+            coalesce("metadata", '') AS metadata, coalesce("hash_state", '') AS hash_state
 )sql"};
 constexpr Statement kRequireHeld{"uploads.require_held", R"sql(SELECT "hold_upload"($1, $2))sql"};
 constexpr Statement kAdvance{"uploads.advance", R"sql(
@@ -50,7 +50,7 @@ constexpr db::Text kColumns{
                  FROM unnest(coalesce("video_ids", ARRAY["video_id"])) WITH ORDINALITY AS made (id, place)
                  JOIN "Videos" AS video ON video."id" = made.id
                 ORDER BY made.place) AS videos,
-         "frame_count", "cost", "problem", "created_at", "expires_at", "file" IS NOT NULL AS kept
+         "frame_count", "cost", "problem", "metadata", "created_at", "expires_at", "file" IS NOT NULL AS kept
     FROM "Uploads")sql"};
 constexpr Statement kFind{"uploads.find", sql<kColumns, R"sql(
    WHERE "id" = $2 AND "user_id" = $1 AND "expires_at" > "clock"()
@@ -128,6 +128,7 @@ Upload upload_from_row(const db::Row& row) {
   if (const auto problem = row.get<std::optional<std::string>>("problem")) {
     upload.problem = boost::json::parse(*problem).as_object();
   }
+  upload.metadata = row.get<std::optional<std::string>>("metadata");
   upload.kept = row.get<bool>("kept");
   upload.created_at = row.get<Timestamp>("created_at");
   upload.expires_at = row.get<Timestamp>("expires_at");
@@ -160,9 +161,9 @@ db::Command insert(UploadId id, const NewVideo& video, int lease_seconds) {
 asio::awaitable<bool> insert_receiving(db::Transaction& transaction, UploadId id,
                                        const NewUpload& upload, BlobId file, int keep_seconds,
                                        int most) {
-  const db::Rows rows =
-      co_await transaction.execute(kInsertReceiving, id, upload.user, upload.dataset, file,
-                                   upload.name, upload.size, upload.confirm, keep_seconds, most);
+  const db::Rows rows = co_await transaction.execute(
+      kInsertReceiving, id, upload.user, upload.dataset, file, upload.name, upload.size,
+      upload.confirm, upload.metadata, keep_seconds, most);
   co_return rows.affected() == 1;
 }
 
@@ -174,7 +175,7 @@ asio::awaitable<std::optional<Held>> hold(db::Transaction& transaction, UserId u
                 row.get<std::vector<std::byte>>("hash_state"),
                 NewUpload{row.get<UserId>("user_id"), row.get<DatasetId>("dataset_id"),
                           row.get<std::string>("name"), row.get<std::int64_t>("size"),
-                          row.get<bool>("confirm")}};
+                          row.get<bool>("confirm"), row.get<std::string>("metadata")}};
   });
 }
 
