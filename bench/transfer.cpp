@@ -2,10 +2,11 @@
 //
 // In: a video of GIB gibibytes (the example clip with random bytes behind it, that players skip) by
 // multipart and by tus in pieces of 64 MiB, each over loopback from this process, until the server
-// has answered that it is a video. psql: COPY ... FROM STDIN BINARY of as many bytes in chunks of
-// the same size into a table of the same kind. Out: GET /videos/{id}/content against COPY ... TO
-// STDOUT BINARY; cold is after the kernel has let go of its caches (as root alone), warm is once
-// more. The server's memory is its peak above what it held before.
+// has answered that it is a video; by tus also through Debian's nginx with its default buffering,
+// by curl with TLS and either version of HTTP. psql: COPY ... FROM STDIN BINARY of as many bytes in
+// chunks of the same size into a table of the same kind. Out: GET /videos/{id}/content against COPY
+// ... TO STDOUT BINARY; cold is after the kernel has let go of its caches (as root alone), warm is
+// once more. The server's memory is its peak above what it held before.
 //
 // Usage: bench_transfer [GIB]
 #include <fmt/format.h>
@@ -19,6 +20,7 @@
 #include "core/digest.hpp"
 #include "core/json.hpp"
 #include "measure.hpp"
+#include "testing/nginx.hpp"
 #include "testing/test_server.hpp"
 
 namespace {
@@ -116,25 +118,30 @@ std::string upload(test::TestUser& user, const std::string& dataset, const fs::p
   return test::text(json::parse(answer.body), "id");
 }
 
-std::string upload_by_tus(test::TestUser& user, const std::string& dataset, const fs::path& file) {
-  const auto size = fs::file_size(file);
+// The path of an upload that begins.
+std::string begin_upload(test::TestUser& user, const std::string& dataset, std::uint64_t size) {
   const auto made = user.send(
       "POST", "/uploads", "",
       {{"Tus-Resumable", "1.0.0"},
        {"Upload-Length", std::to_string(size)},
        {"Upload-Metadata", fmt::format("dataset_id {},name {}", base64(dataset), base64("tus"))}});
   const auto location = made.headers.at("location");
+  return "/uploads/" + location.substr(location.rfind('/') + 1);
+}
+
+std::string upload_by_tus(test::TestUser& user, const std::string& dataset, const fs::path& file) {
+  const auto size = fs::file_size(file);
+  const auto path = begin_upload(user, dataset, size);
   std::ifstream in{file, std::ios::binary};
   std::string piece;
   std::string video;
   for (std::uint64_t at = 0; at < size; at += piece.size()) {
     piece.resize(std::min<std::uint64_t>(kPiece, size - at));
     in.read(piece.data(), static_cast<std::streamsize>(piece.size()));
-    const auto sent =
-        user.send("PATCH", "/uploads/" + location.substr(location.rfind('/') + 1), piece,
-                  {{"Tus-Resumable", "1.0.0"},
-                   {"Upload-Offset", std::to_string(at)},
-                   {"Content-Type", "application/offset+octet-stream"}});
+    const auto sent = user.send("PATCH", path, piece,
+                                {{"Tus-Resumable", "1.0.0"},
+                                 {"Upload-Offset", std::to_string(at)},
+                                 {"Content-Type", "application/offset+octet-stream"}});
     if (sent.status != 204) {
       throw std::runtime_error(sent.body);
     }
@@ -143,6 +150,36 @@ std::string upload_by_tus(test::TestUser& user, const std::string& dataset, cons
     }
   }
   return video;
+}
+
+// The same through nginx by curl, which speaks `protocol` ("--http2"). Seconds that curl took.
+double upload_behind_nginx(const test::Nginx& nginx, test::TestUser& user,
+                           const std::string& dataset, const fs::path& file,
+                           const std::string& protocol) {
+  const auto size = fs::file_size(file);
+  const auto path = begin_upload(user, dataset, size);
+  const fs::path piece_file = file.string() + ".piece";
+  std::ifstream in{file, std::ios::binary};
+  std::string piece;
+  double seconds = 0;
+  for (std::uint64_t at = 0; at < size; at += piece.size()) {
+    piece.resize(std::min<std::uint64_t>(kPiece, size - at));
+    in.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    std::ofstream{piece_file, std::ios::binary}.write(piece.data(),
+                                                      static_cast<std::streamsize>(piece.size()));
+    const auto said = nginx.curl(
+        {protocol, "-X", "PATCH", "-T", piece_file.string(), "-w", "%{http_code} %{time_total}",
+         "-H", "Expect:", "-H", "Authorization: Bearer " + user.token(), "-H",
+         "Tus-Resumable: 1.0.0", "-H", fmt::format("Upload-Offset: {}", at), "-H",
+         "Content-Type: application/offset+octet-stream"},
+        path);
+    if (!said.starts_with("204 ")) {
+      throw std::runtime_error(said);
+    }
+    seconds += std::stod(said.substr(4));
+  }
+  fs::remove(piece_file);
+  return seconds;
 }
 
 bool drop_caches() {
@@ -177,10 +214,22 @@ int measure(double gib) {
   empty(video);
   const double tus = timed([&] { video = upload_by_tus(user, dataset, file); });
   server.sql("CHECKPOINT");
+  std::vector<double> behind;
+  {
+    const test::Nginx nginx{server};
+    for (const char* protocol : {"--http1.1", "--http2"}) {
+      empty(video);
+      server.sql("CHECKPOINT");
+      behind.push_back(upload_behind_nginx(nginx, user, dataset, file, protocol));
+      video = server.value("SELECT id FROM \"Videos\"");
+    }
+  }
   const double rival = timed([&] { copy_in(server, file); });
   server.sql("CHECKPOINT");
   fmt::print("in: multipart {:.0f} MiB/s, tus {:.0f}, COPY {:.0f}\n", mib / multipart, mib / tus,
              mib / rival);
+  fmt::print("tus behind nginx: HTTP/1.1 {:.0f} MiB/s, HTTP/2 {:.0f}\n", mib / behind.at(0),
+             mib / behind.at(1));
   const auto back = server.folder() / "back.mp4";
   for (const bool cold : {true, false}) {
     const bool dropped = cold && drop_caches();

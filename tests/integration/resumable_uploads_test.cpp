@@ -20,15 +20,6 @@ namespace asio = boost::asio;
 namespace json = boost::json;
 using Headers = std::map<std::string, std::string>;
 
-std::string base64(std::string_view bytes) {
-  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                                   reinterpret_cast<const unsigned char*>(bytes.data()),
-                                   static_cast<int>(bytes.size()));
-  text.resize(static_cast<std::size_t>(size));
-  return text;
-}
-
 std::string digest(const EVP_MD* algorithm, std::string_view bytes) {
   std::string text(EVP_MAX_MD_SIZE, '\0');
   unsigned size = 0;

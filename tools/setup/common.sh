@@ -85,6 +85,14 @@ install_npm_packages() {  # folder
   cp "$1/package-lock.json" "$stamp"
 }
 
+# Debian's nginx without installing it, which would start it.
+fetch_nginx() {
+  rm -rf build/nginx
+  mkdir -p build/nginx
+  (cd build/nginx && (apt-get download nginx || (as_root apt-get update && apt-get download nginx)))
+  dpkg -x build/nginx/nginx_*.deb build/nginx
+}
+
 # Everything that a build needs, and with `for_tests` or `for_bench` what tests or benchmarks need;
 # quick when nothing is missing.
 set_up() {
@@ -96,6 +104,9 @@ set_up() {
   if [[ -n ${for_tests:-} ]]; then
     install_npm_packages tests/tus
     install_npm_packages tests/e2e
+  fi
+  if [[ -n ${for_tests:-}${for_bench:-} && ! -x build/nginx/usr/sbin/nginx ]]; then
+    step 'fetch nginx' fetch_nginx
   fi
   if [[ $DEBIAN == 12 && ! -e build/onnxruntime/complete ]]; then
     step 'install ONNX Runtime' tools/setup/onnxruntime
