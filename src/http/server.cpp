@@ -38,12 +38,13 @@ using Clock = std::chrono::steady_clock;
 using Parser = bhttp::request_parser<bhttp::buffer_body>;
 
 constexpr std::size_t kReadBufferBytes = 64 * 1024;
-constexpr std::chrono::seconds kIdleTimeout{60};      // between requests
-constexpr std::chrono::seconds kHeadTimeout{10};      // from its first byte to its last
-constexpr std::chrono::seconds kTransferTimeout{30};  // without a single byte moving
+constexpr std::chrono::seconds kIdleTimeout{60};   // between requests
+constexpr std::chrono::seconds kHeadTimeout{10};   // from its first byte to its last
+constexpr std::chrono::seconds kFrameTimeout{30};  // a small frame of a WebSocket
 // Slower ones are cut off: bytes a second, over a time of waiting for them.
 constexpr std::size_t kMinBytesPerSecond = 1024;
 constexpr std::chrono::seconds kRateWindow{60};
+constexpr std::size_t kWindowBytes = kMinBytesPerSecond * kRateWindow.count();
 // An answer to a body that was not read to its end may be lost when we close at once, since the
 // kernel then sends a reset; so a little more is read and thrown away first.
 constexpr std::size_t kLingerBytes = 4 * 1024 * 1024;
@@ -79,11 +80,6 @@ std::string_view received(const beast::flat_buffer& buffer) {
   return {static_cast<const char*>(data.data()), data.size()};
 }
 
-// How long the peer may take for so many bytes.
-std::chrono::seconds time_for(std::size_t bytes) {
-  return kTransferTimeout + std::chrono::seconds{bytes / kMinBytesPerSecond};
-}
-
 // This second, put together once a second.
 class HttpDate {
 public:
@@ -108,6 +104,7 @@ struct Session {
 
   tcp::socket socket;
   std::string address;  // of the peer
+  std::string counted_as = counted_address(address);
   // When what it waits for is given up (see Limit).
   Clock::time_point deadline = Clock::time_point::max();
   bool late = false;  // it was
@@ -124,23 +121,34 @@ struct Session {
 class Limit {
 public:
   Limit(Session& session, Clock::duration time) : session_{session} {
-    session_.deadline = Clock::now() + time;
+    begin_anew(time);
     session_.late = false;
   }
   ~Limit() { session_.deadline = Clock::time_point::max(); }
   Limit(const Limit&) = delete;
   Limit& operator=(const Limit&) = delete;
+  void begin_anew(Clock::duration time) { session_.deadline = Clock::now() + time; }
 
 private:
   Session& session_;
 };
 
-// Buffers must outlive the call, which they do as locals of whoever waits for it.
+// As long as the peer takes 1 KiB a second over any minute, or the last bytes within one. Buffers
+// must outlive the call, which they do as locals of whoever waits for it.
 template <class Buffers>
-asio::awaitable<void> write_all(Session& session, Buffers buffers, Clock::duration time) {
+asio::awaitable<void> write_all(Session& session, Buffers buffers) {
   boost::system::error_code error;
-  const Limit limit{session, time};
-  co_await asio::async_write(session.socket, buffers,
+  Limit limit{session, kRateWindow};
+  std::size_t counted = 0;
+  const auto more = [&limit, &counted](const boost::system::error_code& failed,
+                                       std::size_t written) -> std::size_t {
+    if (written - counted >= kWindowBytes) {
+      counted = written;
+      limit.begin_anew(kRateWindow);
+    }
+    return asio::transfer_all()(failed, written);
+  };
+  co_await asio::async_write(session.socket, buffers, more,
                              asio::redirect_error(asio::use_awaitable, error));
   require_peer(error);
 }
@@ -166,7 +174,7 @@ public:
     if (!continued_) {
       continued_ = true;
       if (lower_case(parser_.get()[bhttp::field::expect]) == "100-continue") {
-        co_await write_all(session_, asio::buffer(kContinue), kTransferTimeout);
+        co_await write_all(session_, asio::buffer(kContinue));
       }
     }
     auto& body = parser_.get().body();
@@ -177,7 +185,7 @@ public:
       const auto before = Clock::now();
       const auto left = body.size;
       {
-        const Limit limit{session_, kTransferTimeout};
+        const Limit limit{session_, kRateWindow};
         co_await bhttp::async_read_some(session_.socket, session_.buffer, parser_,
                                         asio::redirect_error(asio::use_awaitable, error));
       }
@@ -251,7 +259,7 @@ asio::awaitable<void> write_streamed(Session& session, const Response& response,
   const std::string head =
       head_of(response, request, date, keep_alive,
               length ? length_framing(*length) : "Transfer-Encoding: chunked\r\n");
-  co_await write_all(session, asio::buffer(head), kTransferTimeout);
+  co_await write_all(session, asio::buffer(head));
   if (request.method == "HEAD") {
     co_return;
   }
@@ -263,14 +271,13 @@ asio::awaitable<void> write_streamed(Session& session, const Response& response,
     if (length && (sent > *length || (!more && sent < *length))) {
       throw std::runtime_error("the content is not as long as was announced");
     }
-    const auto time = time_for(piece.size());
     if (!length) {
       const auto size = fmt::format("{:x}\r\n", piece.size());
       const std::array<asio::const_buffer, 3> chunk{asio::buffer(size), asio::buffer(piece),
                                                     asio::buffer(kChunkEnd)};
-      co_await write_all(session, chunk, time);
+      co_await write_all(session, chunk);
     } else if (more) {
-      co_await write_all(session, asio::buffer(piece), time);
+      co_await write_all(session, asio::buffer(piece));
     }
   }
 }
@@ -284,7 +291,7 @@ asio::awaitable<void> write_whole(Session& session, Response response, const Req
     response.body.clear();
   }
   const std::array<asio::const_buffer, 2> all{asio::buffer(head), asio::buffer(response.body)};
-  co_await write_all(session, all, time_for(head.size() + response.body.size()));
+  co_await write_all(session, all);
 }
 
 constexpr std::size_t kMaxMessageBytes = 4096;
@@ -304,7 +311,7 @@ public:
           answer.set("X-Request-Id", id);
         }));
     boost::system::error_code error;
-    const Limit limit{session_, kTransferTimeout};
+    const Limit limit{session_, kFrameTimeout};
     co_await stream_.async_accept(request, asio::redirect_error(asio::use_awaitable, error));
     require_peer(error);
   }
@@ -332,7 +339,7 @@ public:
 
   asio::awaitable<void> write(std::string text) override {
     boost::system::error_code error;
-    const Limit limit{session_, time_for(text.size())};
+    const Limit limit{session_, kFrameTimeout};
     stream_.text(true);
     co_await stream_.async_write(asio::buffer(text),
                                  asio::redirect_error(asio::use_awaitable, error));
@@ -344,7 +351,7 @@ public:
       throw PeerGone("it gave no sign of life");
     }
     boost::system::error_code error;
-    const Limit limit{session_, kTransferTimeout};
+    const Limit limit{session_, kFrameTimeout};
     const beast::websocket::ping_data nothing;
     co_await stream_.async_ping(nothing, asio::redirect_error(asio::use_awaitable, error));
     require_peer(error);
@@ -359,7 +366,9 @@ public:
       frame += static_cast<char>(code >> 8);
       frame += static_cast<char>(code & 0xff);
       frame += reason;
-      co_await write_all(session_, asio::buffer(frame), kLingerTime);
+      const Limit limit{session_, kLingerTime};
+      co_await asio::async_write(session_.socket, asio::buffer(frame),
+                                 asio::redirect_error(asio::use_awaitable, error));
     } else if (stream_.is_open()) {
       const Limit limit{session_, kLingerTime};
       const beast::websocket::close_reason why{static_cast<beast::websocket::close_code>(code),
@@ -414,14 +423,15 @@ struct Server::State {
   // Makes room for another of this address, by ending an idle one where there is none. False: there
   // is no room.
   bool admits(const std::string& address) {
-    const auto own = of_address.find(address);
+    const auto place = counted_address(address);
+    const auto own = of_address.find(place);
     const bool address_full = own != of_address.end() && own->second >= limits.of_address &&
                               !limits.proxies.contains(address);
     if (!address_full && counted < limits.all) {
       return true;
     }
     const auto longest = std::find_if(idle.begin(), idle.end(), [&](const Session* session) {
-      return !address_full || session->address == address;
+      return !address_full || session->counted_as == place;
     });
     if (longest == idle.end()) {
       return false;
@@ -439,7 +449,7 @@ struct Server::State {
     ++total.accepted;
     session.counted = true;
     ++counted;
-    ++of_address[session.address];
+    ++of_address[session.counted_as];
   }
   void leave(Session& session) {
     end_idling(session);
@@ -475,7 +485,7 @@ private:
   void discount(Session& session) {
     if (std::exchange(session.counted, false)) {
       --counted;
-      const auto own = of_address.find(session.address);
+      const auto own = of_address.find(session.counted_as);
       if (--own->second == 0) {
         of_address.erase(own);
       }

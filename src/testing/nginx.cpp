@@ -64,9 +64,9 @@ Nginx::Nginx(const TestServer& server) : port_{free_port()} {
   const std::string folder = folder_.path().string();
   const std::string certificate = folder + "/certificate.pem";
   const std::string key = folder + "/key.pem";
-  run({"openssl",  "req", "-x509", "-newkey", "ec",   "-pkeyopt", "ec_paramgen_curve:prime256v1",
-       "-nodes",   "-days", "1",   "-subj",   "/CN=localhost", "-addext",
-       "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate});
+  run({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+       "-nodes", "-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+       "-keyout", key, "-out", certificate});
   auto configuration = documented_configuration();
   replace(configuration, "listen 443", fmt::format("listen 127.0.0.1:{}", port_));
   replace(configuration, "server_name infernode.example.com", "server_name localhost");

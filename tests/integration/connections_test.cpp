@@ -8,8 +8,13 @@
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
 #include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <thread>
 
 #include "core/clock.hpp"
+#include "testing/long_tests.hpp"
+#include "testing/request_heads.hpp"
 #include "testing/test_server.hpp"
 
 namespace infernode::test {
@@ -168,6 +173,110 @@ TEST_F(Connections, RequestsThatCouldBeReadInTwoWaysAreRefused) {
     EXPECT_EQ(said.find("HTTP/1.1 200"), std::string::npos) << request.substr(0, 200) << said;
   }
   EXPECT_EQ(answer(""), "");
+}
+
+// Each head over the wire: what is wrong gets its status and the connection's end, what is sound
+// leaves it open for the next.
+TEST_F(Connections, AreClosedAfterWhatIsNoRequestAndAfterNothingElse) {
+  const std::string next = "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+  int refused = 0;
+  for (const auto& [head, status] : request_heads()) {
+    const std::string text = head;
+    // Of the sound ones: their bodies, as long as they say.
+    const std::string body = text.find("Length: 5\r\n") != std::string::npos       ? "hello"
+                             : text.find("hunked") != std::string::npos && !status ? "0\r\n\r\n"
+                                                                                   : "";
+    const auto said = answer(text + "\r\n" + body + next);
+    const auto answers = [&said] {
+      int count = 0;
+      for (auto at = said.find("\r\nDate: "); at != std::string::npos;
+           at = said.find("\r\nDate: ", at + 1)) {
+        ++count;
+      }
+      return count;
+    };
+    if (status != 0) {
+      ++refused;
+      EXPECT_EQ(said.substr(0, 12), fmt::format("HTTP/1.1 {}", status)) << text << said;
+      EXPECT_NE(said.find("Connection: close"), std::string::npos) << text << said;
+      EXPECT_EQ(answers(), 1) << text << said;
+    } else {
+      const auto first = said.substr(9, 3);
+      EXPECT_TRUE(first == "200" || first == "204" || first == "404" || first == "405")
+          << text << said;
+      // After a body that nobody read the connection is closed, too.
+      const bool last = !body.empty() || text.find("HTTP/1.0") != std::string::npos;
+      EXPECT_EQ(answers(), last ? 1 : 2) << text << said;
+    }
+  }
+  EXPECT_GE(refused, 60);
+}
+
+// RUN_LONG_TESTS: who takes or sends less than 1 KiB a second is cut off, who is twice as fast is
+// not.
+TEST_F(Connections, SlowOnesAreCutOff) {
+  if (!long_tests_wanted()) {
+    GTEST_SKIP() << "takes two minutes";
+  }
+  TestUser user{server_};
+  const auto film = server_.folder() / "film.mp4";
+  std::filesystem::copy_file(kClip, film);
+  const std::uint32_t box = 30'000'000;  // more than both kernels hold between them
+  std::ofstream out{film, std::ios::binary | std::ios::app};
+  for (int shift = 24; shift >= 0; shift -= 8) {
+    out.put(static_cast<char>(box >> shift & 0xff));
+  }
+  out << "free" << std::string(box - 8, 'x') << std::flush;
+  const auto uploaded = user.upload(user.create_dataset("slow"), film);
+  ASSERT_EQ(uploaded.status, 201) << uploaded.body;
+  const auto video = text(boost::json::parse(uploaded.body), "id");
+  const std::string dataset = user.create_dataset("slower");
+  struct Peer {
+    tcp::socket socket;
+    bool reads;
+    std::size_t bytes;  // a second
+    bool closed = false;
+  };
+  std::vector<Peer> peers;
+  for (const auto& [reads, bytes] :
+       {std::pair<bool, std::size_t>{true, 100}, {true, 4'000}, {false, 100}, {false, 4'000}}) {
+    tcp::socket socket{context_, tcp::v4()};
+    socket.set_option(asio::socket_base::receive_buffer_size{4096});
+    socket.connect({asio::ip::make_address("127.0.0.1"), server_.port()});
+    const std::string authorization = "Authorization: Bearer " + user.token() + "\r\n";
+    send(socket, reads ? fmt::format("GET /api/v1/videos/{}/content HTTP/1.1\r\nHost: a\r\n"
+                                     "Connection: close\r\n{}\r\n",
+                                     video, authorization)
+                       : fmt::format("POST /api/v1/datasets/{}/videos HTTP/1.1\r\nHost: a\r\n"
+                                     "Content-Type: multipart/form-data; boundary=b\r\n"
+                                     "Content-Length: 9000000\r\n{}\r\n--b\r\nContent-Disposition: "
+                                     "form-data; name=\"file\"; filename=\"f.mp4\"\r\n\r\n",
+                                     dataset, authorization));
+    socket.non_blocking(true);
+    peers.push_back({std::move(socket), reads, bytes});
+  }
+  for (int second = 0; second < 150; ++second) {
+    for (auto& peer : peers) {
+      boost::system::error_code error;
+      std::string bytes(peer.bytes, ' ');
+      if (peer.reads) {
+        peer.socket.read_some(asio::buffer(bytes), error);
+      } else {
+        peer.socket.write_some(asio::buffer(bytes), error);
+      }
+      peer.closed = peer.closed || (error && error != asio::error::would_block);
+    }
+    std::this_thread::sleep_for(std::chrono::seconds{1});
+  }
+  // What both kernels still hold comes; the rest does not to who was too slow.
+  for (auto& peer : peers) {
+    peer.socket.non_blocking(false);
+    if (peer.reads) {
+      EXPECT_EQ(rest(peer.socket).size() + 150 * peer.bytes > box, peer.bytes > 1024) << peer.bytes;
+    } else {
+      EXPECT_EQ(peer.closed, peer.bytes < 1024) << peer.bytes;
+    }
+  }
 }
 
 TEST_F(Connections, WhatIsAllowedIsServed) {

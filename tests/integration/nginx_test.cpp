@@ -30,8 +30,7 @@ protected:
   std::string authorization() { return "Authorization: Bearer " + user_.token(); }
   // curl, by this protocol, as this user: the head of the answer in lower case, and its body.
   std::string ask(std::vector<std::string> arguments, const std::string& path) {
-    arguments.insert(arguments.begin(),
-                     {GetParam(), "-i", "-H", "Expect:", "-H", authorization()});
+    arguments.insert(arguments.begin(), {GetParam(), "-i", "-H", "Expect:", "-H", authorization()});
     auto answer = nginx_.curl(std::move(arguments), path);
     const auto head = std::min(answer.find("\r\n\r\n"), answer.size());
     return http::lower_case(answer.substr(0, head)) + answer.substr(head);
@@ -68,11 +67,12 @@ TEST_P(BehindNginx, VideosAndEventsArrive) {
   const auto path = location.substr(location.find("/uploads/"));
   std::string video;
   const std::size_t half = bytes.size() / 2;
-  for (const auto& [from, size] : {std::pair<std::size_t, std::size_t>{0, half},
-                                   std::pair<std::size_t, std::size_t>{half, bytes.size() - half}}) {
+  for (const auto& [from, size] :
+       {std::pair<std::size_t, std::size_t>{0, half},
+        std::pair<std::size_t, std::size_t>{half, bytes.size() - half}}) {
     const auto piece = server_.folder() / "piece";
-    std::ofstream{piece, std::ios::binary}.write(
-        reinterpret_cast<const char*>(bytes.data() + from), static_cast<std::streamsize>(size));
+    std::ofstream{piece, std::ios::binary}.write(reinterpret_cast<const char*>(bytes.data() + from),
+                                                 static_cast<std::streamsize>(size));
     const auto sent = ask({"-X", "PATCH", "-H", "Tus-Resumable: 1.0.0", "-H",
                            "Upload-Offset: " + std::to_string(from), "-H",
                            "Content-Type: application/offset+octet-stream", "-T", piece.string()},
