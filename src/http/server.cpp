@@ -1,6 +1,10 @@
 #include "http/server.hpp"
 
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <fmt/format.h>
 
@@ -44,6 +48,9 @@ constexpr std::chrono::seconds kFrameTimeout{30};  // a small frame of a WebSock
 // Slower ones are cut off: bytes a second, over a time of waiting for them.
 constexpr std::size_t kMinBytesPerSecond = 1024;
 constexpr std::chrono::seconds kRateWindow{60};
+// What the kernel takes of an answer beyond what is on its way (TCP_NOTSENT_LOWAT): else slow
+// readers cost megabytes each.
+constexpr int kUnsentBytes = 256 * 1024;
 constexpr std::size_t kWindowBytes = kMinBytesPerSecond * kRateWindow.count();
 // An answer to a body that was not read to its end may be lost when we close at once, since the
 // kernel then sends a reset; so a little more is read and thrown away first.
@@ -108,6 +115,11 @@ struct Session {
   // When what it waits for is given up (see Limit).
   Clock::time_point deadline = Clock::time_point::max();
   bool late = false;  // it was
+  // While an answer is written: what of it the kernel has, and what the peer had taken of that when
+  // the minute began. The kernel may hold megabytes, so that it has room says little.
+  bool writes = false;
+  std::uint64_t written = 0;  // bytes, in all
+  std::uint64_t taken = 0;
   std::list<Session*>::iterator idle_place{};
   bool idle = false;     // waits for the first byte of a request
   bool counted = false;  // among the connections that there may be
@@ -116,18 +128,36 @@ struct Session {
   beast::flat_buffer buffer{};
 };
 
+// Of what was written, what the peer has acknowledged.
+std::uint64_t bytes_taken(Session& session) {
+  int waiting = 0;
+  const bool known = ioctl(session.socket.native_handle(), SIOCOUTQ, &waiting) == 0;
+  const auto held = static_cast<std::uint64_t>(known ? std::max(waiting, 0) : 0);
+  return session.written - std::min(held, session.written);
+}
+
+// Whether the peer took enough of an answer in the minute that is over; then another one begins.
+bool keeps_taking(Session& session) {
+  const auto taken = bytes_taken(session);
+  if (!session.writes || taken - session.taken < kWindowBytes) {
+    return false;
+  }
+  session.taken = taken;
+  session.deadline = Clock::now() + kRateWindow;
+  return true;
+}
+
 // How long a session may wait, until this goes. Not a timer for each: the server looks at all of
 // them a few times a second.
 class Limit {
 public:
   Limit(Session& session, Clock::duration time) : session_{session} {
-    begin_anew(time);
+    session_.deadline = Clock::now() + time;
     session_.late = false;
   }
   ~Limit() { session_.deadline = Clock::time_point::max(); }
   Limit(const Limit&) = delete;
   Limit& operator=(const Limit&) = delete;
-  void begin_anew(Clock::duration time) { session_.deadline = Clock::now() + time; }
 
 private:
   Session& session_;
@@ -138,18 +168,18 @@ private:
 template <class Buffers>
 asio::awaitable<void> write_all(Session& session, Buffers buffers) {
   boost::system::error_code error;
-  Limit limit{session, kRateWindow};
-  std::size_t counted = 0;
-  const auto more = [&limit, &counted](const boost::system::error_code& failed,
-                                       std::size_t written) -> std::size_t {
-    if (written - counted >= kWindowBytes) {
-      counted = written;
-      limit.begin_anew(kRateWindow);
-    }
+  const auto before = session.written;
+  const auto count = [&session, before](const boost::system::error_code& failed,
+                                        std::size_t written) -> std::size_t {
+    session.written = before + written;
     return asio::transfer_all()(failed, written);
   };
-  co_await asio::async_write(session.socket, buffers, more,
+  session.taken = bytes_taken(session);
+  session.writes = true;
+  const Limit limit{session, kRateWindow};
+  co_await asio::async_write(session.socket, buffers, count,
                              asio::redirect_error(asio::use_awaitable, error));
+  session.writes = false;
   require_peer(error);
 }
 
@@ -469,7 +499,7 @@ struct Server::State {
   // Ends what has been waited for too long.
   void end_late(Clock::time_point now) {
     for (Session* session : sessions) {
-      if (session->deadline <= now) {
+      if (session->deadline <= now && !keeps_taking(*session)) {
         total.late += session->late ? 0 : 1;
         session->late = true;
         cancel(*session);
@@ -726,6 +756,8 @@ asio::awaitable<void> Server::run() {
         continue;
       }
       socket.set_option(tcp::no_delay{true}, ignored);
+      setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentBytes,
+                 sizeof kUnsentBytes);
       auto executor = state->acceptor.get_executor();
       const auto session = std::make_shared<Session>(std::move(socket), std::move(address));
       state->enter(*session);

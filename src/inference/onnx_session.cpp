@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <optional>
 #include <regex>
 #include <stdexcept>
@@ -256,6 +257,7 @@ struct OnnxSession::State {
   SessionNames names;
   ONNXTensorElementDataType input_type = ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
   std::string provider = "cpu";
+  bool refuses_nan = false;
 
   explicit State(SessionNames given) : names{std::move(given)} {}
 
@@ -351,11 +353,21 @@ std::vector<Tensor> OnnxSession::run(std::span<float> input,
     std::vector<Tensor> outputs;
     for (const auto& result : results) {
       outputs.push_back(tensor_of(result));
+      const auto& values = outputs.back().values;
+      if (state_->refuses_nan && std::any_of(values.begin(), values.end(),
+                                             [](float value) { return std::isnan(value); })) {
+        throw std::runtime_error(fmt::format("the output '{}' has values that are no numbers (NaN)",
+                                             state_->names.outputs[outputs.size() - 1]));
+      }
     }
     return outputs;
   } catch (const Ort::Exception& error) {
     throw std::runtime_error(fmt::format("inference failed: {}", words_of(error)));
   }
+}
+
+void OnnxSession::refuse_nan() {
+  state_->refuses_nan = true;
 }
 
 const std::string& OnnxSession::provider() const {

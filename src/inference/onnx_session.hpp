@@ -66,6 +66,9 @@ public:
   // as `shape` says; {1, height, width, 3} or {1, 3, height, width}. Values are rounded and cut to
   // 0..255 for a model of bytes or integers. Throws std::runtime_error.
   std::vector<Tensor> run(std::span<float> input, std::span<const std::int64_t> shape) const;
+  // From now on run() throws when there is no number (NaN) in an output: for a model that is tried.
+  // In a job such a value finds nothing.
+  void refuse_nan();
   // What computes: "cpu" or "cuda".
   const std::string& provider() const;
 

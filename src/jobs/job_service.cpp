@@ -27,15 +27,34 @@ JobEnd aborted() {
   return {.status = JobStatus::aborted};
 }
 
+// What a worker must have, as people say it: "pipeline:detect@2" is the pipeline detect.
+std::string words_of_need(const std::string& need) {
+  const auto colon = need.find(':');
+  const auto kind = need.substr(0, colon);
+  const auto name = need.substr(colon + 1, need.find('@') - colon - 1);
+  if (kind == "device") {
+    return name == "cuda" ? "a graphics card (cuda)" : "the device " + name;
+  }
+  return fmt::format("the {} {}", kind, name);
+}
+
+std::string words_of_needs(const std::vector<std::string>& needs) {
+  std::string words;
+  for (std::size_t i = 0; i < needs.size(); ++i) {
+    words += (i == 0 ? "" : i + 1 == needs.size() ? " and " : ", ") + words_of_need(needs[i]);
+  }
+  return words;
+}
+
 Waiting waiting_of(const segment_dao::FirstWaiting& first) {
   if (first.paused) {
     return {WaitingFor::disk, "Workers take no work at the moment: " + *first.paused};
   }
   if (!first.offered) {
-    return {WaitingFor::worker, first.needs.empty()
-                                    ? std::string{"No worker is at work."}
-                                    : fmt::format("No worker that is at work offers {}.",
-                                                  fmt::join(first.needs, ", "))};
+    return {WaitingFor::worker,
+            first.needs.empty()
+                ? std::string{"No worker is at work."}
+                : fmt::format("No worker that is at work has {}.", words_of_needs(first.needs))};
   }
   return {WaitingFor::retry,
           fmt::format("An attempt failed{}; the next one comes in {} s.",

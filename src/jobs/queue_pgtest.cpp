@@ -165,7 +165,9 @@ TEST_F(Queue, AWorkerClaimsOnlyWhatItCanDo) {
   auto job = services_.find(made);
   ASSERT_TRUE(job.waiting);
   EXPECT_EQ(job.waiting->reason, WaitingFor::worker);
-  EXPECT_NE(job.waiting->detail.find("device:cuda"), std::string::npos) << job.waiting->detail;
+  EXPECT_EQ(job.waiting->detail,
+            "No worker that is at work has the pipeline detect, the model centernet and a graphics "
+            "card (cuda).");
   services_.worker.devices.emplace_back("cuda");
   const auto report = [&]() -> asio::awaitable<void> {
     co_await services_.segments.report(services_.worker, std::nullopt);

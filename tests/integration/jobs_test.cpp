@@ -337,7 +337,8 @@ TEST_F(Jobs, ForADeviceThatNobodyHas) {
   const auto footage = user.with_footage("gpu");
   const std::string job = start(user, footage.video, {{"device", "cuda"}});
   const auto waits = user.call(200, "GET", "/jobs/" + job);
-  EXPECT_NE(text(waits.at("waiting"), "detail").find("device:cuda"), std::string::npos);
+  EXPECT_NE(text(waits.at("waiting"), "detail").find("and a graphics card (cuda)."),
+            std::string::npos);
   user.call(200, "POST", "/jobs/" + job + "/abort");
 
   TestServer strict{{{"INFERNODE_MISSING_DEVICE", "refuse"}}};

@@ -220,7 +220,7 @@ TEST_F(Models, UnderOneNameAreNotTakenForEachOther) {
   EXPECT_EQ(text(user.wait_for_end(start(user, video, "mine")), "status"), "COMPLETED");
   const auto waits = user.call(200, "GET", "/jobs/" + job);
   EXPECT_EQ(text(waits, "status"), "PENDING");
-  EXPECT_NE(text(waits.at("waiting"), "detail").find("model:mine@"), std::string::npos)
+  EXPECT_NE(text(waits.at("waiting"), "detail").find("the model mine."), std::string::npos)
       << json::serialize(waits);
   ASSERT_EQ(admin_.send("DELETE", "/admin/models/mine").status, 204);
   ASSERT_EQ(send_form(admin_, mine()).status, 201);

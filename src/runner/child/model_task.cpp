@@ -54,6 +54,9 @@ json::object try_model(const json::value& task, const PipelineCatalogue& pipelin
   files.push_back({std::move(*model), std::move(file)});
   const inference::RunnerModels models{std::move(files), inference::Device::cpu};
   const double load_seconds = seconds_since(loading);
+  for (const auto& [name, loaded] : models.all()) {
+    loaded.session->refuse_nan();
+  }
   const auto frame = media::decode_picture(picture);
   const auto work = pipeline->open(*params, models);
   const auto worker = work->new_worker();
