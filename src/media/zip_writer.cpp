@@ -42,9 +42,9 @@ private:
 
 }  // namespace
 
-std::uint32_t crc32_of(std::span<const std::byte> content) {
+std::uint32_t crc32_of(std::span<const std::byte> content, std::uint32_t before) {
   return static_cast<std::uint32_t>(
-      crc32_z(0, reinterpret_cast<const Bytef*>(content.data()), content.size()));
+      crc32_z(before, reinterpret_cast<const Bytef*>(content.data()), content.size()));
 }
 
 std::uint64_t zip_header_size(const ZipEntry& entry) {

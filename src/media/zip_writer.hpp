@@ -20,7 +20,8 @@ struct ZipEntry {
   std::uint32_t crc32 = 0;
 };
 
-std::uint32_t crc32_of(std::span<const std::byte> content);
+// Of what follows content whose checksum is `before`, of both together.
+std::uint32_t crc32_of(std::span<const std::byte> content, std::uint32_t before = 0);
 // What precedes an entry's content.
 std::vector<std::byte> zip_local_header(const ZipEntry& entry);
 // Bytes between an entry's offset and its content.

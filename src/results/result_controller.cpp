@@ -24,13 +24,13 @@ std::vector<std::byte> slice(const std::string& text, std::int64_t offset, std::
   return bytes;
 }
 
-Response export_response(std::shared_ptr<ExportStream> stream, ExportFormat format,
+Response export_response(std::shared_ptr<ExportedFile> file, std::string_view type,
                          const std::string& name) {
   Response response;
-  response.headers.emplace_back("Content-Type", content_type_of(format));
-  response.headers.emplace_back("Content-Disposition", fmt::format("attachment; filename=\"{}.{}\"",
-                                                                   name, ending_of(format)));
-  response.source = [stream = std::move(stream)]() { return stream->next(); };
+  response.headers.emplace_back("Content-Type", type);
+  response.headers.emplace_back("Content-Disposition",
+                                fmt::format("attachment; filename=\"{}\"", name));
+  response.source = [file = std::move(file)]() { return file->next(); };
   return response;
 }
 
@@ -42,8 +42,8 @@ awaitable<Result<Response>> get_result(ResultService& results, Request& request)
   }
   if (const auto format = request.query_text("format")) {
     const auto wanted = from_text<ExportFormat>(*format).value();
-    co_return export_response(results.export_as(wanted, *result), wanted,
-                              request.path_params.at("id"));
+    const auto name = fmt::format("{}.{}", request.path_params.at("id"), ending_of(wanted));
+    co_return export_response(results.export_as(wanted, *result), content_type_of(wanted), name);
   }
   const auto ends = std::make_shared<DocumentEnds>(document_ends(result->head));
   const auto head_bytes = static_cast<std::int64_t>(ends->before.size());
@@ -75,7 +75,11 @@ awaitable<Result<Response>> export_dataset(ResultService& results, Request& requ
   if (!exported) {
     co_return exported.error();
   }
-  co_return export_response(*exported, format, request.path_params.at("id"));
+  const bool one_file = holds_datasets(format);
+  const auto name = fmt::format("{}.{}{}", request.path_params.at("id"), ending_of(format),
+                                one_file ? "" : ".zip");
+  co_return export_response(*exported, one_file ? content_type_of(format) : "application/zip",
+                            name);
 }
 
 // A blob of a result as it is stored, by ranges.

@@ -5,6 +5,7 @@
 
 #include "core/blocking.hpp"
 #include "pipelines/pipeline.hpp"
+#include "results/exports/zipped_exports.hpp"
 #include "results/result_dao.hpp"
 
 namespace infernode {
@@ -86,7 +87,7 @@ std::shared_ptr<ExportStream> ResultService::export_as(ExportFormat format,
   return std::make_shared<ExportStream>(std::move(exporter), std::move(open), exporting_);
 }
 
-asio::awaitable<Result<std::shared_ptr<ExportStream>>> ResultService::export_dataset(
+asio::awaitable<Result<std::shared_ptr<ExportedFile>>> ResultService::export_dataset(
     UserId user, DatasetId dataset, ExportFormat format, std::optional<std::string> pipeline) {
   const auto name = co_await result_dao::dataset_name(database_, user, dataset);
   if (!name) {
@@ -99,7 +100,6 @@ asio::awaitable<Result<std::shared_ptr<ExportStream>>> ResultService::export_dat
   }
   auto labels = co_await result_dao::labels(database_, latest);
   std::sort(labels.begin(), labels.end());
-  auto exporter = make_dataset_exporter(format, {*name, std::move(labels)});
   ExportStream::Open open =
       [this, user, latest = std::move(latest)](
           std::size_t number) -> asio::awaitable<std::optional<ExportStream::Source>> {
@@ -120,6 +120,10 @@ asio::awaitable<Result<std::shared_ptr<ExportStream>>> ResultService::export_dat
     source.facts.video_name = latest[number].video_name;
     co_return source;
   };
+  if (!holds_datasets(format)) {
+    co_return std::make_shared<ZippedExports>(format, std::move(open), exporting_);
+  }
+  auto exporter = make_dataset_exporter(format, {*name, std::move(labels)});
   co_return std::make_shared<ExportStream>(std::move(exporter), std::move(open), exporting_);
 }
 

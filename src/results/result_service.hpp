@@ -31,7 +31,7 @@ public:
   std::shared_ptr<ExportStream> export_as(ExportFormat format, const StoredResult& result);
   // The latest results of a dataset's videos, if given of one pipeline, in one file. not_found;
   // conflict where no video has one.
-  asio::awaitable<Result<std::shared_ptr<ExportStream>>> export_dataset(
+  asio::awaitable<Result<std::shared_ptr<ExportedFile>>> export_dataset(
       UserId user, DatasetId dataset, ExportFormat format, std::optional<std::string> pipeline);
   // The frames that a query wants, in lines.
   asio::awaitable<Result<std::shared_ptr<FrameSelection>>> select_frames(UserId user, JobId job,

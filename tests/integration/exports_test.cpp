@@ -66,7 +66,7 @@ TEST(Exporting, ADatasetsLatestResultsAreOneFile) {
   run(videos[1], {{"pipeline", "detect"}, {"end_frame", 9}});
   run(videos[1], {{"pipeline", "detect"}, {"end_frame", 2}});
   const TemporaryFolder folder;
-  for (const auto* format : {"coco", "yolo", "csv"}) {
+  for (const auto* format : {"coco", "yolo", "csv", "mot", "cvat", "labelstudio", "webvtt"}) {
     const auto answer = user.send("GET", path + format);
     EXPECT_EQ(answer.status, 200) << format;
     std::ofstream{folder.path() / format, std::ios::binary} << answer.body;
@@ -81,7 +81,7 @@ TEST(Exporting, ADatasetsLatestResultsAreOneFile) {
   EXPECT_NE(signs_alone.find(videos[0]), std::string::npos);
   EXPECT_EQ(signs_alone.find(videos[1]), std::string::npos);
   EXPECT_EQ(user.send("GET", path + "csv&pipeline=pose").status, 409);
-  EXPECT_EQ(user.send("GET", path + "mot").status, 422);
+  EXPECT_EQ(user.send("GET", path + "mp4").status, 422);
   const auto unnamed = user.call(422, "GET", "/datasets/" + dataset + "/export");
   EXPECT_EQ(text(unnamed.at("errors").at(0), "pointer"), "?format");
   TestUser other{server};

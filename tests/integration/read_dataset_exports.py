@@ -3,8 +3,10 @@
 import json
 import sys
 import zipfile
+from io import BytesIO
 
 import pandas
+from lxml import etree
 
 folder, signs, street = sys.argv[1:]
 
@@ -42,3 +44,21 @@ with zipfile.ZipFile(f"{folder}/yolo") as archive:
     assert len(lines) == len(table)
     assert {classes[int(line[0])] for line in lines} == set(table["label"])
     assert all(0 <= float(value) <= 1 for line in lines for value in line[1:])
+
+# Of formats that hold one video, a file each.
+files = {}
+for format, ending in [("mot", "mot.csv"), ("cvat", "cvat.xml"), ("labelstudio", "labelstudio.json"), ("webvtt", "vtt")]:
+    with zipfile.ZipFile(f"{folder}/{format}") as archive:
+        assert archive.testzip() is None
+        assert sorted(archive.namelist()) == sorted(f"{video}.{ending}" for video in (signs, street))
+        for video in (signs, street):
+            files[format, video] = archive.read(f"{video}.{ending}")
+for video in (signs, street):
+    count = len(table[table["video_id"] == video])
+    assert len(pandas.read_csv(BytesIO(files["mot", video]), header=None)) == count
+    assert len(etree.fromstring(files["cvat", video]).findall(".//box[@outside='0']")) == count
+    (task,) = json.loads(files["labelstudio", video])
+    assert task["data"]["video"] == f"/api/v1/videos/{video}/content"
+    shapes = [shape for result in task["predictions"][0]["result"] for shape in result["value"]["sequence"]]
+    assert sum(shape["enabled"] for shape in shapes) == count
+    assert files["webvtt", video].startswith(b"WEBVTT")

@@ -14,9 +14,17 @@ namespace infernode {
 
 namespace asio = boost::asio;
 
+// A file that is made while it is sent.
+class ExportedFile {
+public:
+  virtual ~ExportedFile() = default;
+  // The next piece; empty at the end. Throws std::exception for stored frames that are none.
+  virtual asio::awaitable<std::string> next() = 0;
+};
+
 // A result, or those of a dataset's videos, in another format, piece by piece. Frames are taken
 // apart and written anew on a thread of `workers`: that takes longer than an I/O thread has.
-class ExportStream {
+class ExportStream : public ExportedFile {
 public:
   // Gives up to so many bytes of the stored frames from an offset on, none at their end.
   using Read = std::function<asio::awaitable<std::vector<std::byte>>(std::int64_t offset,
@@ -29,8 +37,7 @@ public:
   using Open = std::function<asio::awaitable<std::optional<Source>>(std::size_t number)>;
   ExportStream(std::unique_ptr<Exporter> exporter, Open open, asio::thread_pool& workers);
 
-  // The next piece; empty at the end. Throws std::exception for stored frames that are none.
-  asio::awaitable<std::string> next();
+  asio::awaitable<std::string> next() override;
 
 private:
   struct Pass;

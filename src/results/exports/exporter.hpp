@@ -96,7 +96,8 @@ struct DatasetFacts {
   std::vector<std::string> labels;  // all that occur, sorted
 };
 
-// Whether a format can hold several videos: coco, yolo, csv.
+// Whether a format can hold several videos: coco, yolo, csv. Of others a dataset is a ZIP
+// (ZippedExports).
 bool holds_datasets(ExportFormat format);
 // Of results that begin_result() names. Throws std::logic_error for a format that cannot.
 std::unique_ptr<Exporter> make_dataset_exporter(ExportFormat format, DatasetFacts facts);

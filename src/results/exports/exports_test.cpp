@@ -11,6 +11,7 @@
 #include "media/zip_writer.hpp"
 #include "results/exports/export_stream.hpp"
 #include "results/exports/track_exporter.hpp"
+#include "results/exports/zipped_exports.hpp"
 #include "results/frame_stream.hpp"
 
 namespace infernode {
@@ -64,12 +65,17 @@ std::string exported(ExportFormat format, std::size_t piece = 1 << 20, std::size
       source.facts.video_name = "a,b";
       co_return source;
     };
-    auto exporter = videos == 0
-                        ? make_exporter(format, ExportFacts::of(kHead))
-                        : make_dataset_exporter(format, {"d", ExportFacts::of(kHead).labels});
-    ExportStream stream{std::move(exporter), std::move(open), workers};
+    std::unique_ptr<ExportedFile> file;
+    if (videos > 0 && !holds_datasets(format)) {
+      file = std::make_unique<ZippedExports>(format, std::move(open), workers);
+    } else {
+      auto exporter = videos == 0
+                          ? make_exporter(format, ExportFacts::of(kHead))
+                          : make_dataset_exporter(format, {"d", ExportFacts::of(kHead).labels});
+      file = std::make_unique<ExportStream>(std::move(exporter), std::move(open), workers);
+    }
     for (;;) {
-      const auto next = co_await stream.next();
+      const auto next = co_await file->next();
       if (next.empty()) {
         break;
       }
@@ -114,9 +120,7 @@ TEST(Exports, Coco) {
 // Ids go on from video to video, labels are numbered together, and each video has its folder.
 TEST(Exports, HoldDatasets) {
   for (const auto& [format, name] : Words<ExportFormat>::all) {
-    if (holds_datasets(format)) {
-      EXPECT_EQ(exported(format, 7, 2), exported(format, 1 << 20, 2)) << name;
-    }
+    EXPECT_EQ(exported(format, 7, 2), exported(format, 1 << 20, 2)) << name;
   }
   const auto coco = json::parse(exported(ExportFormat::coco, 1 << 20, 2));
   EXPECT_EQ(coco.at("images").as_array().size(), 8U);
@@ -138,6 +142,15 @@ TEST(Exports, HoldDatasets) {
   EXPECT_NE(yolo.find("labels/v0/000008.txt"), std::string::npos);
   EXPECT_NE(yolo.find("labels/v1/000008.txt"), std::string::npos);
   EXPECT_EQ(yolo[yolo.size() - 12], 10);
+}
+
+// What holds one video is in a ZIP, as it would be by itself.
+TEST(Exports, AreZippedWhereAFormatHoldsOneVideo) {
+  const auto zip = exported(ExportFormat::mot, 1 << 20, 2);
+  const auto alone = exported(ExportFormat::mot);
+  const auto first = zip.find("v0.mot.csv" + alone + "PK");
+  ASSERT_NE(first, std::string::npos);
+  EXPECT_NE(zip.find("v1.mot.csv" + alone + "PK", first), std::string::npos);
 }
 
 TEST(Exports, Mot) {
