@@ -11,7 +11,8 @@
 //
 // In the end how soon work begins: 200 jobs of one image, one after the other, with a worker that
 // has nothing else to do; from just before the request is sent to when PostgreSQL committed the
-// claim.
+// claim. And how long a job of four images takes, from its request to its end, by itself and while
+// another user has 10,000 images queued, of which each segment takes so long.
 //
 // Usage: bench_queue [ROUNDS] [WAITING] [CLAIMS]
 #include <fmt/format.h>
@@ -200,6 +201,48 @@ void set_events(test::TestServer& server, const char* on) {
       on));
 }
 
+boost::json::value detect(const std::string& video, int images) {
+  return boost::json::parse(
+      fmt::format(R"({{"video_ids": ["{}"], "params": {{"pipeline": "detect", "end_frame": {}}}}})",
+                  video, images));
+}
+
+// Seconds from the request to the end of a job of four images: the median and the most of ten.
+std::pair<double, double> time_small_jobs(test::TestUser& user, const std::string& video) {
+  std::vector<double> times;
+  for (int i = 0; i < 10; ++i) {
+    const auto begin = Clock::now();
+    const auto accepted = user.call(201, "POST", "/jobs", detect(video, 4));
+    user.wait_for_end(test::text(accepted.at("jobs").at(0), "id"));
+    times.push_back(seconds_since(begin));
+  }
+  return {bench::median(times), *std::max_element(times.begin(), times.end())};
+}
+
+void measure_company(test::TestServer& server) {
+  test::TestUser user{server};
+  const auto footage = user.with_footage("small");
+  const auto [alone, alone_most] = time_small_jobs(user, footage.video);
+  test::TestUser other{server};
+  const auto large = other.with_footage("large");
+  for (int images = 0; images < 10'000; images += 120) {
+    other.call(201, "POST", "/jobs", detect(large.video, 120));
+  }
+  test::wait_until("work on it", [&] {
+    return server.value(R"(SELECT count(*) FROM "InferenceJobs" WHERE done >= 120)") != "0";
+  });
+  const auto [beside, beside_most] = time_small_jobs(user, footage.video);
+  const auto segment = server.value(
+      R"(SELECT round(max(s.images) * min(extract(epoch FROM finished_at - started_at)) / 120, 2)
+           FROM "Segments" AS s, "InferenceJobs" AS job
+          WHERE job.status = 'COMPLETED' AND job.images = 120)");
+  other.call(200, "POST", "/jobs/abort", boost::json::object{});
+  fmt::print(
+      "a job of 4 images: {:.2f} s alone (at most {:.2f}), {:.2f} s beside 10,000 of another's (at "
+      "most {:.2f}); a segment takes {} s\n",
+      alone, alone_most, beside, beside_most, segment);
+}
+
 void measure_beginning() {
   constexpr int kJobs = 200;
   test::TestServer server{{{"INFERNODE_LOG_LEVEL", "warn"}}};
@@ -208,9 +251,7 @@ void measure_beginning() {
   server.start();
   test::TestUser user{server};
   const auto footage = user.with_footage("bench");
-  const auto request = boost::json::parse(
-      fmt::format(R"({{"video_ids": ["{}"], "params": {{"pipeline": "detect", "end_frame": 1}}}})",
-                  footage.video));
+  const auto request = detect(footage.video, 1);
   std::map<std::string, double> sent;  // seconds since 1970, by job
   for (int i = -1; i < kJobs; ++i) {
     const std::chrono::duration<double> now = std::chrono::system_clock::now().time_since_epoch();
@@ -237,6 +278,7 @@ void measure_beginning() {
   fmt::print(
       "from the request to the claim, {} jobs: p50 {:.1f} ms, p95 {:.1f} ms, at most {:.1f} ms\n",
       kJobs, times[kJobs / 2], times[kJobs * 95 / 100], times.back());
+  measure_company(server);
 }
 
 int measure(int rounds, int most, int claims) {

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <atomic>
 #include <random>
 #include <thread>
@@ -28,7 +29,7 @@ struct Follower {
   EventClient::Line line;
   std::string token;
   std::vector<std::int64_t> numbers;
-  std::map<std::string, std::string> jobs;  // their status, as last told
+  std::map<std::string, json::object> seen;  // each thing as it was told last
   int lines = 0;
   std::atomic<std::int64_t> last = 0;
 
@@ -54,10 +55,24 @@ struct Follower {
     }
     numbers.push_back(id->as_int64());
     last = id->as_int64();
-    if (message.at("type") == "job") {
-      const auto& job = message.at("job").as_object();
-      jobs[std::string{job.at("id").as_string()}] = std::string{job.at("status").as_string()};
+    const std::string type{message.at("type").as_string()};
+    const auto& thing = message.at(type).as_object();
+    const auto* own = thing.if_contains("id");
+    seen[type + (own == nullptr ? "" : " " + std::string{own->as_string()})] = thing;
+  }
+
+  // Its last view of everything, a line each, sorted.
+  std::vector<std::string> view() const {
+    std::vector<std::string> lines;
+    for (const auto& [what, thing] : seen) {
+      lines.push_back(what + " " +
+                      (what == "balance" ? fmt::format("{}", thing.at("tokens").to_number<double>())
+                       : what.starts_with("dataset")
+                           ? std::string{thing.at("name").as_string()}
+                           : std::string{thing.at("status").as_string()}));
     }
+    std::sort(lines.begin(), lines.end());
+    return lines;
   }
 };
 
@@ -83,8 +98,10 @@ TEST(FollowedEvents, HaveNoGapWhenServersAreKilled) {
     followers.push_back(std::move(follower));
   }
   std::vector<std::pair<TestUser*, std::string>> made;
+  std::vector<std::string> datasets;
   for (auto& user : users) {
     const auto footage = user->with_footage("clip");
+    datasets.push_back(footage.dataset);
     for (int i = 0; i < (jobs + 3) / 4; ++i) {
       const json::object request{
           {"video_ids", json::array{footage.video}},
@@ -101,6 +118,10 @@ TEST(FollowedEvents, HaveNoGapWhenServersAreKilled) {
     ASSERT_LT(seconds_since(begun), 300);
     std::this_thread::sleep_for(std::chrono::milliseconds{700});
     servers.kill_one();
+    for (std::size_t i = 0; i < users.size(); ++i) {
+      users[i]->call(200, "PATCH", "/datasets/" + datasets[i],
+                     json::object{{"name", "after " + std::to_string(servers.kills())}});
+    }
   }
   std::map<std::string, std::int64_t> newest;
   for (const auto& user : users) {
@@ -116,6 +137,21 @@ TEST(FollowedEvents, HaveNoGapWhenServersAreKilled) {
   for (auto& thread : threads) {
     thread.join();
   }
+  // What the database has of each user.
+  std::map<std::string, std::vector<std::string>> views;
+  for (const auto& user : users) {
+    auto& view = views[user->token()];
+    for (const auto& row : server.sql(fmt::format(
+             R"(SELECT 'balance ' || trim_scale(tokens) FROM "Users" WHERE id = '{0}'
+                UNION ALL SELECT 'dataset ' || id || ' ' || name FROM "Datasets" WHERE user_id = '{0}'
+                UNION ALL SELECT 'job ' || id || ' ' || status FROM "InferenceJobs" WHERE user_id = '{0}'
+                UNION ALL SELECT 'video ' || v.id || ' STORED' FROM "Videos" AS v
+                            JOIN "Datasets" AS d ON d.id = v.dataset_id WHERE d.user_id = '{0}')",
+             user->id()))) {
+      view.push_back(row.at(0));
+    }
+    std::sort(view.begin(), view.end());
+  }
   std::size_t told = 0;
   int lines = 0;
   for (const auto& follower : followers) {
@@ -124,12 +160,7 @@ TEST(FollowedEvents, HaveNoGapWhenServersAreKilled) {
       all.push_back(i);
     }
     EXPECT_EQ(follower->numbers, all);
-    for (const auto& [user, job] : made) {
-      if (user->token() == follower->token) {
-        EXPECT_EQ(follower->jobs[job],
-                  server.value("SELECT status FROM \"InferenceJobs\" WHERE id = '" + job + "'"));
-      }
-    }
+    EXPECT_EQ(follower->view(), views[follower->token]);
     told += follower->numbers.size();
     lines += follower->lines;
   }

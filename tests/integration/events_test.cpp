@@ -1,15 +1,23 @@
 // Goal: whoever follows a user's events hears of each change once, in order, and of nobody else's.
 // Method: the real server; clients of both kinds beside each other. A WebSocket follows only some
 // time after it was made, so what is to be told is told from the beginning.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/write.hpp>
+#include <thread>
 
 #include "core/json.hpp"
 #include "testing/event_client.hpp"
+#include "testing/long_tests.hpp"
 #include "testing/test_server.hpp"
 
 namespace infernode::test {
 namespace {
 
+namespace asio = boost::asio;
 namespace json = boost::json;
 using Line = EventClient::Line;
 using Messages = std::vector<json::object>;
@@ -148,6 +156,95 @@ TEST(Events, EndWithTheToken) {
   EXPECT_TRUE(stream.ended());
   EXPECT_FALSE(socket.next(std::chrono::seconds{15}));
   EXPECT_EQ(socket.code(), 1008);
+}
+
+TEST(Events, EndWithTheirKey) {
+  TestServer server;
+  TestUser user{server};
+  const auto make_key = [&](const char* name) {
+    return user
+        .call(201, "POST", "/users/me/keys",
+              json::object{{"name", name}, {"scopes", json::array{"read"}}})
+        .as_object();
+  };
+  const auto revoked = make_key("revoked");
+  const auto expired = make_key("expired");
+  std::vector<std::unique_ptr<EventClient>> clients;
+  for (const auto& key : {revoked, expired}) {
+    for (const auto line : {Line::sent_events, Line::web_socket}) {
+      clients.push_back(std::make_unique<EventClient>(server.port(), line, text(key, "key")));
+    }
+  }
+  user.create_dataset("heard");
+  for (const auto& client : clients) {
+    ASSERT_TRUE(client->next());
+  }
+  user.call(204, "DELETE", "/users/me/keys/" + text(revoked, "id"));
+  server.sql("UPDATE \"Credentials\" SET expires_at = now() WHERE id = '" + text(expired, "id") +
+             "'");
+  for (const auto& client : clients) {
+    EXPECT_FALSE(client->next(std::chrono::seconds{20}));
+    EXPECT_TRUE(client->ended());
+  }
+}
+
+// A page of somebody else's does not get a user's line, whatever its browser sends along.
+TEST(Events, AreForPagesOfKnownOrigins) {
+  TestServer server{
+      {{"INFERNODE_WORKERS", "0"}, {"INFERNODE_CORS_ORIGINS", "http://friend.example"}}};
+  const auto status = [&](const std::string& origin) {
+    asio::io_context context;
+    asio::ip::tcp::socket socket{context};
+    socket.connect({asio::ip::address_v4::loopback(), server.port()});
+    const std::string host = "localhost:" + std::to_string(server.port());
+    asio::write(socket,
+                asio::buffer("GET /api/v1/ws HTTP/1.1\r\nHost: " + host +
+                             "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                             "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+                             "dGhlIHNhbXBsZSBub25jZQ==\r\n" +
+                             (origin.empty() ? "" : "Origin: " + origin + "\r\n") + "\r\n"));
+    std::string answer;
+    asio::read_until(socket, asio::dynamic_buffer(answer), "\r\n");
+    return answer.substr(9, 3);
+  };
+  EXPECT_EQ(status(""), "101");  // no page at all
+  EXPECT_EQ(status("http://localhost:" + std::to_string(server.port())), "101");
+  EXPECT_EQ(status("http://friend.example"), "101");
+  EXPECT_EQ(status("http://friend.example.evil"), "403");
+  EXPECT_EQ(status("http://localhost"), "403");
+  EXPECT_EQ(status("null"), "403");
+}
+
+// RUN_LONG_TESTS: who does not read is cut off, at no cost to the server, and goes on where it was.
+TEST(Events, CutOffWhoDoesNotReadAndLetItResume) {
+  if (!long_tests_wanted()) {
+    GTEST_SKIP() << "takes two minutes";
+  }
+  TestServer server{{{"INFERNODE_WORKERS", "0"}}};
+  TestUser user{server};
+  EventClient stream{server.port(), Line::sent_events, user.token(), 0};
+  EventClient socket{server.port(), Line::web_socket, user.token(), 0};
+  constexpr int kEvents = 100'000;  // more than both kernels hold between them
+  server.sql(fmt::format(R"(SELECT "log_event"('{}', 'dataset', json_build_object('id', n, 'name',
+                              repeat('x', 200))) FROM generate_series(1, {}) AS n)",
+                         user.id(), kEvents));
+  std::this_thread::sleep_for(std::chrono::seconds{100});
+  const auto newest = std::stoll(server.value("SELECT max(id) FROM \"Events\""));
+  for (auto* client : {&stream, &socket}) {
+    const auto line = client == &stream ? Line::sent_events : Line::web_socket;
+    std::int64_t last = 0;
+    while (const auto message = client->next()) {
+      ASSERT_EQ(message->at("id").as_int64(), ++last);
+    }
+    EXPECT_GT(last, 0);
+    EXPECT_LT(last, newest);
+    EventClient again{server.port(), line, user.token(), last};
+    while (last < newest) {
+      const auto message = again.next();
+      ASSERT_TRUE(message) << last;
+      ASSERT_EQ(message->at("id").as_int64(), ++last);
+    }
+  }
 }
 
 // The database's restart is not the end of the line.
