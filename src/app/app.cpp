@@ -362,7 +362,12 @@ Api::Api(App& app, const std::filesystem::path& keys_dir)
   add_queue_routes(router, app.segments);
   add_model_routes(
       router, app.model_service, app.blobs, app.models, [&app] { return app.reread_models(); },
-      [&app] { return app.jobs.devices(); });
+      [&app]() -> asio::awaitable<ModelDevices> {
+        ModelDevices devices;
+        devices.all = co_await app.jobs.devices();
+        devices.of_model = co_await app.jobs.model_devices();
+        co_return devices;
+      });
   add_result_routes(router, app.results);
   add_usage_routes(router, app.usage);
   add_webhook_routes(once, app.webhooks);

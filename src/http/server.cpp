@@ -139,7 +139,7 @@ std::uint64_t bytes_taken(Session& session) {
 // Whether the peer took enough of an answer in the minute that is over; then another one begins.
 bool keeps_taking(Session& session) {
   const auto taken = bytes_taken(session);
-  if (!session.writes || taken - session.taken < kWindowBytes) {
+  if (!session.writes || taken < session.taken + kWindowBytes) {
     return false;
   }
   session.taken = taken;

@@ -119,6 +119,10 @@ JobService::JobService(db::Pool& database, VideoService& videos, CreditService& 
       limits_{limits},
       clear_{std::move(clear)} {}
 
+asio::awaitable<std::map<std::string, std::vector<std::string>>> JobService::model_devices() {
+  return worker_dao::find_model_devices(database_, kWorkerSilenceSeconds);
+}
+
 asio::awaitable<std::vector<std::string>> JobService::devices() {
   return worker_dao::find_devices(database_, kWorkerSilenceSeconds);
 }

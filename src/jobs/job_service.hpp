@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -73,6 +74,8 @@ public:
 
   // What workers can compute on now: "cpu", "cuda".
   asio::awaitable<std::vector<std::string>> devices();
+  // The same for each model, by inference::versioned_name(), of workers that have it.
+  asio::awaitable<std::map<std::string, std::vector<std::string>>> model_devices();
   asio::awaitable<Result<Quote>> quote(UserId user, JobRequest request);
   // In the caller's transaction: puts the price on hold and queues the jobs, all or none. conflict
   // when the user would have more that have not ended than it may; price_changed above `max_cost`;

@@ -29,6 +29,10 @@ constexpr Statement kFindDevices{"workers.find_devices", R"sql(
   SELECT DISTINCT unnest("devices") AS device FROM "Workers"
    WHERE "heartbeat_at" > "clock"() - make_interval(secs => $1) ORDER BY device
 )sql"};
+constexpr Statement kFindModelDevices{"workers.find_model_devices", R"sql(
+  SELECT DISTINCT model, device FROM "Workers", unnest("models") AS model, unnest("devices") AS device
+   WHERE "heartbeat_at" > "clock"() - make_interval(secs => $1) ORDER BY model, device
+)sql"};
 
 }  // namespace
 
@@ -60,6 +64,16 @@ asio::awaitable<std::optional<std::string>> find_pause(db::Executor& executor, i
 asio::awaitable<std::vector<std::string>> find_devices(db::Executor& executor, int seconds) {
   const db::Rows rows = co_await executor.execute(kFindDevices, seconds);
   co_return rows.all([](const db::Row& row) { return row.get<std::string>("device"); });
+}
+
+asio::awaitable<std::map<std::string, std::vector<std::string>>> find_model_devices(
+    db::Executor& executor, int seconds) {
+  const db::Rows rows = co_await executor.execute(kFindModelDevices, seconds);
+  std::map<std::string, std::vector<std::string>> devices;
+  for (int i = 0; i < rows.size(); ++i) {
+    devices[rows[i].get<std::string>("model")].push_back(rows[i].get<std::string>("device"));
+  }
+  co_return devices;
 }
 
 }  // namespace infernode::worker_dao

@@ -2,6 +2,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,5 +29,8 @@ asio::awaitable<std::optional<std::string>> find_pause(db::Executor& executor, i
 
 // What workers heard of within `seconds` can compute on, sorted.
 asio::awaitable<std::vector<std::string>> find_devices(db::Executor& executor, int seconds);
+// The same for each model that they have, by inference::versioned_name().
+asio::awaitable<std::map<std::string, std::vector<std::string>>> find_model_devices(
+    db::Executor& executor, int seconds);
 
 }  // namespace infernode::worker_dao

@@ -179,15 +179,19 @@ awaitable<Result<Response>> remove_model(ModelService& models, Request& request)
 void add_model_routes(http::Router& router, ModelService& models, BlobStore& blobs,
                       const inference::ModelCatalogue& catalogue,
                       std::function<asio::awaitable<void>()> reread,
-                      std::function<asio::awaitable<std::vector<std::string>>()> find_devices) {
+                      std::function<asio::awaitable<ModelDevices>()> find_devices) {
   router.on("listModels", [&catalogue, find_devices](Request&) -> awaitable<Result<Response>> {
     const auto devices = co_await find_devices();
     json::array items;
     for (const auto& model : catalogue.models()) {
-      items.push_back(model_json(model));
+      auto item = model_json(model);
+      const auto own = devices.of_model.find(inference::versioned_name(model));
+      item["devices"] =
+          own == devices.of_model.end() ? json::array{} : json::value_from(own->second);
+      items.push_back(std::move(item));
     }
     co_return http::json_response(
-        200, json::object{{"items", std::move(items)}, {"devices", json::value_from(devices)}});
+        200, json::object{{"items", std::move(items)}, {"devices", json::value_from(devices.all)}});
   });
   router.on("addModel", [&models, &blobs, reread](Request& request) -> awaitable<Result<Response>> {
     auto answer = co_await add_model(models, blobs, request);

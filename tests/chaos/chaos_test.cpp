@@ -1,14 +1,17 @@
 // Goal: whatever dies, the job completes, its result is the same, and it is charged once.
 // Method: kill the real server or its runner in the middle of a real job; compare with a job that
 // nobody disturbed.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/wait.h>
 
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <thread>
 
+#include "core/clock.hpp"
 #include "core/digest.hpp"
 #include "core/json.hpp"
 #include "core/process.hpp"
@@ -126,15 +129,38 @@ TEST_F(Chaos, AStoppedServerGivesItsWorkBack) {
   user.wait_for_progress(job, 5);
   EXPECT_EQ(server.stop(), 0);
   server.start();
-  EXPECT_EQ(
-      server.value("SELECT count(*) FROM \"Segments\" WHERE state = 'LEASED' AND attempts > 1"),
-      "0");
   for (int i = 0; i < 300 && server.value("SELECT status FROM \"InferenceJobs\"") != "COMPLETED";
        ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds{100});
   }
   EXPECT_EQ(server.value("SELECT status FROM \"InferenceJobs\""), "COMPLETED");
   expect_sound(server, job);
+}
+
+// Long before its lease ends, and before the worker itself has ended.
+TEST_F(Chaos, AStoppedWorkerGivesItsSegmentBackAtOnce) {
+  TestServer server{{{"INFERNODE_WORKERS", "0"}, {"INFERNODE_LEASE_SECONDS", "60"}}};
+  TestUser user{server};
+  const auto footage = user.with_footage("stopped");
+  const auto worker = server.spawn({"worker"});
+  const std::string job = start(user, footage.video);
+  user.wait_for_progress(job, 5);
+  const auto leased = [&] {
+    return server.value("SELECT count(*) FROM \"Segments\" WHERE state = 'LEASED'");
+  };
+  wait_until("work on a segment", [&] { return leased() == "1"; });
+  const auto begin = std::chrono::steady_clock::now();
+  ::kill(worker, SIGTERM);
+  wait_until("the segment to be free", [&] { return leased() == "0"; });
+  fmt::print("given back after {:.3f} s\n", seconds_since(begin));
+  ::waitpid(worker, nullptr, 0);
+  EXPECT_EQ(server.value("SELECT sum(losses) FROM \"Segments\""), "0");
+  const auto next = server.spawn({"worker"});
+  const auto ended = user.wait_for_end(job);
+  EXPECT_EQ(text(ended, "status"), "COMPLETED");
+  EXPECT_EQ(integer(ended, "attempt"), 1);
+  ::kill(next, SIGTERM);
+  ::waitpid(next, nullptr, 0);
 }
 
 // Every connection cut under the running server and worker, as a restart of PostgreSQL would.

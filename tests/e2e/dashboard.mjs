@@ -307,7 +307,17 @@ try {
       const status = await page.evaluate(async (path) => (await fetch(path)).status, link);
       assert.equal(status, 200, link);
     }
-    await page.waitForFunction(() => document.querySelector('video.annotated')?.readyState >= 1);
+    // The annotated video plays, and seeks.
+    const place = await page.locator('video.annotated').evaluate(async (video) => {
+      const once = (event) => new Promise((done) => video.addEventListener(event, done, { once: true }));
+      if (video.readyState < 1) await once('loadedmetadata');
+      const middle = video.duration / 2;
+      const seeked = once('seeked');
+      video.currentTime = middle;
+      await seeked;
+      return { off: Math.abs(video.currentTime - middle), width: video.videoWidth, ready: video.readyState };
+    });
+    assert.ok(place.off < 0.1 && place.width > 0 && place.ready >= 2, JSON.stringify(place));
     await look(page, 'job-downloads');
   });
   await doing('another tab sees a job come, and its abort is refunded', async () => {

@@ -351,6 +351,11 @@ TEST_F(Jobs, ForADeviceThatNobodyHas) {
   wait_until("a worker to show", [&] {
     return json_text(other.call(200, "GET", "/models").at("devices")) == R"(["cpu"])";
   });
+  const auto listed = other.call(200, "GET", "/models").at("items").as_array();
+  EXPECT_GE(listed.size(), 8U);
+  for (const auto& model : listed) {
+    EXPECT_EQ(json_text(model.at("devices")), R"(["cpu"])") << json_text(model);
+  }
   for (const std::string path : {"/jobs", "/jobs/quote"}) {
     const auto refused = other.call(422, "POST", path, request("cuda"));
     EXPECT_EQ(text(refused.at("errors").at(0), "pointer"), "/params/device");

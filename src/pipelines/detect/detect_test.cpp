@@ -230,7 +230,7 @@ TEST(SsdMobileNet, LooksAsItShould) {
   const auto result = test::result_of_frame(*make_pipeline(),
                                             {{"pipeline", "detect"}, {"model", "ssd-mobilenet-v2"}},
                                             "examples/street.mp4", 59);
-  test::expect_golden_jpeg(result.jpeg, "src/pipelines/golden/ssd-mobilenet.jpg");
+  test::expect_golden_jpeg(result.jpeg, "docs/images/street-ssd.jpg");
 }
 
 TEST(CenterNet, LooksAsItShould) {
