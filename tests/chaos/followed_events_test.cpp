@@ -119,6 +119,7 @@ TEST(FollowedEvents, HaveNoGapWhenServersAreKilled) {
     std::this_thread::sleep_for(std::chrono::milliseconds{700});
     servers.kill_one();
     for (std::size_t i = 0; i < users.size(); ++i) {
+      users[i]->connect(server);
       users[i]->call(200, "PATCH", "/datasets/" + datasets[i],
                      json::object{{"name", "after " + std::to_string(servers.kills())}});
     }
