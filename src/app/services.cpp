@@ -195,6 +195,8 @@ void start_services(App& app) {
                     [&app]() -> asio::awaitable<void> { co_await app.usage.fold(); });
   supervisor.repeat("emptying purged datasets", std::chrono::seconds{1},
                     [&app]() -> asio::awaitable<void> { co_await app.videos.purge(); });
+  supervisor.repeat("sweeping tags", std::chrono::hours{1},
+                    [&app]() -> asio::awaitable<void> { co_await app.datasets.sweep_tags(); });
   supervisor.repeat("sweeping workers", sweeping,
                     [&app]() -> asio::awaitable<void> { co_await app.segments.sweep_workers(); });
   supervisor.repeat("room on the disk", kRoomInterval, [&app] { return watch_room(app); });

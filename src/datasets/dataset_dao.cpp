@@ -85,8 +85,21 @@ constexpr Statement kRemovePurged{"datasets.remove_purged", R"sql(
 )sql"};
 // Sorted, so that two datasets with the same new tags cannot wait for each other in a circle.
 constexpr Statement kInsertTags{"tags.insert", R"sql(
-  INSERT INTO "Tags" ("name") SELECT name FROM unnest($1::varchar[]) AS name ORDER BY name
-  ON CONFLICT ("name") DO NOTHING
+  WITH made AS (
+    INSERT INTO "Tags" ("name") SELECT name FROM unnest($2::varchar[]) AS name ORDER BY name
+    ON CONFLICT ("name") DO NOTHING RETURNING 1)
+  SELECT CASE WHEN EXISTS (SELECT FROM made)
+              THEN (SELECT count(DISTINCT tag) FROM "Datasets", unnest("tags") AS tag
+                     WHERE "user_id" = $1 AND "purged_at" IS NULL)
+              ELSE 0 END AS own
+)sql"};
+// Who brings a tag along has said so under this table's lock, and is waited for.
+constexpr Statement kLockTags{"tags.lock",
+                              R"sql(LOCK TABLE "Tags" IN SHARE ROW EXCLUSIVE MODE)sql"};
+constexpr Statement kRemoveUnusedTags{"tags.remove_unused", R"sql(
+  DELETE FROM "Tags" AS tag
+   WHERE NOT tag."shared" AND tag."createdAt" < "clock"() - interval '1 day'
+     AND NOT EXISTS (SELECT FROM "Datasets" WHERE "tags" @> ARRAY[tag."name"])
 )sql"};
 constexpr Statement kListTags{"tags.list", R"sql(
   WITH own AS (
@@ -179,8 +192,19 @@ asio::awaitable<void> remove_purged(db::Executor& executor, DatasetId id) {
   co_await executor.execute(kRemovePurged, id);
 }
 
-void insert_tags(db::Transaction& transaction, const std::vector<std::string>& names) {
-  transaction.queue(kInsertTags, names);
+void insert_tags(db::Transaction& transaction, UserId user, const std::vector<std::string>& names,
+                 int most) {
+  transaction.queue(db::command(kInsertTags, user, names), [most](const db::Rows& rows) {
+    if (rows.one().get<std::int64_t>("own") >= most) {
+      throw TooManyTags("the user has as many tags as there may be");
+    }
+  });
+}
+
+asio::awaitable<std::int64_t> remove_unused_tags(db::Transaction& transaction) {
+  transaction.queue(kLockTags);
+  const db::Rows rows = co_await transaction.execute(kRemoveUnusedTags);
+  co_return rows.affected();
 }
 
 asio::awaitable<std::vector<Tag>> list_tags(db::Executor& executor, UserId user,

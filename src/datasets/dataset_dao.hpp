@@ -2,6 +2,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -38,8 +39,16 @@ void disown_blobs(db::Transaction& transaction, UserId user, DatasetId id);
 asio::awaitable<std::vector<DatasetId>> list_purged(db::Executor& executor, int limit);
 // With all that is left in it.
 asio::awaitable<void> remove_purged(db::Executor& executor, DatasetId id);
-// Those that are new show to whoever bears them alone.
-void insert_tags(db::Transaction& transaction, const std::vector<std::string>& names);
+class TooManyTags : public std::runtime_error {
+public:
+  using std::runtime_error::runtime_error;
+};
+// Those that are new show to whoever bears them alone. Where there are any, and the user has `most`
+// different ones already, whoever waits next gets TooManyTags.
+void insert_tags(db::Transaction& transaction, UserId user, const std::vector<std::string>& names,
+                 int most);
+// Those of nobody's, a day after they were made.
+asio::awaitable<std::int64_t> remove_unused_tags(db::Transaction& transaction);
 // The installation's tags and those on the user's live datasets whose name contains `part`.
 asio::awaitable<std::vector<Tag>> list_tags(db::Executor& executor, UserId user,
                                             std::optional<std::string> part,

@@ -8,7 +8,8 @@
 #include "datasets/dataset.hpp"
 #include "db/pool.hpp"
 
-// Datasets together with the tags that they bring along.
+// Datasets together with the tags that they bring along. add() and update_live() throw
+// dataset_dao::TooManyTags for a new one of a user who has 1,000 different ones.
 namespace infernode::dataset_repository {
 
 namespace asio = boost::asio;

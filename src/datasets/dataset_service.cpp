@@ -18,17 +18,30 @@ Error name_taken() {
   return error;
 }
 
+Error too_many_tags() {
+  Error error{
+      ErrorCode::invalid,
+      "Your datasets have 1,000 different tags, which is as many as there may be: take one of "
+      "them, or remove some."};
+  error.fields.push_back(FieldError{"/tags", "brings a new one along"});
+  return error;
+}
+
 }  // namespace
 
 asio::awaitable<Result<Dataset>> DatasetService::create(db::Transaction& transaction, UserId user,
                                                         std::string name,
                                                         std::vector<std::string> tags) {
-  auto dataset =
-      co_await dataset_repository::add(transaction, user, std::move(name), std::move(tags));
-  if (!dataset) {
-    co_return name_taken();
+  try {
+    auto dataset =
+        co_await dataset_repository::add(transaction, user, std::move(name), std::move(tags));
+    if (!dataset) {
+      co_return name_taken();
+    }
+    co_return std::move(*dataset);
+  } catch (const dataset_dao::TooManyTags&) {
+    co_return too_many_tags();
   }
-  co_return std::move(*dataset);
 }
 
 asio::awaitable<Result<Dataset>> DatasetService::find(UserId user, DatasetId id) {
@@ -64,6 +77,8 @@ asio::awaitable<Result<Dataset>> DatasetService::update(
       throw;
     }
     co_return name_taken();
+  } catch (const dataset_dao::TooManyTags&) {
+    co_return too_many_tags();
   }
   if (dataset) {
     co_return std::move(*dataset);
@@ -101,6 +116,13 @@ asio::awaitable<Result<void>> DatasetService::purge(UserId user, DatasetId id) {
   dataset_dao::disown_blobs(transaction, user, id);
   co_await transaction.commit();
   co_return Result<void>{};
+}
+
+asio::awaitable<std::int64_t> DatasetService::sweep_tags() {
+  auto transaction = co_await database_.begin();
+  const auto removed = co_await dataset_dao::remove_unused_tags(transaction);
+  co_await transaction.commit();
+  co_return removed;
 }
 
 asio::awaitable<std::vector<DatasetId>> DatasetService::list_purged() {

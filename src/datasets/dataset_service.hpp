@@ -43,6 +43,8 @@ public:
   asio::awaitable<Result<void>> purge(UserId user, DatasetId id);
   // Purged ones that are not emptied yet, some of them.
   asio::awaitable<std::vector<DatasetId>> list_purged();
+  // Removes tags that a dataset brought along and none bears any more. Returns how many.
+  asio::awaitable<std::int64_t> sweep_tags();
   // An emptied one is forgotten.
   asio::awaitable<void> remove_purged(DatasetId id);
   // conflict when the name is taken again.

@@ -27,7 +27,7 @@ JobEnd aborted() {
   return {.status = JobStatus::aborted};
 }
 
-// What a worker must have, as people say it: "pipeline:detect@2" is the pipeline detect.
+// What a worker must have, as people say it: "pipeline:NAME@2" is the pipeline NAME.
 std::string words_of_need(const std::string& need) {
   const auto colon = need.find(':');
   const auto kind = need.substr(0, colon);

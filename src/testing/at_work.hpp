@@ -36,11 +36,11 @@ protected:
     services_.database.sql("UPDATE \"Videos\" SET keyframes = '[[0,0,0]]'");
     return made;
   }
-  Worker& add_worker() {
+  Worker& add_worker(int threads = 2) {
     WorkerSettings settings;
     settings.info = services_.worker;
     settings.info.id = WorkerId::random();
-    settings.threads = 2;
+    settings.threads = threads;
     settings.energy.grid = {475, "test"};
     const WorkerServices parts{services_.segments, services_.assembler, services_.blobs,
                                services_.pipelines, models_};

@@ -13,9 +13,12 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kMostCategories = 10000;  // labels of a manifest
+constexpr std::size_t kMostKeypoints = 1000;    // of a category
 
-// COCO's object detection format (https://cocodataset.org/#format-data), with `score` and
-// `track_id` as its tools write and ignore them. Two passes: images, then annotations. Ids begin at
+// COCO's object and keypoint detection format (https://cocodataset.org/#format-data), with `score`
+// and `track_id` as its tools write and ignore them. Polygons are `segmentation`, keypoints are in
+// the order of their category's names, `v` 2 where there is one and 0 where not. Two passes:
+// images, then annotations. Ids begin at
 // 1. A category's is that of the model's class and one; in a dataset, whose videos may have been
 // worked on by several models, it is the label's place among all, and an image's id is its frame's
 // behind those of the videos before.
@@ -52,7 +55,13 @@ public:
     }
     json::array categories;
     for (const auto& [id, label] : categories_) {
-      categories.push_back(json::object{{"id", id}, {"name", label}, {"supercategory", ""}});
+      json::object category{{"id", id}, {"name", label}, {"supercategory", ""}};
+      const auto points = keypoints_.find(id);
+      if (points != keypoints_.end()) {
+        category.emplace("keypoints", json::value_from(points->second));
+        category.emplace("skeleton", json::array{});
+      }
+      categories.push_back(std::move(category));
     }
     return {"],\"categories\":" + json_text(categories) + "}\n", false};
   }
@@ -69,6 +78,7 @@ private:
       if (!labels_ && categories_.size() > kMostCategories) {
         throw std::runtime_error("stored frames have more classes than a model can have");
       }
+      learn_keypoints(box);
     }
     const auto file = fmt::format("{:06}.jpg", frame.index);
     json::object image{{"id", first_id_ + frame.index},
@@ -82,6 +92,37 @@ private:
       image.emplace("video", facts_.video_name);
     }
     return next_item(image);
+  }
+
+  void learn_keypoints(const ExportedBox& box) {
+    if (box.keypoints.empty()) {
+      return;
+    }
+    auto& names = keypoints_[category_of(box)];
+    for (const auto& point : box.keypoints) {
+      if (std::find(names.begin(), names.end(), point.name) == names.end()) {
+        names.push_back(point.name);
+      }
+    }
+    if (names.size() > kMostKeypoints) {
+      throw std::runtime_error("stored frames have more keypoints than a model can have");
+    }
+  }
+
+  // Where the object has some.
+  void add_keypoints(const ExportedBox& box, json::object& annotation) const {
+    if (box.keypoints.empty()) {
+      return;
+    }
+    json::array places;
+    for (const auto& name : keypoints_.at(category_of(box))) {
+      const auto point = std::find_if(box.keypoints.begin(), box.keypoints.end(),
+                                      [&](const auto& each) { return each.name == name; });
+      const bool there = point != box.keypoints.end();
+      places.insert(places.end(), {there ? point->x : 0, there ? point->y : 0, there ? 2 : 0});
+    }
+    annotation.emplace("keypoints", std::move(places));
+    annotation.emplace("num_keypoints", box.keypoints.size());
   }
 
   std::int64_t category_of(const ExportedBox& box) const {
@@ -101,6 +142,10 @@ private:
                               {"area", box.width * box.height},
                               {"iscrowd", 0},
                               {"score", box.confidence}};
+      if (!box.polygon.empty()) {
+        annotation.emplace("segmentation", json::array{json::value_from(box.polygon)});
+      }
+      add_keypoints(box, annotation);
       if (box.track) {
         annotation.emplace("track_id", *box.track);
       }
@@ -118,6 +163,7 @@ private:
   bool empty_ = true;
   std::int64_t annotations_ = 0;
   std::map<std::int64_t, std::string> categories_;
+  std::map<std::int64_t, std::vector<std::string>> keypoints_;  // names, by category
 };
 
 }  // namespace

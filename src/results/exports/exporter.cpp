@@ -98,6 +98,19 @@ ExportedFrame ExportedFrame::of(const json::object& frame) {
     if (const auto* text = object.if_contains("text")) {
       box.text = json::value_to<std::string>(*text);
     }
+    if (const auto* points = object.if_contains("keypoints")) {
+      for (const auto& [name, place] : points->as_object()) {
+        const auto& values = place.as_array();
+        box.keypoints.push_back(
+            {name, number_at<double>(values.at(0)), number_at<double>(values.at(1))});
+      }
+    }
+    if (const auto* corners = object.if_contains("polygon")) {
+      for (const auto& corner : corners->as_array()) {
+        box.polygon.push_back(number_at<double>(corner.as_array().at(0)));
+        box.polygon.push_back(number_at<double>(corner.as_array().at(1)));
+      }
+    }
     box.interpolated = object.contains("interpolated");
     exported.boxes.push_back(std::move(box));
   }

@@ -48,6 +48,12 @@ struct ExportFacts {
   static ExportFacts of(const boost::json::object& head);
 };
 
+struct ExportedKeypoint {
+  std::string name;
+  double x = 0;  // pixels
+  double y = 0;
+};
+
 // A box of a frame's objects.
 struct ExportedBox {
   std::string label;
@@ -60,6 +66,8 @@ struct ExportedBox {
   std::optional<std::int64_t> track;
   bool interpolated = false;
   std::string text;  // what was read there
+  std::vector<ExportedKeypoint> keypoints;
+  std::vector<double> polygon;  // x, y, x, y ... in pixels
 };
 
 struct ExportedFrame {

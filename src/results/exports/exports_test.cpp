@@ -91,6 +91,22 @@ std::string exported(ExportFormat format, std::size_t piece = 1 << 20, std::size
   return text;
 }
 
+// Straight through the exporter, in its passes.
+json::value coco_of(const std::vector<std::string>& frames) {
+  const auto exporter = make_exporter(ExportFormat::coco, ExportFacts::of(kHead));
+  std::string text = exporter->begin();
+  for (bool again = true; again;) {
+    exporter->begin_result(ExportFacts::of(kHead));
+    for (const auto& frame : frames) {
+      text += exporter->frame(ExportedFrame::of(json::parse(frame).as_object()));
+    }
+    const auto end = exporter->end_pass();
+    text += end.text;
+    again = end.again;
+  }
+  return json::parse(text);
+}
+
 TEST(Exports, AreTheSameInPiecesOfAnySize) {
   for (const auto& [format, name] : Words<ExportFormat>::all) {
     const auto whole = exported(format);
@@ -115,6 +131,23 @@ TEST(Exports, Coco) {
             R"({"id":2,"image_id":1,"category_id":8,"bbox":[100,50,20,10],"area":200,"iscrowd":0,)"
             R"("score":0.5})");
   EXPECT_EQ(annotations[4].at("track_id").as_int64(), 2);
+}
+
+TEST(Exports, CocoHasKeypointsAndPolygons) {
+  const auto made = coco_of({
+      R"({"frame":0,"time":0,"objects":[
+        {"label":"person","class_id":0,"confidence":0.9,"box":[0,0,9,9],
+         "keypoints":{"nose":[1,2,0.5],"left eye":[3,4]}}]})",
+      R"({"frame":1,"time":0.1,"objects":[
+        {"label":"person","class_id":0,"confidence":0.9,"box":[0,0,9,9],
+         "keypoints":{"left eye":[5.5,6],"tail":[7,8]},"polygon":[[0,0],[9,0],[9,9]]}]})"});
+  EXPECT_EQ(json_text(made.at("categories").at(0).at("keypoints")),
+            R"(["nose","left eye","tail"])");
+  EXPECT_EQ(json_text(made.at("annotations").at(0).at("keypoints")), "[1,2,2,3,4,2,0,0,0]");
+  EXPECT_EQ(json_text(made.at("annotations").at(1).at("keypoints")), "[0,0,0,5.5,6,2,7,8,2]");
+  EXPECT_EQ(made.at("annotations").at(1).at("num_keypoints").as_int64(), 2);
+  EXPECT_EQ(json_text(made.at("annotations").at(1).at("segmentation")), "[[0,0,9,0,9,9]]");
+  EXPECT_FALSE(made.at("annotations").at(0).as_object().contains("segmentation"));
 }
 
 // Ids go on from video to video, labels are numbered together, and each video has its folder.
@@ -233,7 +266,7 @@ TEST(Exports, LongTracksTakeMorePasses) {
     for (int i = 0; i < 50000; ++i) {
       ExportedFrame frame{i, i / 10.0, {}};
       for (int track = 0; track < 10; ++track) {
-        frame.boxes.push_back({"p", 0, 0.5, 1, 2, 3, 4, track, false, ""});
+        frame.boxes.push_back({"p", 0, 0.5, 1, 2, 3, 4, track, false, "", {}, {}});
       }
       exporter.frame(frame);
     }

@@ -93,16 +93,29 @@ json::object run_unpack(const json::value& task, Channel& channel) {
   return {};
 }
 
-// What computes, as people name it: one architecture and instruction set give the same bytes again.
+// What computes, as people name it, with the architecture and those instructions by which kernels
+// of inference are chosen: "AMD EPYC (x86_64 avx2 fma avx512f)". The same name gives the same
+// bytes.
 std::string processor_name() {
+  utsname machine{};
+  std::string instructions = uname(&machine) == 0 ? machine.machine : "unknown";
+  std::string model;
   std::ifstream in{"/proc/cpuinfo"};
-  for (std::string line; std::getline(in, line);) {
+  for (std::string line; std::getline(in, line) && !line.empty();) {  // the first processor
+    const auto value = line.substr(std::min(line.size(), line.find(':') + 1));
     if (line.starts_with("model name")) {
-      return line.substr(std::min(line.size(), line.find(':') + 2));
+      model = value.substr(std::min<std::size_t>(value.size(), 1));
+    } else if (line.starts_with("flags") || line.starts_with("Features")) {
+      for (const char* name :
+           {"avx2", "fma", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16", "avx_vnni",
+            "amx_tile", "asimd", "asimddp", "i8mm", "bf16", "sve", "sve2"}) {
+        if ((value + " ").find(std::string{" "} + name + " ") != std::string::npos) {
+          instructions += std::string{" "} + name;
+        }
+      }
     }
   }
-  utsname name{};
-  return uname(&name) == 0 ? name.machine : "unknown";
+  return model.empty() ? instructions : model + " (" + instructions + ")";
 }
 
 // Texts of libraries may hold anything.
