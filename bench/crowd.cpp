@@ -20,7 +20,6 @@
 #include <boost/asio/write.hpp>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <thread>
 
 #include "core/json.hpp"
@@ -31,7 +30,6 @@ namespace {
 
 using namespace infernode;  // NOLINT(google-build-using-namespace): a program, not a library
 namespace asio = boost::asio;
-namespace fs = std::filesystem;
 using asio::ip::tcp;
 using Clock = std::chrono::steady_clock;
 
@@ -94,15 +92,6 @@ Waits ask(test::TestUser& user) {
   return {times[kRequests / 2], times[kRequests * 99 / 100]};
 }
 
-void write_film(const fs::path& file, std::uint32_t box) {
-  fs::copy_file(test::kClip, file);
-  std::ofstream out{file, std::ios::binary | std::ios::app};
-  for (int shift = 24; shift >= 0; shift -= 8) {
-    out.put(static_cast<char>(box >> shift & 0xff));
-  }
-  out << "free" << std::string(box - 8, 'x');
-}
-
 void measure() {
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);
@@ -111,9 +100,9 @@ void measure() {
   test::TestServer server{{{"INFERNODE_WORKERS", "0"}, {"INFERNODE_LOG_LEVEL", "warn"}}};
   test::TestUser user{server};
   const auto film = server.folder() / "film.mp4";
-  write_film(film, 30'000'000);
+  test::write_padded_clip(film, 30'000'000);
   const auto small = server.folder() / "small.mp4";
-  write_film(small, 8 * 1024 * 1024);
+  test::write_padded_clip(small, 8 * 1024 * 1024);
   const auto dataset = user.create_dataset("crowd");
   const auto uploaded = user.upload(dataset, film);
   const auto video = test::text(boost::json::parse(uploaded.body), "id");

@@ -79,11 +79,7 @@ std::shared_ptr<ExportStream> ResultService::export_as(ExportFormat format,
                                                        const StoredResult& result) {
   auto source = source_of(result);
   auto exporter = make_exporter(format, source.facts);
-  ExportStream::Open open =
-      [source = std::move(source)](
-          std::size_t number) -> asio::awaitable<std::optional<ExportStream::Source>> {
-    co_return number == 0 ? std::optional{source} : std::nullopt;
-  };
+  auto open = ExportStream::opening(std::move(source));
   return std::make_shared<ExportStream>(std::move(exporter), std::move(open), exporting_);
 }
 

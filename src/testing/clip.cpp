@@ -2,8 +2,11 @@ extern "C" {
 #include <libavformat/avformat.h>
 }
 
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <stdexcept>
+#include <string>
 
 #include "media/image.hpp"
 #include "testing/test_server.hpp"
@@ -67,6 +70,16 @@ void write_clip(const std::filesystem::path& file, int frames, int broken_from) 
   }
   require(av_write_trailer(raw) >= 0, "trailer");
   avio_closep(&raw->pb);
+}
+
+void write_padded_clip(const std::filesystem::path& file, std::uint32_t box) {
+  std::filesystem::copy_file(kClip, file);
+  std::ofstream out{file, std::ios::binary | std::ios::app};
+  for (int shift = 24; shift >= 0; shift -= 8) {
+    out.put(static_cast<char>(box >> shift & 0xff));
+  }
+  out << "free" << std::string(box - 8, 'x') << std::flush;
+  require(out.good(), "the clip cannot be written");
 }
 
 }  // namespace infernode::test

@@ -166,6 +166,10 @@ inline std::int64_t integer(const boost::json::value& value, const char* name) {
 // `broken_from` on cannot be decoded.
 void write_clip(const std::filesystem::path& file, int frames, int broken_from);
 
+// Writes the example clip, and behind it a box of so many bytes (8 or more) that every player
+// skips.
+void write_padded_clip(const std::filesystem::path& file, std::uint32_t box);
+
 // 120 frames of people walking.
 const std::filesystem::path kClip = INFERNODE_SOURCE_DIR "/examples/street.mp4";
 

@@ -8,8 +8,6 @@
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
 #include <chrono>
-#include <filesystem>
-#include <fstream>
 #include <thread>
 
 #include "core/clock.hpp"
@@ -220,13 +218,8 @@ TEST_F(Connections, SlowOnesAreCutOff) {
   }
   TestUser user{server_};
   const auto film = server_.folder() / "film.mp4";
-  std::filesystem::copy_file(kClip, film);
   const std::uint32_t box = 30'000'000;  // more than both kernels hold between them
-  std::ofstream out{film, std::ios::binary | std::ios::app};
-  for (int shift = 24; shift >= 0; shift -= 8) {
-    out.put(static_cast<char>(box >> shift & 0xff));
-  }
-  out << "free" << std::string(box - 8, 'x') << std::flush;
+  write_padded_clip(film, box);
   const auto uploaded = user.upload(user.create_dataset("slow"), film);
   ASSERT_EQ(uploaded.status, 201) << uploaded.body;
   const auto video = text(boost::json::parse(uploaded.body), "id");

@@ -14,8 +14,6 @@
 namespace infernode::test {
 namespace {
 
-namespace fs = std::filesystem;
-
 class BehindNginx : public testing::TestWithParam<const char*> {
 protected:
   // What the answer to a request says in a header; empty where it has none.
@@ -45,15 +43,9 @@ protected:
 };
 
 TEST_P(BehindNginx, VideosAndEventsArrive) {
-  // The clip, and behind it a box that every player skips: more than nginx keeps in memory.
+  // More than nginx keeps in memory.
   const auto film = server_.folder() / "film.mp4";
-  fs::copy_file(kClip, film);
-  const std::uint32_t box = 5'000'000;
-  std::ofstream out{film, std::ios::binary | std::ios::app};
-  for (int shift = 24; shift >= 0; shift -= 8) {
-    out.put(static_cast<char>(box >> shift & 0xff));
-  }
-  out << "free" << std::string(box - 8, 'x') << std::flush;
+  write_padded_clip(film, 5'000'000);
   const auto bytes = read_file(film.string());
   const auto dataset = user_.create_dataset("behind nginx");
 

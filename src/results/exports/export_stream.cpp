@@ -41,6 +41,13 @@ struct ExportStream::Pass {
   }
 };
 
+ExportStream::Open ExportStream::opening(Source source) {
+  return
+      [source = std::move(source)](std::size_t number) -> asio::awaitable<std::optional<Source>> {
+        co_return number == 0 ? std::optional{source} : std::nullopt;
+      };
+}
+
 ExportStream::ExportStream(std::unique_ptr<Exporter> exporter, Open open,
                            asio::thread_pool& workers)
     : open_{std::move(open)},

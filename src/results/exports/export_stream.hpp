@@ -35,6 +35,8 @@ public:
   };
   // Gives the results by their number, 0, 1, 2 ..., in each pass; nullopt behind the last.
   using Open = std::function<asio::awaitable<std::optional<Source>>(std::size_t number)>;
+  // Of this result alone.
+  static Open opening(Source source);
   ExportStream(std::unique_ptr<Exporter> exporter, Open open, asio::thread_pool& workers);
 
   asio::awaitable<std::string> next() override;

@@ -20,11 +20,7 @@ ZippedExports::ZippedExports(ExportFormat format, ExportStream::Open open,
 
 std::unique_ptr<ExportStream> ZippedExports::stream_of(ExportStream::Source source) const {
   auto exporter = make_exporter(format_, source.facts);
-  ExportStream::Open only =
-      [source = std::move(source)](
-          std::size_t number) -> asio::awaitable<std::optional<ExportStream::Source>> {
-    co_return number == 0 ? std::optional{source} : std::nullopt;
-  };
+  auto only = ExportStream::opening(std::move(source));
   return std::make_unique<ExportStream>(std::move(exporter), std::move(only), workers_);
 }
 
