@@ -7,7 +7,7 @@
 //   slow readers 300 connections of one address that ask for a video and read a byte a second;
 //   uploads      100 uploads of 8 MiB at once.
 // Prints how long it waited, the ratio of its p99 to that of when it was alone, and how much more
-// memory the server had at its peak.
+// memory the server had at its peak so far.
 //
 // Usage: bench_crowd
 #include <fmt/format.h>
@@ -134,21 +134,18 @@ void measure() {
                fmt::format("GET /api/v1/videos/{}/content HTTP/1.1\r\nHost: a\r\nAuthorization: "
                            "Bearer {}\r\n\r\n",
                            video, user.token()));
-    std::atomic<bool> stop = false;
-    std::thread reading{[&] {
-      while (!stop) {
+    const std::jthread reading{[&crowd](const std::stop_token& stop) {
+      while (!stop.stop_requested()) {
         crowd.read();
         std::this_thread::sleep_for(std::chrono::seconds{1});
       }
     }};
     std::this_thread::sleep_for(std::chrono::seconds{5});
     print("slow readers", ask(user), idle);
-    stop = true;
-    reading.join();
   }
   {
     std::atomic<int> refused = 0;
-    std::vector<std::thread> uploads;
+    std::vector<std::jthread> uploads;
     for (int i = 0; i < 100; ++i) {
       uploads.emplace_back([&, client = std::shared_ptr<http::Client>{user.new_client()}] {
         const auto answer =
@@ -157,9 +154,7 @@ void measure() {
       });
     }
     print("uploads", ask(user), idle);
-    for (auto& upload : uploads) {
-      upload.join();
-    }
+    uploads.clear();  // waits for all
     fmt::print("of the uploads {} were refused\n", refused.load());
   }
 }

@@ -59,6 +59,39 @@ double seconds_since_start(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+// Frames a second over the whole clip, in lanes that work beside each other. Each has of
+// `make_work` what it does with a frame.
+template <class MakeWork>
+double rate_over(const std::vector<std::byte>& clip, int lanes, MakeWork make_work) {
+  test::MemorySource source{clip};
+  media::FrameReader reader{source, std::nullopt};
+  std::mutex reading;
+  int frames = 0;
+  const auto start = Clock::now();
+  const auto lane = [&] {
+    auto work = make_work();
+    for (;;) {
+      std::optional<media::DecodedFrame> frame;
+      {
+        const std::lock_guard lock{reading};
+        frame = reader.next();
+        frames += frame ? 1 : 0;
+      }
+      if (!frame) {
+        return;
+      }
+      work(*frame);
+    }
+  };
+  std::vector<std::jthread> others;
+  for (int i = 1; i < lanes; ++i) {
+    others.emplace_back(lane);
+  }
+  lane();
+  others.clear();  // waits for them
+  return frames / seconds_since_start(start);
+}
+
 class BareLoop {
 public:
   // `lanes` frames at once, each with `threads_per_frame` threads.
@@ -71,36 +104,13 @@ public:
 
   // Frames a second over the whole clip.
   double run() {
-    test::MemorySource source{clip_};
-    media::FrameReader reader{source, std::nullopt};
-    std::mutex reading;
-    int frames = 0;
-    const auto start = Clock::now();
-    const auto lane = [&] {
-      inference::Preprocessor preprocessor{model_.input};
-      for (;;) {
-        std::optional<media::DecodedFrame> frame;
-        {
-          const std::lock_guard lock{reading};
-          frame = reader.next();
-          frames += frame ? 1 : 0;
-        }
-        if (!frame) {
-          return;
-        }
-        auto& input = preprocessor.prepare(*frame);
+    return rate_over(clip_, lanes_, [this] {
+      return [this, preprocessor = std::make_shared<inference::Preprocessor>(model_.input)](
+                 const media::DecodedFrame& frame) {
+        auto& input = preprocessor->prepare(frame);
         session_.run(input.values, input.shape);
-      }
-    };
-    std::vector<std::thread> threads;
-    for (int i = 1; i < lanes_; ++i) {
-      threads.emplace_back(lane);
-    }
-    lane();
-    for (auto& thread : threads) {
-      thread.join();
-    }
-    return frames / seconds_since_start(start);
+      };
+    });
   }
 
 private:
@@ -125,54 +135,32 @@ public:
 
   // Frames a second.
   double run() {
-    test::MemorySource source{clip_};
-    media::FrameReader reader{source, std::nullopt};
     const test::TemporaryFolder folder;
     std::ofstream zip{folder.path() / "images.zip", std::ios::binary};
     std::vector<media::ZipEntry> entries;
     std::uint64_t offset = 0;
     std::string document;
-    std::mutex reading;
     std::mutex writing;
-    int frames = 0;
     const auto write = [&](const std::vector<std::byte>& bytes) {
       zip.write(reinterpret_cast<const char*>(bytes.data()),
                 static_cast<std::streamsize>(bytes.size()));
       offset += bytes.size();
     };
-    const auto start = Clock::now();
-    const auto lane = [&] {
-      const auto worker = task_->new_worker();
-      for (;;) {
-        std::optional<media::DecodedFrame> frame;
-        {
-          const std::lock_guard lock{reading};
-          frame = reader.next();
-          frames += frame ? 1 : 0;
-        }
-        if (!frame) {
-          return;
-        }
-        const auto made = worker->work(*frame);
+    const double rate = rate_over(clip_, lanes_, [&] {
+      return [&, worker = std::shared_ptr<FrameWorker>{task_->new_worker()}](
+                 const media::DecodedFrame& frame) {
+        const auto made = worker->work(frame);
         const std::lock_guard lock{writing};
         document += made.json;
         if (!made.jpeg.empty()) {
-          entries.push_back({fmt::format("{:06}.jpg", frame->index), offset,
+          entries.push_back({fmt::format("{:06}.jpg", frame.index), offset,
                              static_cast<std::uint32_t>(made.jpeg.size()),
                              media::crc32_of(made.jpeg)});
           write(media::zip_local_header(entries.back()));
           write(made.jpeg);
         }
-      }
-    };
-    std::vector<std::thread> threads;
-    for (int i = 1; i < lanes_; ++i) {
-      threads.emplace_back(lane);
-    }
-    lane();
-    for (auto& thread : threads) {
-      thread.join();
-    }
+      };
+    });
     const auto directory = offset;
     for (const auto& entry : entries) {
       write(media::zip_directory_record(entry));
@@ -182,7 +170,7 @@ public:
     if (!zip || document.empty()) {
       throw std::runtime_error("the drawing loop wrote nothing");
     }
-    return frames / seconds_since_start(start);
+    return rate;
   }
 
 private:

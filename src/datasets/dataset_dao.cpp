@@ -98,7 +98,7 @@ constexpr Statement kLockTags{"tags.lock",
                               R"sql(LOCK TABLE "Tags" IN SHARE ROW EXCLUSIVE MODE)sql"};
 constexpr Statement kRemoveUnusedTags{"tags.remove_unused", R"sql(
   DELETE FROM "Tags" AS tag
-   WHERE NOT tag."shared" AND tag."createdAt" < "clock"() - interval '1 day'
+   WHERE NOT tag."shared"
      AND NOT EXISTS (SELECT FROM "Datasets" WHERE "tags" @> ARRAY[tag."name"])
 )sql"};
 constexpr Statement kListTags{"tags.list", R"sql(

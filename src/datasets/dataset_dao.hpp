@@ -47,7 +47,7 @@ public:
 // different ones already, whoever waits next gets TooManyTags.
 void insert_tags(db::Transaction& transaction, UserId user, const std::vector<std::string>& names,
                  int most);
-// Those of nobody's, a day after they were made.
+// Those that no dataset bears.
 asio::awaitable<std::int64_t> remove_unused_tags(db::Transaction& transaction);
 // The installation's tags and those on the user's live datasets whose name contains `part`.
 asio::awaitable<std::vector<Tag>> list_tags(db::Executor& executor, UserId user,

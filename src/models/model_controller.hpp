@@ -17,7 +17,8 @@ struct ModelDevices {
 };
 
 // GET /models, POST /admin/models, its test and DELETE. `catalogue` has all models, also those that
-// were not added, as `reread`, which throws nothing, has it read anew; All must outlive the router.
+// were not added, as `reread`, which throws nothing, has it read anew. All must
+// outlive the router.
 void add_model_routes(http::Router& router, ModelService& models, BlobStore& blobs,
                       const inference::ModelCatalogue& catalogue,
                       std::function<asio::awaitable<void>()> reread,
