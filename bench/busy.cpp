@@ -63,8 +63,7 @@ template <class Work>
 std::vector<double> times_beside(test::TestUser& user, Work work) {
   std::vector<double> times;
   {
-    const std::jthread asking{
-        [&](const std::stop_token& stop) { times = ask_until(user, stop); }};
+    const std::jthread asking{[&](const std::stop_token& stop) { times = ask_until(user, stop); }};
     work();
   }
   return times;
@@ -77,9 +76,8 @@ double quantile(std::vector<double> values, double share) {
 
 // Frames a second over all jobs.
 double run_jobs(test::TestUser& user, const std::string& video) {
-  const json::object request{
-      {"video_ids", json::array{video}},
-      {"params", json::object{{"pipeline", "detect"}, {"images", true}}}};
+  const json::object request{{"video_ids", json::array{video}},
+                             {"params", json::object{{"pipeline", "detect"}, {"images", true}}}};
   const auto start = Clock::now();
   std::vector<std::string> ids;
   for (int i = 0; i < kJobs; ++i) {
@@ -139,8 +137,8 @@ void measure(int rounds) {
          times_beside(reader, [] { std::this_thread::sleep_for(std::chrono::seconds{20}); })) {
       idle.push_back(time);
     }
-    for (const double time : times_beside(
-             reader, [&] { yielding.push_back(run_jobs(user, footage.video)); })) {
+    for (const double time :
+         times_beside(reader, [&] { yielding.push_back(run_jobs(user, footage.video)); })) {
       busy.push_back(time);
     }
     raise_runners();

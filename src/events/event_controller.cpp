@@ -14,6 +14,7 @@
 #include "core/log.hpp"
 #include "http/problem.hpp"
 #include "http/session_cookie.hpp"
+#include "http/wire_web_socket.hpp"
 
 namespace infernode {
 namespace {
@@ -25,7 +26,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kQuietTime{10};
 constexpr std::chrono::seconds kIntroduction{5};
 // A client that resumes says so at once; nothing is told before, so that nothing is told twice.
-constexpr std::chrono::milliseconds kResumeTime{250};
+constexpr std::chrono::milliseconds kResumeTime{1000};
 constexpr std::size_t kMaxReplies = 16;
 // While the database is away a line is kept, for then a client would have to find another server
 // that stands before the same database.
@@ -377,8 +378,8 @@ struct EventRoutes {
       co_return http::not_same_origin(request);
     }
     http::Response response;
-    if (http::lower_case(request.header("upgrade")) != "websocket") {
-      response = http::upgrade_response("websocket", request.request_id);
+    if (auto refusal = http::refuse_handshake(request)) {
+      response = std::move(*refusal);
     } else {
       std::optional<http::Presented> session;
       if (auto cookie = http::session_cookie(request);

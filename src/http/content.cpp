@@ -138,13 +138,14 @@ ByteRange parse_range(std::string_view header, std::int64_t size) {
 
 Response content_response(const Request& request, Content content) {
   Response response;
-  if (request.header("if-none-match").find(content.tag) != std::string::npos) {
+  if (names_tag(request.header("if-none-match"), content.tag)) {
     response.status = 304;
     response.headers.emplace_back("ETag", content.tag);
     return response;
   }
   const std::string if_range = request.header("if-range");
-  const bool current = if_range.empty() || if_range == content.tag;
+  const bool current =
+      request.method == "GET" && (if_range.empty() || if_range == content.tag);  // RFC 9110, 14.2
   const auto range = parse_range(current ? request.header("range") : "", content.size);
   if (range.kind == ByteRange::Kind::outside) {
     return range_response(content.size, request.request_id);

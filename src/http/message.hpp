@@ -141,6 +141,13 @@ using Handler = std::function<asio::awaitable<Result<Response>>(Request&)>;
 // ASCII letters in lower case, as names of headers are compared.
 std::string lower_case(std::string_view text);
 
+// Whether a comma-separated list holds the token, in any case (RFC 9110, 5.6.1).
+bool lists(std::string_view list, std::string_view token);
+// Whether If-None-Match names this tag, as it must be compared there (weakly), or any.
+bool names_tag(std::string_view if_none_match, std::string_view tag);
+// The media type of a Content-Type, in lower case and without parameters.
+std::string media_type(std::string_view content_type);
+
 Response json_response(int status, const boost::json::value& value);
 // Of JSON that is text already.
 Response json_text_response(int status, std::string text);

@@ -2,6 +2,7 @@
 
 #include <cctype>
 
+#include "core/blanks.hpp"
 #include "core/json.hpp"
 
 namespace infernode::http {
@@ -71,6 +72,26 @@ Response document(const Kind& kind, const std::string& detail, const std::string
 
 }  // namespace
 
+bool lists(std::string_view list, std::string_view token) {
+  while (!list.empty()) {
+    const auto comma = std::min(list.find(','), list.size());
+    if (lower_case(without_blanks(list.substr(0, comma))) == token) {
+      return true;
+    }
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+  return false;
+}
+
+bool names_tag(std::string_view if_none_match, std::string_view tag) {
+  return without_blanks(if_none_match) == "*" ||
+         (!tag.empty() && if_none_match.find(tag) != std::string_view::npos);
+}
+
+std::string media_type(std::string_view content_type) {
+  return lower_case(without_blanks(content_type.substr(0, content_type.find(';'))));
+}
+
 std::string lower_case(std::string_view text) {
   std::string result{text};
   for (char& letter : result) {
@@ -135,6 +156,7 @@ Response upgrade_response(const std::string& protocol, const std::string& reques
   Response response = document({426, "upgrade-required", "Upgrade required"},
                                "This is spoken over " + protocol + ".", request_id);
   response.headers.emplace_back("Upgrade", protocol);
+  response.headers.emplace_back("Connection", "Upgrade");  // RFC 9110, 7.8
   return response;
 }
 

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/asio/ip/address_v6.hpp>
+#include <charconv>
 
 #include "core/blanks.hpp"
 #include "http/message.hpp"
@@ -20,23 +22,57 @@ bool is_token(std::string_view text) {
   });
 }
 
-// Visible, blank, tab, or part of a longer character (RFC 9110, 5.5).
-bool is_field_value(std::string_view text) {
-  return std::all_of(text.begin(), text.end(),
-                     [](unsigned char c) { return c == '\t' || (c >= 0x20 && c != 0x7f); });
+bool is_port(std::string_view text) {
+  const bool digits =
+      std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
+  int port = 0;
+  std::from_chars(text.data(), text.data() + text.size(), port);
+  return digits && text.size() <= 5 && port <= 65535;
 }
 
-// uri-host [":" port] (RFC 3986, 3.2.2).
+// reg-name of RFC 3986, 3.2.2, but for the comma: that is how proxies join two Hosts.
+bool is_name(std::string_view text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    const auto is_hex = [&text](std::size_t at) {
+      return at < text.size() && std::isxdigit(static_cast<unsigned char>(text[at])) != 0;
+    };
+    const bool encoded = c == '%' && is_hex(i + 1) && is_hex(i + 2);
+    const bool plain = std::isalnum(c) != 0 ||
+                       std::string_view{"-._~!$&'()*+;="}.find(text[i]) != std::string_view::npos;
+    if (!encoded && !plain) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// uri-host [":" port] (RFC 3986, 3.2.2); a Host may be empty (RFC 9112, 3.2).
 bool is_host(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 || std::string_view{"-._~%!$&'()*+,;=:[]"}.find(
-                                       static_cast<char>(c)) != std::string_view::npos;
-  });
+  if (text.starts_with('[')) {
+    const auto end = text.find(']');
+    boost::system::error_code error;
+    if (end == std::string_view::npos) {
+      return false;
+    }
+    boost::asio::ip::make_address_v6(std::string{text.substr(1, end - 1)}, error);
+    const auto port = text.substr(end + 1);
+    return !error && (port.empty() || (port.front() == ':' && is_port(port.substr(1))));
+  }
+  const auto colon = std::min(text.find(':'), text.size());
+  return is_name(text.substr(0, colon)) &&
+         (colon == text.size() || (colon > 0 && is_port(text.substr(colon + 1))));
 }
 
 bool starts_with_scheme(std::string_view target) {
   const auto scheme = lower_case(target.substr(0, 8));
   return scheme.starts_with("http://") || scheme.starts_with("https://");
+}
+
+// Of "http://host:80/path": "host:80".
+std::string_view authority_of(std::string_view target) {
+  target.remove_prefix(target.find("://") + 3);
+  return target.substr(0, target.find_first_of("/?"));
 }
 
 std::optional<HeadFault> fault_of_target(std::string_view method, std::string_view target) {
@@ -45,8 +81,11 @@ std::optional<HeadFault> fault_of_target(std::string_view method, std::string_vi
   }
   const bool visible = std::all_of(target.begin(), target.end(),
                                    [](unsigned char c) { return c > 0x20 && c < 0x7f; });
-  const bool form = target.starts_with('/') || starts_with_scheme(target) ||
-                    (target == "*" && method == "OPTIONS");
+  bool form = target.starts_with('/') || (target == "*" && method == "OPTIONS");
+  if (starts_with_scheme(target)) {
+    const auto authority = authority_of(target);
+    form = !authority.empty() && is_host(authority);
+  }
   if (!visible || !form || target.find('#') != std::string_view::npos) {
     return HeadFault{400, "The target is neither a path nor an address."};
   }
@@ -85,18 +124,12 @@ struct Framing {
   std::string coding;
 };
 
-std::optional<HeadFault> fault_of_field(std::string_view line, Framing& framing) {
-  if (line.front() == ' ' || line.front() == '\t') {
-    return HeadFault{400, "A field is folded over several lines."};
+std::optional<HeadFault> fault_of_field(std::string_view line, bool old, Framing& framing) {
+  if (auto fault = fault_of_field_line(line)) {
+    return fault;
   }
   const auto colon = line.find(':');
-  if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) {
-    return HeadFault{400, "A field is not 'Name: value'."};
-  }
   const auto value = without_blanks(line.substr(colon + 1));
-  if (!is_field_value(value)) {
-    return HeadFault{400, "A field holds a control character."};
-  }
   const auto name = lower_case(line.substr(0, colon));
   if (name == "host") {
     ++framing.hosts;
@@ -113,7 +146,7 @@ std::optional<HeadFault> fault_of_field(std::string_view line, Framing& framing)
   } else if (name == "transfer-encoding") {
     ++framing.codings;
     framing.coding = lower_case(value);
-  } else if (name == "expect" && lower_case(value) != "100-continue") {
+  } else if (name == "expect" && !old && lower_case(value) != "100-continue") {
     return HeadFault{417, "Nothing but 100-continue can be expected."};
   }
   return std::nullopt;
@@ -181,7 +214,7 @@ std::optional<HeadFault> fault_of_head(std::string_view head) {
   auto rest = head.substr(first + kLineEnd.size());
   for (auto end = rest.find(kLineEnd); end != 0 && end != std::string_view::npos;
        end = rest.find(kLineEnd)) {
-    if (auto fault = fault_of_field(rest.substr(0, end), framing)) {
+    if (auto fault = fault_of_field(rest.substr(0, end), old, framing)) {
       return fault;
     }
     rest.remove_prefix(end + kLineEnd.size());
@@ -189,12 +222,35 @@ std::optional<HeadFault> fault_of_head(std::string_view head) {
   return fault_of_framing(framing, old);
 }
 
-std::string_view origin_form(std::string_view target) {
-  if (!starts_with_scheme(target)) {
-    return target;
+bool is_field_value(std::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](unsigned char c) { return c == '\t' || (c >= 0x20 && c != 0x7f); });
+}
+
+std::optional<HeadFault> fault_of_field_line(std::string_view line) {
+  if (line.starts_with(' ') || line.starts_with('\t')) {
+    return HeadFault{400, "A field is folded over several lines."};
   }
-  const auto slash = target.find_first_of("/?", target.find("://") + 3);
-  return slash == std::string_view::npos ? std::string_view{"/"} : target.substr(slash);
+  const auto colon = line.find(':');
+  if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) {
+    return HeadFault{400, "A field is not 'Name: value'."};
+  }
+  if (!is_field_value(line.substr(colon + 1))) {
+    return HeadFault{400, "A field holds a control character."};
+  }
+  return std::nullopt;
+}
+
+Target parse_target(std::string_view target) {
+  Target parsed;
+  if (starts_with_scheme(target)) {
+    parsed.authority = authority_of(target);
+    target.remove_prefix(target.find("://") + 3 + parsed.authority.size());
+  }
+  const auto question = std::min(target.find('?'), target.size());
+  parsed.path = question == 0 ? "/" : target.substr(0, question);
+  parsed.query = target.substr(std::min(question + 1, target.size()));
+  return parsed;
 }
 
 }  // namespace infernode::http

@@ -28,7 +28,18 @@ std::optional<HeadFault> fault_of_head(std::string_view head);
 // Of a head that is not whole yet: what no more bytes can mend.
 std::optional<HeadFault> fault_of_beginning(std::string_view received);
 
-// The path and query of a target (RFC 9112, 3.2): of "http://host/path?x" those behind the host.
-std::string_view origin_form(std::string_view target);
+// Of one field's line, without its end; also of a trailer's.
+std::optional<HeadFault> fault_of_field_line(std::string_view line);
+// Whether a field's value holds nothing but what is visible, blanks, tabs and parts of longer
+// characters (RFC 9110, 5.5).
+bool is_field_value(std::string_view text);
+
+// A target (RFC 9112, 3.2), taken apart.
+struct Target {
+  std::string path;       // "/" for "http://host"; "*" for that
+  std::string query;      // without its question mark
+  std::string authority;  // of "http://host/path": it stands for the Host; else empty
+};
+Target parse_target(std::string_view target);
 
 }  // namespace infernode::http

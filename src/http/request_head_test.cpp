@@ -35,11 +35,16 @@ TEST(RequestHead, EndsBehindItsEmptyLine) {
 }
 
 TEST(RequestHead, KnowsItsTargetsPath) {
-  EXPECT_EQ(origin_form("/a?b"), "/a?b");
-  EXPECT_EQ(origin_form("http://host:1/a?b"), "/a?b");
-  EXPECT_EQ(origin_form("HTTP://host?b"), "?b");
-  EXPECT_EQ(origin_form("https://host"), "/");
-  EXPECT_EQ(origin_form("*"), "*");
+  const auto parts = [](std::string_view target) {
+    const auto parsed = parse_target(target);
+    return parsed.authority + " " + parsed.path + " " + parsed.query;
+  };
+  EXPECT_EQ(parts("/a?b"), " /a b");
+  EXPECT_EQ(parts("/a"), " /a ");
+  EXPECT_EQ(parts("http://host:1/a?b"), "host:1 /a b");
+  EXPECT_EQ(parts("HTTP://host?b?c"), "host / b?c");
+  EXPECT_EQ(parts("https://host"), "host / ");
+  EXPECT_EQ(parts("*"), " * ");
 }
 
 }  // namespace

@@ -91,10 +91,6 @@ std::optional<Error> count(RateLimit& limit, const std::string& key, Request& re
   return error;
 }
 
-bool tag_listed(const std::string& header, const std::string& tag) {
-  return header == "*" || header.find(tag) != std::string::npos;
-}
-
 bool allows(const std::vector<std::string>& scopes, const std::string& scope) {
   return std::find(scopes.begin(), scopes.end(), scope) != scopes.end();
 }
@@ -171,6 +167,9 @@ asio::awaitable<Response> Router::handle(Request& request) const {
   if (question) {
     co_return std::move(*question);
   }
+  if (request.path == "*") {
+    co_return no_content();  // OPTIONS of the server as a whole (RFC 9110, 9.3.7)
+  }
   const std::string sent = request.method;
   Response response = co_await answer(request);
   request.method = sent;  // which says whether the answer has a body
@@ -193,13 +192,14 @@ asio::awaitable<Response> Router::answer(Request& request) const {
       co_return problem_response(result.error(), request.request_id);
     }
     Response response = std::move(*result);
-    if (request.method == "GET" && response.status == 200 && !response.source) {
+    const bool reads = request.method == "GET" || request.method == "HEAD";
+    if (reads && response.status == 200 && !response.source) {
       std::string tag = own_tag(response);
       if (tag.empty()) {
         tag = entity_tag(response.body);
         response.headers.emplace_back("ETag", tag);
       }
-      if (tag_listed(request.header("if-none-match"), tag)) {
+      if (names_tag(request.header("if-none-match"), tag)) {
         response.status = 304;
         response.body.clear();
       }
@@ -338,7 +338,7 @@ asio::awaitable<Result<void>> Router::authenticate(Request& request, const Route
 
 asio::awaitable<Result<void>> Router::read_json(Request& request, const Route& route) const {
   const std::string type = request.header("content-type");
-  if (!type.starts_with("application/json")) {
+  if (media_type(type) != "application/json") {
     co_return Error{ErrorCode::unsupported_media,
                     "The body must be JSON, with the header 'Content-Type: application/json'."};
   }

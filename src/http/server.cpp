@@ -1,24 +1,16 @@
 #include "http/server.hpp"
 
-#include <linux/sockios.h>
 #include <netinet/tcp.h>
-#include <poll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http.hpp>
-#include <boost/beast/websocket.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/rfc7230.hpp>
 #include <ctime>
 #include <list>
 #include <map>
@@ -26,42 +18,40 @@
 #include <set>
 #include <utility>
 
+#include "core/address_set.hpp"
 #include "core/clock.hpp"
 #include "core/log.hpp"
 #include "http/forwarded.hpp"
 #include "http/problem.hpp"
 #include "http/request_head.hpp"
+#include "http/session.hpp"
+#include "http/wire_answer.hpp"
+#include "http/wire_body.hpp"
+#include "http/wire_web_socket.hpp"
 
 namespace infernode::http {
 namespace {
 
-namespace beast = boost::beast;
 namespace bhttp = boost::beast::http;
 using asio::ip::tcp;
-using Clock = std::chrono::steady_clock;
-using Parser = bhttp::request_parser<bhttp::buffer_body>;
+using Clock = Session::Clock;
+using HeadParser = bhttp::request_parser<bhttp::empty_body>;
 
 constexpr std::size_t kReadBufferBytes = 64 * 1024;
-constexpr std::chrono::seconds kIdleTimeout{60};   // between requests
-constexpr std::chrono::seconds kHeadTimeout{10};   // from its first byte to its last
-constexpr std::chrono::seconds kFrameTimeout{30};  // a small frame of a WebSocket
-// Slower ones are cut off: bytes a second, over a time of waiting for them.
-constexpr std::size_t kMinBytesPerSecond = 1024;
-constexpr std::chrono::seconds kRateWindow{60};
+constexpr std::chrono::seconds kIdleTimeout{60};  // between requests
+constexpr std::chrono::seconds kHeadTimeout{10};  // from its first byte to its last
 // What the kernel takes of an answer beyond what is on its way (TCP_NOTSENT_LOWAT): else slow
 // readers cost megabytes each.
 constexpr int kUnsentBytes = 256 * 1024;
-constexpr std::size_t kWindowBytes = kMinBytesPerSecond * kRateWindow.count();
 // An answer to a body that was not read to its end may be lost when we close at once, since the
 // kernel then sends a reset; so a little more is read and thrown away first.
 constexpr std::size_t kLingerBytes = 4 * 1024 * 1024;
 constexpr std::chrono::seconds kLingerTime{2};
-constexpr std::uint16_t kOnlyText = 1003;  // RFC 6455, 7.4.1
 // Who has connected means to send a request: this long a server that stops waits for it.
 constexpr std::chrono::seconds kFreshTime{1};
 constexpr std::chrono::milliseconds kLookInterval{200};  // at the limits of sessions
-constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-constexpr std::string_view kChunkEnd = "\r\n";
+constexpr std::size_t kMaxFarewells = 100;  // connections that are turned away at the same time
+constexpr int kClosedByClient = 499;        // what is counted where no answer was sent
 
 // X-Request-Id from the request if it is sane, else a new one.
 std::string request_id(const std::string& given) {
@@ -70,21 +60,6 @@ std::string request_id(const std::string& given) {
                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                         "0123456789-_.") == std::string::npos;
   return sane ? given : uuid_text(random_uuid());
-}
-
-void require_peer(const boost::system::error_code& error) {
-  if (error) {
-    throw PeerGone(error.message());
-  }
-}
-
-bool is_of_parser(const boost::system::error_code& error) {
-  return error.category() == bhttp::make_error_code(bhttp::error::bad_method).category();
-}
-
-std::string_view received(const beast::flat_buffer& buffer) {
-  const auto data = buffer.data();
-  return {static_cast<const char*>(data.data()), data.size()};
 }
 
 // This second, put together once a second.
@@ -102,317 +77,6 @@ public:
 private:
   std::time_t second_ = 0;
   std::string text_;
-};
-
-// A connection, while it is open.
-struct Session {
-  Session(tcp::socket accepted, std::string peer)
-      : socket{std::move(accepted)}, address{std::move(peer)} {}
-
-  tcp::socket socket;
-  std::string address;  // of the peer
-  std::string counted_as = counted_address(address);
-  // When what it waits for is given up (see Limit).
-  Clock::time_point deadline = Clock::time_point::max();
-  bool late = false;  // it was
-  // While an answer is written: what of it the kernel has, and what the peer had taken of that when
-  // the minute began. The kernel may hold megabytes, so that it has room says little.
-  bool writes = false;
-  std::uint64_t written = 0;  // bytes, in all
-  std::uint64_t taken = 0;
-  std::list<Session*>::iterator idle_place{};
-  bool idle = false;     // waits for the first byte of a request
-  bool counted = false;  // among the connections that there may be
-  bool ending = false;   // gave way to another; a request that came at that moment is its last
-  bool fresh = true;     // has not sent a request yet
-  beast::flat_buffer buffer{};
-};
-
-// Of what was written, what the peer has acknowledged.
-std::uint64_t bytes_taken(Session& session) {
-  int waiting = 0;
-  const bool known = ioctl(session.socket.native_handle(), SIOCOUTQ, &waiting) == 0;
-  const auto held = static_cast<std::uint64_t>(known ? std::max(waiting, 0) : 0);
-  return session.written - std::min(held, session.written);
-}
-
-// Whether the peer took enough of an answer in the minute that is over; then another one begins.
-bool keeps_taking(Session& session) {
-  const auto taken = bytes_taken(session);
-  if (!session.writes || taken < session.taken + kWindowBytes) {
-    return false;
-  }
-  session.taken = taken;
-  session.deadline = Clock::now() + kRateWindow;
-  return true;
-}
-
-// How long a session may wait, until this goes. Not a timer for each: the server looks at all of
-// them a few times a second.
-class Limit {
-public:
-  Limit(Session& session, Clock::duration time) : session_{session} {
-    session_.deadline = Clock::now() + time;
-    session_.late = false;
-  }
-  ~Limit() { session_.deadline = Clock::time_point::max(); }
-  Limit(const Limit&) = delete;
-  Limit& operator=(const Limit&) = delete;
-
-private:
-  Session& session_;
-};
-
-// As long as the peer takes 1 KiB a second over any minute, or the last bytes within one. Buffers
-// must outlive the call, which they do as locals of whoever waits for it.
-template <class Buffers>
-asio::awaitable<void> write_all(Session& session, Buffers buffers) {
-  boost::system::error_code error;
-  const auto before = session.written;
-  const auto count = [&session, before](const boost::system::error_code& failed,
-                                        std::size_t written) -> std::size_t {
-    session.written = before + written;
-    return asio::transfer_all()(failed, written);
-  };
-  session.taken = bytes_taken(session);
-  session.writes = true;
-  const Limit limit{session, kRateWindow};
-  co_await asio::async_write(session.socket, buffers, count,
-                             asio::redirect_error(asio::use_awaitable, error));
-  session.writes = false;
-  require_peer(error);
-}
-
-class WireBody : public BodyStream {
-public:
-  WireBody(Session& session, Parser& parser) : session_{session}, parser_{parser} {}
-
-  std::optional<std::uint64_t> content_length() const override {
-    const auto length = parser_.content_length();
-    return length ? std::optional<std::uint64_t>{*length} : std::nullopt;
-  }
-
-  bool peer_gone() const override {
-    pollfd end{session_.socket.native_handle(), POLLRDHUP, 0};
-    return poll(&end, 1, 0) > 0 && (end.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
-  }
-
-  asio::awaitable<std::size_t> read(std::span<std::byte> target) override {
-    if (parser_.is_done()) {
-      co_return 0;
-    }
-    if (!continued_) {
-      continued_ = true;
-      if (lower_case(parser_.get()[bhttp::field::expect]) == "100-continue") {
-        co_await write_all(session_, asio::buffer(kContinue));
-      }
-    }
-    auto& body = parser_.get().body();
-    body.data = target.data();
-    body.size = target.size();
-    while (body.size == target.size() && !parser_.is_done()) {
-      boost::system::error_code error;
-      const auto before = Clock::now();
-      const auto left = body.size;
-      {
-        const Limit limit{session_, kRateWindow};
-        co_await bhttp::async_read_some(session_.socket, session_.buffer, parser_,
-                                        asio::redirect_error(asio::use_awaitable, error));
-      }
-      // need_buffer: Beast wants the next piece of the body, as it should.
-      if (is_of_parser(error) && error != bhttp::error::need_buffer &&
-          error != bhttp::error::end_of_stream && error != bhttp::error::partial_message) {
-        throw BadBody("The body is not what its head says: " + error.message() + ".");
-      }
-      require_peer(error == bhttp::error::need_buffer ? boost::system::error_code{} : error);
-      require_rate(left - body.size, seconds_since(before));
-    }
-    co_return target.size() - body.size;
-  }
-
-private:
-  void require_rate(std::size_t bytes, double seconds) {
-    window_bytes_ += bytes;
-    window_seconds_ += seconds;
-    if (window_seconds_ < static_cast<double>(kRateWindow.count())) {
-      return;
-    }
-    if (static_cast<double>(window_bytes_) < window_seconds_ * kMinBytesPerSecond) {
-      throw PeerGone("it sends less than 1 KiB a second");
-    }
-    window_bytes_ = 0;
-    window_seconds_ = 0;
-  }
-
-  Session& session_;
-  Parser& parser_;
-  bool continued_ = false;
-  std::size_t window_bytes_ = 0;
-  double window_seconds_ = 0;  // spent waiting for them
-};
-
-// The head of an answer; its last line is its framing.
-std::string head_of(const Response& response, const Request& request, std::string_view date,
-                    bool keep_alive, std::string_view framing) {
-  std::string head;
-  head.reserve(512);
-  const auto reason = bhttp::obsolete_reason(static_cast<bhttp::status>(response.status));
-  fmt::format_to(std::back_inserter(head),
-                 "HTTP/1.1 {} {}\r\nDate: {}\r\nX-Request-Id: {}\r\n"
-                 "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n",
-                 response.status, std::string_view{reason.data(), reason.size()}, date,
-                 request.request_id);
-  bool cache_control = false;
-  for (const auto& [name, value] : response.headers) {
-    head.append(name).append(": ").append(value).append("\r\n");
-    cache_control = cache_control || name == "Cache-Control";
-  }
-  if (!cache_control) {
-    head += "Cache-Control: private, no-cache\r\n";
-  }
-  if (!keep_alive) {
-    head += "Connection: close\r\n";
-  } else if (request.http_1_0) {
-    head += "Connection: keep-alive\r\n";
-  }
-  return head.append(framing).append("\r\n");
-}
-
-std::string length_framing(std::uint64_t bytes) {
-  return fmt::format("Content-Length: {}\r\n", bytes);
-}
-
-asio::awaitable<void> write_streamed(Session& session, const Response& response,
-                                     const Request& request, std::string_view date,
-                                     bool keep_alive) {
-  const auto length = response.content_length;
-  const std::string head =
-      head_of(response, request, date, keep_alive,
-              length ? length_framing(*length) : "Transfer-Encoding: chunked\r\n");
-  co_await write_all(session, asio::buffer(head));
-  if (request.method == "HEAD") {
-    co_return;
-  }
-  std::uint64_t sent = 0;
-  for (bool more = true; more;) {
-    const std::string piece = co_await response.source();
-    more = !piece.empty();
-    sent += piece.size();
-    if (length && (sent > *length || (!more && sent < *length))) {
-      throw std::runtime_error("the content is not as long as was announced");
-    }
-    if (!length) {
-      const auto size = fmt::format("{:x}\r\n", piece.size());
-      const std::array<asio::const_buffer, 3> chunk{asio::buffer(size), asio::buffer(piece),
-                                                    asio::buffer(kChunkEnd)};
-      co_await write_all(session, chunk);
-    } else if (more) {
-      co_await write_all(session, asio::buffer(piece));
-    }
-  }
-}
-
-asio::awaitable<void> write_whole(Session& session, Response response, const Request& request,
-                                  std::string_view date, bool keep_alive) {
-  const bool bodiless = response.status == 204 || response.status == 304;
-  const std::string head = head_of(response, request, date, keep_alive,
-                                   bodiless ? "" : length_framing(response.body.size()));
-  if (request.method == "HEAD") {
-    response.body.clear();
-  }
-  const std::array<asio::const_buffer, 2> all{asio::buffer(head), asio::buffer(response.body)};
-  co_await write_all(session, all);
-}
-
-constexpr std::size_t kMaxMessageBytes = 4096;
-constexpr std::chrono::seconds kSilence{60};
-
-class WireWebSocket : public WebSocket {
-public:
-  explicit WireWebSocket(Session& session) : session_{session}, stream_{session.socket} {
-    stream_.read_message_max(kMaxMessageBytes);
-    stream_.control_callback(
-        [this](beast::websocket::frame_type, beast::string_view) { heard_ = Clock::now(); });
-  }
-
-  asio::awaitable<void> accept(const Parser::value_type& request, std::string request_id) {
-    stream_.set_option(beast::websocket::stream_base::decorator(
-        [id = std::move(request_id)](beast::websocket::response_type& answer) {
-          answer.set("X-Request-Id", id);
-        }));
-    boost::system::error_code error;
-    const Limit limit{session_, kFrameTimeout};
-    co_await stream_.async_accept(request, asio::redirect_error(asio::use_awaitable, error));
-    require_peer(error);
-  }
-
-  asio::awaitable<std::optional<std::string>> read(
-      std::optional<std::chrono::seconds> limit) override {
-    std::optional<Limit> limited;
-    if (limit) {
-      limited.emplace(session_, *limit);
-    }
-    beast::flat_buffer buffer;
-    boost::system::error_code error;
-    co_await stream_.async_read(buffer, asio::redirect_error(asio::use_awaitable, error));
-    gave_up_ = limit && session_.late;
-    if (!error && !stream_.got_text()) {
-      co_await close(kOnlyText, "");
-      co_return std::nullopt;
-    }
-    if (error) {
-      co_return std::nullopt;
-    }
-    heard_ = Clock::now();
-    co_return std::string{received(buffer)};
-  }
-
-  asio::awaitable<void> write(std::string text) override {
-    boost::system::error_code error;
-    const Limit limit{session_, kFrameTimeout};
-    stream_.text(true);
-    co_await stream_.async_write(asio::buffer(text),
-                                 asio::redirect_error(asio::use_awaitable, error));
-    require_peer(error);
-  }
-
-  asio::awaitable<void> ping() override {
-    if (Clock::now() - heard_ > kSilence) {
-      throw PeerGone("it gave no sign of life");
-    }
-    boost::system::error_code error;
-    const Limit limit{session_, kFrameTimeout};
-    const beast::websocket::ping_data nothing;
-    co_await stream_.async_ping(nothing, asio::redirect_error(asio::use_awaitable, error));
-    require_peer(error);
-  }
-
-  asio::awaitable<void> close(std::uint16_t code, std::string reason) override {
-    boost::system::error_code error;
-    if (gave_up_) {
-      // Beast writes nothing more once a read was cancelled; a frame of ours (RFC 6455, 5.5.1).
-      std::string frame{"\x88"};
-      frame += static_cast<char>(reason.size() + 2);
-      frame += static_cast<char>(code >> 8);
-      frame += static_cast<char>(code & 0xff);
-      frame += reason;
-      const Limit limit{session_, kLingerTime};
-      co_await asio::async_write(session_.socket, asio::buffer(frame),
-                                 asio::redirect_error(asio::use_awaitable, error));
-    } else if (stream_.is_open()) {
-      const Limit limit{session_, kLingerTime};
-      const beast::websocket::close_reason why{static_cast<beast::websocket::close_code>(code),
-                                               reason};
-      co_await stream_.async_close(why, asio::redirect_error(asio::use_awaitable, error));
-    }
-    session_.socket.shutdown(tcp::socket::shutdown_both, error);
-  }
-
-private:
-  Session& session_;
-  beast::websocket::stream<tcp::socket&> stream_;
-  Clock::time_point heard_ = Clock::now();
-  bool gave_up_ = false;  // reading, for want of time
 };
 
 asio::awaitable<void> linger(Session& session) {
@@ -443,7 +107,8 @@ struct Server::State {
   tcp::acceptor acceptor;
   asio::steady_timer changed;  // cancelled whenever a session ends
   std::set<Session*> sessions;
-  std::size_t counted = 0;  // of them
+  std::set<Session*> farewells;  // there is no room for these
+  std::size_t counted = 0;       // of them
   std::map<std::string, std::size_t> of_address;
   std::list<Session*> idle;  // the longest idle first
   HttpDate date;
@@ -498,6 +163,11 @@ struct Server::State {
   }
   // Ends what has been waited for too long.
   void end_late(Clock::time_point now) {
+    for (Session* session : farewells) {
+      if (session->deadline <= now) {
+        cancel(*session);
+      }
+    }
     for (Session* session : sessions) {
       if (session->deadline <= now && !keeps_taking(*session)) {
         total.late += session->late ? 0 : 1;
@@ -526,15 +196,7 @@ private:
 namespace {
 
 constexpr std::size_t kHeadPiece = 4 * 1024;
-
-// Reads into the session's buffer. False when nothing more comes.
-asio::awaitable<bool> read_more(Session& session) {
-  boost::system::error_code error;
-  const auto bytes = co_await session.socket.async_read_some(
-      session.buffer.prepare(kHeadPiece), asio::redirect_error(asio::use_awaitable, error));
-  session.buffer.commit(bytes);
-  co_return !error && bytes > 0;
-}
+constexpr std::size_t kKeptBuffer = 8 * 1024;  // of a connection that waits
 
 // What reading a head came to: its size in the buffer, or why there is none.
 struct ReceivedHead {
@@ -546,21 +208,24 @@ template <class State>
 asio::awaitable<ReceivedHead> receive_head(State& state, Session& session) {
   auto& buffer = session.buffer;
   // A blank line may stand before a request (RFC 9112, 2.2).
-  const auto drop_blank_lines = [&buffer] {
-    while (received(buffer).starts_with("\r\n")) {
+  const auto drop_blank_lines = [&session, &buffer] {
+    while (received(session).starts_with("\r\n")) {
       buffer.consume(2);
     }
   };
   {
     const Limit limit{session, state.stopping ? kFreshTime : kIdleTimeout};
+    if (buffer.size() == 0 && buffer.capacity() > kKeptBuffer) {
+      buffer.shrink_to_fit();  // after a body
+    }
     state.begin_idling(session);
     bool more = true;
     for (drop_blank_lines(); more && buffer.size() == 0; drop_blank_lines()) {
-      more = co_await read_more(session);
+      more = co_await read_more(session, kHeadPiece);
       boost::system::error_code ignored;
       if (!more && session.socket.available(ignored) > 0) {
         // It was told to end while a request was on its way.
-        more = co_await read_more(session);
+        more = co_await read_more(session, kHeadPiece);
       }
     }
     state.end_idling(session);
@@ -571,16 +236,16 @@ asio::awaitable<ReceivedHead> receive_head(State& state, Session& session) {
   }
   const Limit limit{session, kHeadTimeout};
   for (std::size_t looked_at = 0;;) {
-    const auto end = head_end(received(buffer), looked_at);
+    const auto end = head_end(received(session), looked_at);
     if (end) {
-      const auto head = received(buffer).substr(0, *end);
+      const auto head = received(session).substr(0, *end);
       co_return ReceivedHead{*end, fault_of_head(head)};
     }
-    if (auto fault = fault_of_beginning(received(buffer))) {
+    if (auto fault = fault_of_beginning(received(session))) {
       co_return ReceivedHead{0, std::move(fault)};
     }
     looked_at = buffer.size();
-    if (!co_await read_more(session)) {
+    if (!co_await read_more(session, kHeadPiece)) {
       if (session.late) {
         const HeadFault late{
             408, fmt::format("The head of a request takes {} s at most.", kHeadTimeout.count())};
@@ -591,47 +256,50 @@ asio::awaitable<ReceivedHead> receive_head(State& state, Session& session) {
   }
 }
 
-// Answers one request. Returns whether the connection can take another.
-template <class State>
-asio::awaitable<bool> serve_request(State& state, Session& session) {
-  const ReceivedHead head = co_await receive_head(state, session);
-  Request request;
-  if (head.bytes == 0 && !head.fault) {
-    co_return false;
-  }
-  Parser parser;
-  parser.header_limit(kMaxHeadBytes);
-  parser.body_limit(boost::none);  // each reader bounds its own body
-  std::optional<HeadFault> fault = head.fault;
-  if (!fault) {
-    boost::system::error_code error;
-    const auto parsed =
-        parser.put(asio::const_buffer{session.buffer.data().data(), head.bytes}, error);
-    session.buffer.consume(parsed);
-    if (error && error != bhttp::error::need_more) {
-      fault = HeadFault{400, "This is not HTTP/1.1: " + error.message() + "."};
+// Tells of a request once, however it ends: what broke off half way is seen too.
+class Record {
+public:
+  Record(const RequestObserver& observe, const Request& request)
+      : observe_{observe}, request_{request} {}
+  ~Record() {
+    const double seconds = seconds_since(started_);
+    try {
+      observe_(request_, status, seconds);
+      const auto address =
+          request_.method.empty()
+              ? fmt::format("refused a request of {}: {}", request_.address, detail)
+              : fmt::format("{} {}", request_.method, request_.path);
+      log::write(log::Level::info, whole ? address : address + " (broke off)",
+                 {{"status", fmt::format_int{status}.str(), true},
+                  {"ms", fmt::format("{:.1f}", seconds * 1000), true},
+                  {"request", request_.request_id}});
+    } catch (const std::exception& error) {
+      log::error("a request could not be told of: {}", error.what());
     }
   }
-  if (fault) {
-    request.request_id = request_id("");
-    log::write(log::Level::info,
-               fmt::format("refused a request of {}: {}", session.address, fault->detail),
-               {{"status", std::to_string(fault->status), true}, {"request", request.request_id}});
-    auto response = head_fault_response(fault->status, fault->detail, request.request_id);
-    co_await write_whole(session, std::move(response), request, state.date.text(), false);
-    state.observe(request, fault->status, 0);
-    co_await linger(session);
-    co_return false;
-  }
-  const auto started = Clock::now();
-  const auto& message = parser.get();
-  const auto target = origin_form({message.target().data(), message.target().size()});
-  const auto question = std::min(target.find('?'), target.size());
-  request.http_1_0 = message.version() == 10;
-  request.method = std::string{message.method_string()};
-  request.path = std::string{target.substr(0, question)};
-  request.query_string = std::string{target.substr(std::min(question + 1, target.size()))};
-  for (const auto& field : message) {
+  Record(const Record&) = delete;
+  Record& operator=(const Record&) = delete;
+
+  int status = kClosedByClient;
+  bool whole = false;  // the last byte of the answer was sent
+  std::string detail{};
+
+private:
+  const RequestObserver& observe_;
+  const Request& request_;
+  const Clock::time_point started_ = Clock::now();
+};
+
+// The request that a sound head makes.
+Request request_of(const HeadParser::value_type& head, const Session& session,
+                   const AddressSet& proxies) {
+  Request request;
+  auto target = parse_target({head.target().data(), head.target().size()});
+  request.http_1_0 = head.version() == 10;
+  request.method = std::string{head.method_string()};
+  request.path = std::move(target.path);
+  request.query_string = std::move(target.query);
+  for (const auto& field : head) {
     // A field that comes twice is a list (RFC 9110, 5.3); what takes no list refuses that.
     const auto [entry, fresh] =
         request.headers.emplace(lower_case(field.name_string()), std::string{field.value()});
@@ -639,36 +307,90 @@ asio::awaitable<bool> serve_request(State& state, Session& session) {
       entry->second += ", " + std::string{field.value()};
     }
   }
+  if (!target.authority.empty()) {
+    request.headers["host"] = std::move(target.authority);  // RFC 9112, 3.2.2
+  }
   request.request_id = request_id(request.header("x-request-id"));
-  request.address = client_address(state.limits.proxies, session.address, request.headers);
-  request.from_proxy = state.limits.proxies.contains(session.address);
-  WireBody body{session, parser};
-  request.stream = &body;
+  request.address = client_address(proxies, session.address, request.headers);
+  request.from_proxy = proxies.contains(session.address);
+  return request;
+}
 
-  Response response = co_await state.router.handle(request);
-  if (response.web_socket) {
-    WireWebSocket socket{session};
-    state.observe(request, 101, seconds_since(started));
-    log::write(log::Level::info, fmt::format("{} {}", request.method, request.path),
-               {{"status", "101", true}, {"request", request.request_id}});
-    co_await socket.accept(message, request.request_id);
-    co_await response.web_socket(socket);
+WireBody::Framing framing_of(const Request& request) {
+  WireBody::Framing framing;
+  framing.chunked = !request.header("transfer-encoding").empty();
+  const auto length = request.header("content-length");
+  framing.length_said = !length.empty();
+  framing.length = framing.length_said ? std::stoull(length) : 0;
+  framing.expects_continue = !request.http_1_0 && !request.header("expect").empty();
+  return framing;
+}
+
+template <class State>
+asio::awaitable<void> refuse_head(State& state, Session& session, HeadFault fault) {
+  Request request;
+  request.request_id = request_id("");
+  request.address = session.address;
+  {
+    Record record{state.observe, request};
+    record.status = fault.status;
+    record.detail = fault.detail;
+    auto response = head_fault_response(fault.status, fault.detail, request.request_id);
+    co_await write_answer(session, std::move(response), request, state.date.text(), false);
+    record.whole = true;
+  }
+  co_await linger(session);
+}
+
+// Answers one request. Returns whether the connection can take another.
+template <class State>
+asio::awaitable<bool> serve_request(State& state, Session& session) {
+  ReceivedHead head = co_await receive_head(state, session);
+  if (head.bytes == 0 && !head.fault) {
     co_return false;
   }
-  const bool complete = parser.is_done();
-  const bool keep_alive = complete && message.keep_alive() && !state.stopping && !session.ending;
-  const int status = response.status;
-  if (response.source) {
-    co_await write_streamed(session, response, request, state.date.text(), keep_alive);
-  } else {
-    co_await write_whole(session, std::move(response), request, state.date.text(), keep_alive);
+  HeadParser parser;
+  parser.header_limit(kMaxHeadBytes);
+  parser.body_limit(boost::none);  // each reader bounds its own body
+  if (!head.fault) {
+    boost::system::error_code error;
+    parser.put(asio::const_buffer{session.buffer.data().data(), head.bytes}, error);
+    session.buffer.consume(head.bytes);
+    if (error && error != bhttp::error::need_more) {
+      head.fault = HeadFault{400, "This is not HTTP/1.1: " + error.message() + "."};
+    }
   }
-  const double seconds = seconds_since(started);
-  state.observe(request, status, seconds);
-  log::write(log::Level::info, fmt::format("{} {}", request.method, request.path),
-             {{"status", fmt::format_int{status}.str(), true},
-              {"ms", fmt::format("{:.1f}", seconds * 1000), true},
-              {"request", request.request_id}});
+  if (head.fault) {
+    co_await refuse_head(state, session, std::move(*head.fault));
+    co_return false;
+  }
+  const auto& message = parser.get();
+  Request request = request_of(message, session, state.limits.proxies);
+  WireBody body{session, framing_of(request)};
+  request.stream = &body;
+  bool complete = false;
+  bool keep_alive = false;
+  {
+    Record record{state.observe, request};
+    Response response = co_await state.router.handle(request);
+    if (response.web_socket) {
+      WireWebSocket socket{session};
+      co_await socket.accept(message, state.date.text(), request.request_id);
+      record.status = 101;
+      record.whole = true;
+      co_await response.web_socket(socket);
+      co_return false;
+    }
+    if (!body.complete()) {
+      co_await body.drop_what_came();
+    }
+    complete = body.complete();
+    const bool endless = response.source && !response.content_length && request.http_1_0;
+    keep_alive = complete && message.keep_alive() && !state.stopping && !session.ending && !endless;
+    record.status = response.status;
+    co_await write_answer(session, std::move(response), request, state.date.text(), keep_alive);
+    record.whole = true;
+  }
   if (!complete) {
     co_await linger(session);
   }
@@ -699,26 +421,64 @@ asio::awaitable<void> serve_connection(std::shared_ptr<State> state,
 template <class State>
 asio::awaitable<void> watch_limits(std::shared_ptr<State> state) {
   asio::steady_timer timer{state->acceptor.get_executor()};
-  while (!state->stopping || !state->sessions.empty()) {
+  while (!state->stopping || !state->sessions.empty() || !state->farewells.empty()) {
     timer.expires_after(kLookInterval);
     co_await timer.async_wait(asio::use_awaitable);
     state->end_late(Clock::now());
   }
 }
 
-// Says that there is no room, as far as that can be said without waiting.
-void turn_away(tcp::socket& socket) {
-  static constexpr std::string_view kProblem =
-      R"({"type":"/problems/unavailable","title":"Service unavailable","status":503,)"
-      R"("detail":"There are too many connections; close some, or try again later."})";
-  const auto answer = fmt::format(
-      "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\n"
-      "Content-Type: application/problem+json\r\nContent-Length: {}\r\n\r\n{}",
-      kProblem.size(), kProblem);
+// Says that there is no room. The request is read and dropped for a moment: a connection that is
+// closed before would reset, and take the answer with it.
+template <class State>
+asio::awaitable<void> turn_away(std::shared_ptr<State> state, std::shared_ptr<Session> session) {
+  struct Ending {
+    State& state;
+    Session* session;
+    ~Ending() { state.farewells.erase(session); }
+  } const ending{*state, session.get()};
+  Request request;
+  request.request_id = request_id("");
+  Error full{ErrorCode::unavailable,
+             "There are too many connections; close some, or try again later."};
+  full.retry_after = 1;
+  auto response = problem_response(full, request.request_id);
+  try {
+    co_await write_answer(*session, std::move(response), request, state->date.text(), false);
+    co_await linger(*session);
+  } catch (const PeerGone&) {
+    co_return;
+  }
+}
+
+void prepare(tcp::socket& socket) {
   boost::system::error_code ignored;
-  socket.non_blocking(true, ignored);
-  socket.send(asio::buffer(answer), 0, ignored);
-  socket.shutdown(tcp::socket::shutdown_both, ignored);
+  socket.set_option(tcp::no_delay{true}, ignored);
+  setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentBytes,
+             sizeof kUnsentBytes);
+}
+
+// Serves a connection that was accepted, if there is room for it.
+template <class State>
+void take(const std::shared_ptr<State>& state, tcp::socket socket) {
+  boost::system::error_code ignored;
+  const auto executor = state->acceptor.get_executor();
+  auto address = socket.remote_endpoint(ignored).address().to_string();
+  const bool admitted = state->admits(address);
+  prepare(socket);
+  const auto session = std::make_shared<Session>(std::move(socket), std::move(address));
+  if (admitted) {
+    state->enter(*session);
+    auto serving = serve_connection(state, session);
+    asio::co_spawn(executor, std::move(serving), [](const std::exception_ptr&) {});
+    return;
+  }
+  ++state->total.turned_away;
+  if (state->farewells.size() < kMaxFarewells) {
+    state->farewells.insert(session.get());
+    auto leaving = turn_away(state, session);
+    asio::co_spawn(executor, std::move(leaving), [](const std::exception_ptr&) {});
+  }
 }
 
 }  // namespace
@@ -748,21 +508,7 @@ asio::awaitable<void> Server::run() {
     tcp::socket socket =
         co_await state->acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
     if (!error) {
-      boost::system::error_code ignored;
-      auto address = socket.remote_endpoint(ignored).address().to_string();
-      if (!state->admits(address)) {
-        turn_away(socket);
-        ++state->total.turned_away;
-        continue;
-      }
-      socket.set_option(tcp::no_delay{true}, ignored);
-      setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentBytes,
-                 sizeof kUnsentBytes);
-      auto executor = state->acceptor.get_executor();
-      const auto session = std::make_shared<Session>(std::move(socket), std::move(address));
-      state->enter(*session);
-      auto serving = serve_connection(state, session);
-      asio::co_spawn(executor, std::move(serving), [](const std::exception_ptr&) {});
+      take(state, std::move(socket));
     } else if (!state->stopping) {
       log::warn("accepting a connection failed: {}", error.message());
       state->changed.expires_after(std::chrono::milliseconds{100});
@@ -775,6 +521,16 @@ asio::awaitable<void> Server::stop(std::chrono::seconds grace, bool gently) {
   const auto state = state_;
   state->stopping = true;
   boost::system::error_code ignored;
+  state->acceptor.cancel(ignored);
+  state->acceptor.non_blocking(true, ignored);
+  // Whom the kernel has let in already would be reset.
+  for (boost::system::error_code none; !none;) {
+    tcp::socket socket{state->acceptor.get_executor()};
+    state->acceptor.accept(socket, none);
+    if (!none) {
+      take(state, std::move(socket));
+    }
+  }
   state->acceptor.close(ignored);
   const auto now = Clock::now();
   for (auto* session : std::list<Session*>{state->idle}) {
@@ -789,8 +545,10 @@ asio::awaitable<void> Server::stop(std::chrono::seconds grace, bool gently) {
     state->changed.expires_at(end);
     co_await state->changed.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   }
-  for (auto* session : state->sessions) {
-    State::cancel(*session);
+  for (const auto* open : {&state->sessions, &state->farewells}) {
+    for (auto* session : *open) {
+      State::cancel(*session);
+    }
   }
 }
 

@@ -66,6 +66,20 @@ const std::vector<RequestHead>& request_heads() {
       {"GET / HTTP/1.1\r\nHost: a b\r\n", 400},
       {"GET / HTTP/1.1\r\nHost: a/b\r\n", 400},
       {"GET / HTTP/1.1\r\nHost: u@a\r\n", 400},
+      {"GET / HTTP/1.1\r\nHost: a:b\r\n", 400},
+      {"GET / HTTP/1.1\r\nHost: a:99999\r\n", 400},
+      {"GET / HTTP/1.1\r\nHost: a:1:2\r\n", 400},
+      {"GET / HTTP/1.1\r\nHost: :80\r\n", 400},
+      {"GET / HTTP/1.1\r\nHost: ::1\r\n", 400},
+      {"GET / HTTP/1.1\r\nHost: [\r\n", 400},
+      {"GET / HTTP/1.1\r\nHost: [::g]\r\n", 400},
+      {"GET / HTTP/1.1\r\nHost: [::1]3000\r\n", 400},
+      {"GET / HTTP/1.1\r\nHost: a,b\r\n", 400},
+      {"GET / HTTP/1.1\r\nHost: %zz\r\n", 400},
+      {"GET / HTTP/1.1\r\nHost: %41.example:65535\r\n", 0},
+      {"GET http:///healthz HTTP/1.1\r\nHost: a\r\n", 400},
+      {"GET http://u@a/ HTTP/1.1\r\nHost: a\r\n", 400},
+      {"GET http://a?x=1 HTTP/1.1\r\nHost: b\r\n", 0},
       {"GET / HTTP/1.1\r\nHost: [::1]:3000\r\n", 0},
       {"GET / HTTP/1.1\r\nHost:\r\n", 0},
       // The body's length (6).
@@ -98,6 +112,7 @@ const std::vector<RequestHead>& request_heads() {
       {"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n", 400},
       {"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\n", 0},
       {"POST / HTTP/1.1\r\nHost: a\r\nExpect: 200-ok\r\n", 417},
+      {"POST / HTTP/1.0\r\nHost: a\r\nExpect: 200-ok\r\n", 0},
   };
   return all;
 }

@@ -98,7 +98,8 @@ TEST(Fuzz, Targets) {
   const std::map<std::string, int> rounds{{"probe", 500},           {"runner_messages", 1'500},
                                           {"image_index", 5'000},   {"multipart", 20'000},
                                           {"request_head", 20'000}, {"manifest", 2000},
-                                          {"tus_headers", 20'000},  {"zip", 2'000}};
+                                          {"tus_headers", 20'000},  {"zip", 2'000},
+                                          {"chunked_body", 20'000}};
   for (const auto& target : fuzz::targets()) {
     SCOPED_TRACE(target.name);
     const auto corpus = corpus_of(target.name);

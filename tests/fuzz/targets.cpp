@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "core/json.hpp"
+#include "http/chunked_decoder.hpp"
 #include "http/multipart.hpp"
 #include "http/request_head.hpp"
 #include "inference/manifest.hpp"
@@ -170,9 +171,31 @@ void request_head(Bytes bytes) {
   require(fault || !early || text.size() / 2 > whole.size(), "a fault that mends itself");
   if (!fault) {
     const auto first = whole.find(' ') + 1;
-    require(!http::origin_form(whole.substr(first, whole.find(' ', first) - first)).empty(),
+    require(!http::parse_target(whole.substr(first, whole.find(' ', first) - first)).path.empty(),
             "a target without a path");
   }
+}
+
+// A chunked body is the same whatever the pieces that it comes in.
+void chunked_body(Bytes bytes) {
+  const std::string_view text{reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  const auto content_of = [text](std::size_t piece) -> std::optional<std::string> {
+    http::ChunkedDecoder decoder;
+    std::string content;
+    std::array<std::byte, 64> target{};
+    try {
+      for (std::size_t at = 0; at < text.size() && !decoder.done();) {
+        const auto step = decoder.decode(text.substr(at, piece), target);
+        require(step.taken > 0 || step.given > 0, "a step that goes nowhere");
+        content.append(reinterpret_cast<const char*>(target.data()), step.given);
+        at += step.taken;
+      }
+    } catch (const http::BadBody&) {
+      return std::nullopt;
+    }
+    return content;
+  };
+  require(content_of(text.size()) == content_of(1), "a body that its pieces change");
 }
 
 // A manifest of a model; what is sound has everything that loading the model asks for.
@@ -202,6 +225,7 @@ void tus_headers(Bytes bytes) {
   require(!metadata || (metadata->name.size() <= 255 && is_utf8(metadata->name) &&
                         !has_control_character(metadata->name)),
           "a name that is none");
+  require(!metadata || is_utf8(text.substr(0, first)), "what no column of text takes");
   const auto checksum =
       tus::parse_checksum(rest(first).substr(0, second - std::min(first + 1, second)));
   if (checksum) {
@@ -245,6 +269,7 @@ const std::vector<Target>& targets() {
                                        {"image_index", image_index},
                                        {"multipart", multipart},
                                        {"request_head", request_head},
+                                       {"chunked_body", chunked_body},
                                        {"manifest", manifest},
                                        {"tus_headers", tus_headers},
                                        {"zip", zip}};

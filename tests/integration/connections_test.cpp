@@ -8,6 +8,9 @@
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
 #include <chrono>
+#include <csignal>
+#include <fstream>
+#include <iterator>
 #include <thread>
 
 #include "core/clock.hpp"
@@ -107,8 +110,11 @@ TEST_F(Connections, HalfSentRequestsOfOneAddressKeepNobodyElseOut) {
   EXPECT_TRUE(serves("127.0.0.2"));
   // Those who are turned away are told, wholly.
   auto turned_away = connect();
+  turned_away.shutdown(tcp::socket::shutdown_send);
   const auto told = rest(turned_away);
   EXPECT_EQ(told.substr(0, 12), "HTTP/1.1 503") << told;
+  EXPECT_NE(told.find("X-Request-Id: "), std::string::npos) << told;
+  EXPECT_NE(told.find("Date: "), std::string::npos) << told;
   const auto body = told.substr(told.find("\r\n\r\n") + 4);
   EXPECT_NE(told.find(fmt::format("Content-Length: {}\r\n", body.size())), std::string::npos)
       << told;
@@ -159,7 +165,8 @@ TEST_F(Connections, RequestsThatCouldBeReadInTwoWaysAreRefused) {
   std::vector<std::pair<std::string, std::string>> all = cases;
   for (const std::string chunks :
        {"zz\r\n{}\r\n0\r\n\r\n", "2\r\n{}xx\r\n0\r\n\r\n", "fffffffffffffffff\r\n{}\r\n0\r\n\r\n",
-        "-2\r\n{}\r\n0\r\n\r\n", "0x2\r\n{}\r\n0\r\n\r\n", "2\n{}\n0\n\n"}) {
+        "-2\r\n{}\r\n0\r\n\r\n", "0x2\r\n{}\r\n0\r\n\r\n", "2\n{}\n0\n\n",
+        "2\r\n{}\r\n0\r\nX: a\r\n b\r\n\r\n", "00000000000000002\r\n{}\r\n0\r\n\r\n"}) {
     all.emplace_back(login + chunks, "400");
   }
   for (const auto& [request, status] : all) {
@@ -202,12 +209,145 @@ TEST_F(Connections, AreClosedAfterWhatIsNoRequestAndAfterNothingElse) {
       const auto first = said.substr(9, 3);
       EXPECT_TRUE(first == "200" || first == "204" || first == "404" || first == "405")
           << text << said;
-      // After a body that nobody read the connection is closed, too.
-      const bool last = !body.empty() || text.find("HTTP/1.0") != std::string::npos;
+      const bool last = text.find("HTTP/1.0") != std::string::npos;
       EXPECT_EQ(answers(), last ? 1 : 2) << text << said;
     }
   }
   EXPECT_GE(refused, 60);
+}
+
+// 300 MiB of a chunk's extension took as much memory, without a login.
+TEST_F(Connections, NothingButContentIsHeldOfABody) {
+  const auto kib = [&] {
+    std::ifstream status{fmt::format("/proc/{}/status", server_.pid())};
+    const std::string text{std::istreambuf_iterator<char>{status}, {}};
+    return std::stol(text.substr(text.find("VmHWM:") + 6));
+  };
+  const std::string login =
+      "POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+      "Transfer-Encoding: chunked\r\n\r\n";
+  EXPECT_EQ(answer(login + "0\r\n\r\n").substr(0, 12), "HTTP/1.1 400");  // warm
+  const auto before = kib();
+  for (const std::string& begins : {std::string{"1;x="}, std::string{"0\r\nX: "}}) {
+    const auto said = answer(login + begins + std::string(50'000'000, 'a'));
+    EXPECT_TRUE(said.empty() || said.starts_with("HTTP/1.1 400")) << said;
+  }
+  EXPECT_LT(kib(), before + 4096);
+}
+
+TEST_F(Connections, AreKeptAfterAShortBodyThatNobodyRead) {
+  const std::string next = "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+  const std::string post = "POST /healthz HTTP/1.1\r\nHost: a\r\n";
+  for (const std::string& body : {std::string{"Content-Length: 5\r\n\r\nhello"},
+                                  std::string{"Transfer-Encoding: chunked\r\n\r\n"
+                                              "5\r\nhello\r\n0\r\n\r\n"}}) {
+    const auto said = answer(post + body + next);
+    EXPECT_EQ(said.substr(0, 12), "HTTP/1.1 405") << said;
+    EXPECT_NE(said.find("HTTP/1.1 200"), std::string::npos) << said;
+  }
+  const auto waits = answer(post + "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+  EXPECT_NE(waits.find("Connection: close"), std::string::npos) << waits;
+}
+
+TEST_F(Connections, OldClientsGetWhatTheyKnow) {
+  TestUser user{server_};
+  const std::string authorization = "Authorization: Bearer " + user.token() + "\r\n";
+  auto socket = connect();
+  send(socket,
+       "GET /api/v1/events HTTP/1.0\r\nConnection: keep-alive\r\n" + authorization + "\r\n");
+  std::string head;
+  asio::read_until(socket, asio::dynamic_buffer(head), "\r\n\r\n");
+  EXPECT_EQ(head.substr(0, 12), "HTTP/1.1 200") << head;
+  EXPECT_EQ(head.find("Transfer-Encoding"), std::string::npos) << head;
+  EXPECT_NE(head.find("Connection: close"), std::string::npos) << head;
+  // Who knows no 100 (RFC 9110, 10.1.1) gets none.
+  const auto said = answer(
+      "POST /api/v1/auth/login HTTP/1.0\r\nContent-Type: application/json\r\n"
+      "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n{}");
+  EXPECT_EQ(said.substr(0, 12), "HTTP/1.1 422") << said;
+}
+
+TEST_F(Connections, RequestsOfAllFormsAreAnswered) {
+  const std::string end = "\r\nHost: a\r\nConnection: close\r\n\r\n";
+  EXPECT_EQ(answer("OPTIONS * HTTP/1.1" + end).substr(0, 12), "HTTP/1.1 204");
+  EXPECT_EQ(answer("GET http://b/healthz HTTP/1.1" + end).substr(0, 12), "HTTP/1.1 200");
+  const auto info = answer("GET /api/v1/info HTTP/1.1" + end);
+  const auto from = info.find("ETag: ");
+  ASSERT_NE(from, std::string::npos) << info;
+  const auto tag = info.substr(from + 6, info.find('\r', from) - from - 6);
+  const auto head = answer("HEAD /api/v1/info HTTP/1.1" + end);
+  EXPECT_NE(head.find("ETag: " + tag), std::string::npos) << head;
+  EXPECT_EQ(answer("HEAD /api/v1/info HTTP/1.1\r\nIf-None-Match: " + tag + end).substr(0, 12),
+            "HTTP/1.1 304");
+  for (const auto& [type, status] :
+       {std::pair{"Application/JSON; charset=utf-8", "422"}, {"application/jsonfoo", "415"}}) {
+    EXPECT_EQ(answer(fmt::format("POST /api/v1/auth/login HTTP/1.1\r\nContent-Type: {}\r\n"
+                                 "Content-Length: 2{}{{}}",
+                                 type, end))
+                  .substr(9, 3),
+              status)
+        << type;
+  }
+}
+
+TEST_F(Connections, AWebSocketIsOpenedAsItMustBe) {
+  const auto open = [&](const std::string& method, const std::string& fields) {
+    return answer(method + " /api/v1/ws HTTP/1.1\r\nHost: a\r\nConnection: close, Upgrade\r\n" +
+                  fields + "\r\n");
+  };
+  const std::string upgrade = "Upgrade: websocket\r\n";
+  const std::string version = "Sec-WebSocket-Version: 13\r\n";
+  const std::string key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+  const auto old = open("GET", upgrade + key + "Sec-WebSocket-Version: 8\r\n");
+  EXPECT_EQ(old.substr(0, 12), "HTTP/1.1 426") << old;
+  EXPECT_NE(old.find("Sec-WebSocket-Version: 13\r\n"), std::string::npos) << old;
+  EXPECT_NE(old.find("Connection: Upgrade\r\n"), std::string::npos) << old;
+  EXPECT_EQ(open("GET", upgrade + version).substr(0, 12), "HTTP/1.1 400");
+  EXPECT_EQ(open("GET", key + version).substr(0, 12), "HTTP/1.1 426");
+  EXPECT_EQ(open("HEAD", upgrade + key + version).substr(0, 12), "HTTP/1.1 426");
+  auto socket = connect();
+  send(socket,
+       "GET /api/v1/ws HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\n"
+       "Upgrade: h2c, WebSocket\r\n" +
+           key + version + "\r\n");
+  std::string head;
+  asio::read_until(socket, asio::dynamic_buffer(head), "\r\n\r\n");
+  EXPECT_EQ(head.substr(0, 12), "HTTP/1.1 101") << head;
+}
+
+TEST_F(Connections, WhatBreaksOffIsSeen) {
+  TestUser user{server_};
+  {
+    auto socket = connect();
+    send(socket,
+         "GET /api/v1/events HTTP/1.1\r\nHost: a\r\nX-Request-Id: broken-off\r\n"
+         "Authorization: Bearer " +
+             user.token() + "\r\n\r\n");
+    std::string head;
+    asio::read_until(socket, asio::dynamic_buffer(head), "\r\n\r\n");
+  }
+  user.create_dataset("noise");  // which it cannot be told
+  wait_until("a line about it", [&] {
+    const auto log = server_.log();
+    const auto line = log.find("broken-off");
+    return line != std::string::npos &&
+           log.substr(log.rfind('\n', line), line).find("broke off") != std::string::npos;
+  });
+}
+
+// They are in the kernel's queue when the server is told to stop.
+TEST_F(Connections, ThoseThatTheKernelLetInAreServedBeforeTheEnd) {
+  ::kill(server_.pid(), SIGSTOP);
+  std::vector<tcp::socket> waiting;
+  for (int i = 0; i < 15; ++i) {
+    waiting.push_back(connect());
+    send(waiting.back(), "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+  }
+  ::kill(server_.pid(), SIGTERM);
+  ::kill(server_.pid(), SIGCONT);
+  for (auto& socket : waiting) {
+    EXPECT_EQ(rest(socket).substr(0, 12), "HTTP/1.1 200");
+  }
 }
 
 // RUN_LONG_TESTS: who takes or sends less than 1 KiB a second is cut off, who is twice as fast is

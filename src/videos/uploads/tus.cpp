@@ -113,8 +113,10 @@ Result<Metadata> parse_metadata(std::string_view value) {
     value.remove_prefix(std::min(comma + 1, value.size()));
     const auto space = std::min(pair.find(' '), pair.size());
     const std::string key{pair.substr(0, space)};
-    if (key.empty() || !keys.insert(key).second) {
-      return wrong_metadata("has keys, each once, and their values in base64");
+    const bool ascii =
+        std::all_of(key.begin(), key.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+    if (key.empty() || !ascii || !keys.insert(key).second) {
+      return wrong_metadata("has keys in ASCII, each once, and their values in base64");
     }
     const auto text = text_of(trimmed(pair.substr(space)));
     if (!text) {

@@ -97,7 +97,7 @@ struct UploadRoutes {
     }
     const bool has_body =
         request.stream->content_length().value_or(1) > 0 && !request.header("content-type").empty();
-    if (has_body && request.header("content-type") != tus::kContentType) {
+    if (has_body && http::media_type(request.header("content-type")) != tus::kContentType) {
       co_return not_tus_bytes();
     }
     NewUpload made{
@@ -163,7 +163,7 @@ struct UploadRoutes {
     if (auto refused = other_version(request)) {
       co_return std::move(*refused);
     }
-    if (request.header("content-type") != tus::kContentType) {
+    if (http::media_type(request.header("content-type")) != tus::kContentType) {
       co_return not_tus_bytes();
     }
     const auto offset = tus::parse_bytes("Upload-Offset", request.header("upload-offset"));
