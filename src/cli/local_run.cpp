@@ -222,6 +222,9 @@ private:
         co_await record_frames(runner, work, zip, frames, energy, pipeline.name(), video);
     totals.add(outcome.processed, outcome.skipped, outcome.failed, outcome.details, energy.grid,
                "");
+    if (const auto reason = failure_of(totals, common.max_failed)) {
+      throw std::runtime_error(*reason);
+    }
     json::object more;
     if (pipeline.sequence(params)) {
       work.op = RunnerOp::in_order;

@@ -38,7 +38,10 @@ void yield_to_requests(int nice) {
 }
 
 void yield_as_a_session(int nice) {
-  setsid();
+  yield_to_requests(nice);
+  if (getsid(0) != getpid()) {
+    return;  // the session's others would yield too
+  }
   const int file = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
   const auto text = std::to_string(nice);
   // Linux takes ten of these a second, of all users together, but for root's.
@@ -51,7 +54,6 @@ void yield_as_a_session(int nice) {
   if (file >= 0) {
     close(file);
   }
-  yield_to_requests(nice);
 }
 
 }  // namespace infernode

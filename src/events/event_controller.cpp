@@ -28,6 +28,10 @@ constexpr std::chrono::seconds kIntroduction{5};
 // A client that resumes says so at once; nothing is told before, so that nothing is told twice.
 constexpr std::chrono::milliseconds kResumeTime{1000};
 constexpr std::size_t kMaxReplies = 16;
+// Messages of a client: so many at once, and as many again within ten seconds. A resume may have a
+// page of events read again.
+constexpr int kMaxMessages = 100;
+constexpr std::chrono::seconds kMessageTime{10};
 // While the database is away a line is kept, for then a client would have to find another server
 // that stands before the same database.
 constexpr std::chrono::minutes kPatience{5};
@@ -235,6 +239,10 @@ private:
   // Throws nothing.
   asio::awaitable<void> listen() {
     while (const auto text = co_await socket_.read()) {
+      if (!counts_as_modest()) {
+        code_ = kPolicyViolation;
+        break;
+      }
       if (!take(*text)) {
         code_ = kNotUnderstood;
         break;
@@ -244,6 +252,14 @@ private:
     gone_ = true;
     beginning_.cancel();
     subscription_->wake();
+  }
+
+  // Counts a message; false: there were too many.
+  bool counts_as_modest() {
+    const auto now = Clock::now();
+    constexpr auto kEach = std::chrono::duration_cast<Clock::duration>(kMessageTime) / kMaxMessages;
+    counted_until_ = std::max(counted_until_, now) + kEach;  // generic cell rate algorithm
+    return counted_until_ - now <= kMessageTime;
   }
 
   // Whether it was understood.
@@ -335,6 +351,7 @@ private:
   std::unique_ptr<Subscription> subscription_;
   std::deque<std::string> replies_;
   bool resumed_ = false;  // with its introduction
+  Clock::time_point counted_until_{};
   bool gone_ = false;
   std::uint16_t code_ = 1000;
 };

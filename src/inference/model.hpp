@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,6 +23,18 @@ enum class Fit {
   stretch,
   letterbox,           // whole, in the middle
   letterbox_top_left,  // whole, in the corner
+};
+
+// The runtime could not run the model on this input.
+class InferenceFailed : public std::runtime_error {
+public:
+  using std::runtime_error::runtime_error;
+};
+
+// What a model gives is not what its manifest says. what() is for whoever brought the model.
+class UnfitModel : public std::runtime_error {
+public:
+  using std::runtime_error::runtime_error;
 };
 
 struct ModelInput {

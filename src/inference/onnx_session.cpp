@@ -362,7 +362,11 @@ std::vector<Tensor> OnnxSession::run(std::span<float> input,
     }
     return outputs;
   } catch (const Ort::Exception& error) {
-    throw std::runtime_error(fmt::format("inference failed: {}", words_of(error)));
+    const std::string words = words_of(error);
+    if (words.find("allocate memory") != std::string::npos) {
+      throw std::bad_alloc();  // another attempt, with less beside it, may have it
+    }
+    throw InferenceFailed("inference failed: " + words);
   }
 }
 

@@ -147,7 +147,9 @@ void draw_keypoints(Canvas& canvas, const json::object& keypoints, const cv::Sca
   for (const auto& [name, value] : keypoints) {
     const auto& point = value.as_array();
     if (point.size() < 3 || point.at(2).to_number<double>() >= kLeastKeypointConfidence) {
-      points.emplace(name,
+      std::string spoken{name};  // some write left_eye
+      std::replace(spoken.begin(), spoken.end(), '_', ' ');
+      points.emplace(std::move(spoken),
                      pixel({point.at(0).to_number<double>(), point.at(1).to_number<double>()}));
     }
   }

@@ -89,17 +89,8 @@ asio::awaitable<bool> Assembler::run(ClaimedSegment segment, FormerSegments form
     }
     assembly = std::move(after);
   }
-  if (totals.processed == 0) {
-    co_await segments_.fail(segment, "Not one of the selected frames could be decoded.", true);
-    co_return false;
-  }
-  const double budget = common_params(segment.params).max_failed;
-  // A share that is met exactly is met whatever its rounding.
-  if (totals.failed > (budget + 1e-9) * totals.selected) {
-    auto reason = fmt::format(
-        "{} of {} selected frames could not be decoded, more than max_failed ({:g}) allows.",
-        totals.failed, totals.selected, budget);
-    co_await segments_.fail(segment, std::move(reason), true);
+  if (auto reason = failure_of(totals, common_params(segment.params).max_failed)) {
+    co_await segments_.fail(segment, std::move(*reason), true);
     co_return false;
   }
   const auto pipeline = pipelines_.of(segment.params);

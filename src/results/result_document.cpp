@@ -148,6 +148,22 @@ ResultTotals ResultTotals::from_json(const json::object& object) {
   return totals;
 }
 
+std::optional<std::string> failure_of(const ResultTotals& totals, double max_failed) {
+  const char* what = totals.reasons.contains("inference_failed")
+                         ? "decoded, or the model failed on them"
+                         : "decoded";
+  if (totals.processed == 0) {
+    return fmt::format("Not one of the selected frames could be {}.", what);
+  }
+  // A share that is met exactly is met whatever its rounding.
+  if (totals.failed > (max_failed + 1e-9) * totals.selected) {
+    return fmt::format(
+        "{} of {} selected frames could not be {}, more than max_failed ({:g}) allows.",
+        totals.failed, totals.selected, what, max_failed);
+  }
+  return std::nullopt;
+}
+
 json::object result_head(const ResultFacts& facts, const ResultTotals& totals,
                          json::object summary) {
   if (totals.crops_left_out > 0) {

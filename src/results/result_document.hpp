@@ -42,6 +42,10 @@ struct ResultTotals {
   static ResultTotals from_json(const boost::json::object& object);
 };
 
+// Why a job with these frames has failed, for its user: none was worked off, or more failed than
+// the share `max_failed` of the selected ones; nullopt: it has not.
+std::optional<std::string> failure_of(const ResultTotals& totals, double max_failed);
+
 struct ResultFacts {
   std::string job_id;
   std::string video_id;

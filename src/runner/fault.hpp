@@ -12,6 +12,7 @@ enum class Fault {
   not_a_video,
   damaged,
   unsupported,  // these three are in the video: another attempt would not help
+  model,        // it does not fit its manifest: nor here
   internal,     // the rest
 };
 
@@ -25,6 +26,7 @@ struct Words<runner::Fault> {
       {runner::Fault::not_a_video, "not_a_video"},
       {runner::Fault::damaged, "damaged"},
       {runner::Fault::unsupported, "unsupported"},
+      {runner::Fault::model, "model"},
       {runner::Fault::internal, "internal"}};
 };
 

@@ -142,6 +142,13 @@ TEST(Events, AreForTheirUserAlone) {
   while (talking.next()) {
   }
   EXPECT_EQ(talking.code(), 1007);
+  EventClient flooding{server.port(), Line::web_socket, user.token()};
+  for (int i = 0; i < 150; ++i) {
+    flooding.send(R"({"type":"resume","after":0})");
+  }
+  while (flooding.next()) {
+  }
+  EXPECT_EQ(flooding.code(), 1008);
 }
 
 TEST(Events, EndWithTheToken) {

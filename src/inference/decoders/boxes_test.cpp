@@ -366,7 +366,13 @@ TEST(Decoders, SurviveNonsense) {
         }
         outputs.push_back(std::move(output));
       }
-      for (const auto& box : found_in(model, outputs, round % 2 == 0 ? 0 : 0.3)) {
+      std::vector<Detection> found;
+      try {
+        found = found_in(model, outputs, round % 2 == 0 ? 0 : 0.3);
+      } catch (const UnfitModel&) {
+        continue;  // a class without a label, or a score that is none
+      }
+      for (const auto& box : found) {
         EXPECT_TRUE(box.confidence >= 0 && box.confidence <= 1);
         EXPECT_TRUE(box.class_id >= 0 && box.class_id < 3);
         EXPECT_TRUE(box.x >= 0 && box.y >= 0 && box.width >= 0 && box.height >= 0);

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -5,6 +7,8 @@
 
 namespace infernode::inference {
 namespace {
+
+constexpr double kScoreSlack = 0.01;  // what rounding in half precision may add
 
 double rounded(double value, double steps) {
   return std::round(value * steps) / steps;
@@ -55,6 +59,13 @@ std::vector<Detection> find_boxes(const std::vector<Tensor>& outputs, const Mode
   const auto boxes = suppress(decode(outputs, context), model.suppression, confidence);
   std::vector<Detection> detections;
   for (const auto& box : boxes) {
+    if (box.score > 1 + kScoreSlack) {
+      throw UnfitModel(
+          fmt::format("the model gives the score {:g}, and a probability has 1 at most: if these "
+                      "are logits, say so "
+                      "in the manifest (scores: sigmoid or softmax)",
+                      box.score));
+    }
     if (!classes.empty() &&
         std::find(classes.begin(), classes.end(), box.class_id) == classes.end()) {
       continue;

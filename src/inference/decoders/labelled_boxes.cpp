@@ -39,6 +39,10 @@ std::vector<Candidate> decode_labelled_boxes(const std::vector<Tensor>& outputs,
   std::vector<Candidate> candidates;
   for (std::size_t i = 0; i < count; ++i) {
     const double class_number = static_cast<double>(classes[i]) - options.first_class;
+    if (scores[i] >= context.confidence &&
+        class_number >= static_cast<double>(context.label_count)) {
+      refuse_class(class_number, context.label_count);
+    }
     if (class_number >= 0 && class_number < static_cast<double>(context.label_count)) {
       Candidate box = corners(boxes.row(i), options.box);
       box.class_id = static_cast<int>(class_number);

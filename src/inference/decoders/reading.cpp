@@ -9,9 +9,15 @@
 namespace infernode::inference {
 
 void refuse_shape(const Tensor& tensor, const std::string& wanted) {
-  throw std::runtime_error(
+  throw UnfitModel(
       fmt::format("an output of the model is [{}], and its manifest's decoder and labels want {}",
                   fmt::join(tensor.shape, ", "), wanted));
+}
+
+void refuse_class(double class_number, std::size_t labels) {
+  throw UnfitModel(fmt::format(
+      "the model gives the class number {:g}, and its manifest's labels go from 0 to {}",
+      class_number, labels - 1));
 }
 
 Rows rows_of(const Tensor& tensor, std::size_t width, const std::string& wanted) {

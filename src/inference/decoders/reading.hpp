@@ -30,8 +30,12 @@ Rows rows_of(const Tensor& tensor, std::size_t width, const std::string& wanted)
 // A list of single values. Throws std::runtime_error when there are not `count`.
 std::span<const float> list_of(const Tensor& tensor, std::size_t count, const std::string& wanted);
 
-// Throws std::runtime_error: an output has another shape than was wanted.
+// Throws UnfitModel: an output has another shape than was wanted.
 [[noreturn]] void refuse_shape(const Tensor& tensor, const std::string& wanted);
+
+// Throws UnfitModel: this class has no label. A box left out in silence would be one that is not
+// hidden.
+[[noreturn]] void refuse_class(double class_number, std::size_t labels);
 
 inline double sigmoid(double value) {
   return 1 / (1 + std::exp(-value));

@@ -12,6 +12,9 @@ std::vector<Candidate> decode_top_k_boxes(const std::vector<Tensor>& outputs,
   for (std::size_t i = 0; i < rows.count; ++i) {
     const auto row = rows.row(i);
     const double class_number = row[5];
+    if (row[4] >= context.confidence && class_number >= static_cast<double>(context.label_count)) {
+      refuse_class(class_number, context.label_count);
+    }
     if (class_number >= 0 && class_number < static_cast<double>(context.label_count)) {
       add_candidate(candidates, context.confidence,
                     {static_cast<int>(class_number), row[4], row[0] * scale_x, row[1] * scale_y,

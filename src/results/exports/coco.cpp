@@ -14,6 +14,8 @@ namespace json = boost::json;
 
 constexpr std::size_t kMostCategories = 10000;  // labels of a manifest
 constexpr std::size_t kMostKeypoints = 1000;    // of a category
+// A keypoint below counts as not labelled (v = 0), as it is not drawn.
+constexpr double kLeastKeypointConfidence = 0.3;
 
 // COCO's object and keypoint detection format (https://cocodataset.org/#format-data), with `score`
 // and `track_id` as its tools write and ignore them. Polygons are `segmentation`, keypoints are in
@@ -115,14 +117,17 @@ private:
       return;
     }
     json::array places;
+    int labelled = 0;
     for (const auto& name : keypoints_.at(category_of(box))) {
       const auto point = std::find_if(box.keypoints.begin(), box.keypoints.end(),
                                       [&](const auto& each) { return each.name == name; });
-      const bool there = point != box.keypoints.end();
+      const bool there =
+          point != box.keypoints.end() && point->confidence.value_or(1) >= kLeastKeypointConfidence;
+      labelled += there ? 1 : 0;
       places.insert(places.end(), {there ? point->x : 0, there ? point->y : 0, there ? 2 : 0});
     }
     annotation.emplace("keypoints", std::move(places));
-    annotation.emplace("num_keypoints", box.keypoints.size());
+    annotation.emplace("num_keypoints", labelled);
   }
 
   std::int64_t category_of(const ExportedBox& box) const {

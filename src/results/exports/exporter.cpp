@@ -102,7 +102,8 @@ ExportedFrame ExportedFrame::of(const json::object& frame) {
       for (const auto& [name, place] : points->as_object()) {
         const auto& values = place.as_array();
         box.keypoints.push_back(
-            {name, number_at<double>(values.at(0)), number_at<double>(values.at(1))});
+            {name, number_at<double>(values.at(0)), number_at<double>(values.at(1)),
+             values.size() > 2 ? std::optional{number_at<double>(values.at(2))} : std::nullopt});
       }
     }
     if (const auto* corners = object.if_contains("polygon")) {

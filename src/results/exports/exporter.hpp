@@ -52,6 +52,7 @@ struct ExportedKeypoint {
   std::string name;
   double x = 0;  // pixels
   double y = 0;
+  std::optional<double> confidence{};  // 0 to 1, where the model says one
 };
 
 // A box of a frame's objects.

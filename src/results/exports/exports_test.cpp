@@ -140,7 +140,7 @@ TEST(Exports, CocoHasKeypointsAndPolygons) {
          "keypoints":{"nose":[1,2,0.5],"left eye":[3,4]}}]})",
       R"({"frame":1,"time":0.1,"objects":[
         {"label":"person","class_id":0,"confidence":0.9,"box":[0,0,9,9],
-         "keypoints":{"left eye":[5.5,6],"tail":[7,8]},"polygon":[[0,0],[9,0],[9,9]]}]})"});
+         "keypoints":{"nose":[4,4,0.1],"left eye":[5.5,6],"tail":[7,8]},"polygon":[[0,0],[9,0],[9,9]]}]})"});
   EXPECT_EQ(json_text(made.at("categories").at(0).at("keypoints")),
             R"(["nose","left eye","tail"])");
   EXPECT_EQ(json_text(made.at("annotations").at(0).at("keypoints")), "[1,2,2,3,4,2,0,0,0]");

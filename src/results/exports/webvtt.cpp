@@ -26,13 +26,30 @@ public:
 
   std::string frame(const ExportedFrame& frame) override {
     std::map<std::string, int> counts;
-    std::string text;
+    std::vector<const ExportedBox*> lines;
     for (const auto& box : frame.boxes) {
       if (box.text.empty()) {
         ++counts[box.label];
       } else {
-        text += (text.empty() ? "" : ", ") + markup_text(box.text);
+        lines.push_back(&box);
       }
+    }
+    // As they are read; by confidence they would change places from frame to frame. Who stands in
+    // one line does not do so to the pixel.
+    std::sort(lines.begin(), lines.end(), [](const ExportedBox* a, const ExportedBox* b) {
+      return a->y + a->height / 2 < b->y + b->height / 2;
+    });
+    for (auto line = lines.begin(); line != lines.end();) {
+      const double bottom = (*line)->y + (*line)->height;
+      const auto end = std::find_if(line, lines.end(), [bottom](const ExportedBox* box) {
+        return box->y + box->height / 2 >= bottom;
+      });
+      std::sort(line, end, [](const ExportedBox* a, const ExportedBox* b) { return a->x < b->x; });
+      line = end;
+    }
+    std::string text;
+    for (const auto* box : lines) {
+      text += (text.empty() ? "" : ", ") + markup_text(box->text);
     }
     for (const auto& [label, count] : counts) {
       text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, markup_text(label));

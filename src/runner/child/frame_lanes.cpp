@@ -1,5 +1,7 @@
 #include "runner/child/frame_lanes.hpp"
 
+#include "inference/model.hpp"
+
 namespace infernode::runner {
 
 FrameLanes::FrameLanes(const FrameTask& task, int threads, Channel& channel, OnPicture on_picture)
@@ -64,7 +66,12 @@ void FrameLanes::work() {
         work = std::move(queue_.front());
         queue_.pop_front();
       }
-      Finished finished{work.frame.index, worker->work(work.frame)};
+      Finished finished{work.frame.index, std::nullopt};
+      try {
+        finished.result = worker->work(work.frame);
+      } catch (const inference::InferenceFailed&) {
+        // It would fail again: how many such frames a job may have is in its params.
+      }
       hand_in(work.sequence, std::move(finished));
     }
   } catch (...) {
@@ -81,27 +88,35 @@ void FrameLanes::hand_in(std::size_t sequence, Finished finished) {
   waiting_.emplace(sequence, std::move(finished));
   while (!waiting_.empty() && waiting_.begin()->first == next_to_send_) {
     const Finished& next = waiting_.begin()->second;
-    const auto& [json, jpeg, tally, picture, crops] = next.result;
-    if (picture && on_picture_) {
-      on_picture_(*picture);
-    }
-    for (const auto& crop : crops) {
-      const CropHeader part{next.frame, crop.object};
-      channel_.send(MessageType::crop, {std::as_bytes(std::span{&part, 1}), crop.jpeg});
-    }
-    const FrameHeader header{next.frame, static_cast<std::uint32_t>(json.size())};
-    channel_.send(MessageType::frame, {std::as_bytes(std::span{&header, 1}),
-                                       std::as_bytes(std::span{json.data(), json.size()}), jpeg});
-    for (const auto& [name, count] : tally) {
-      tally_[name] += count;
-    }
-    ++sent_;
+    send(next);
     waiting_.erase(waiting_.begin());
     ++next_to_send_;
     const std::lock_guard lock{mutex_};
     next_out_ = next_to_send_;
     changed_.notify_all();
   }
+}
+
+void FrameLanes::send(const Finished& finished) {
+  if (!finished.result) {
+    ++failed_;
+    return;
+  }
+  const auto& [json, jpeg, tally, picture, crops] = *finished.result;
+  if (picture && on_picture_) {
+    on_picture_(*picture);
+  }
+  for (const auto& crop : crops) {
+    const CropHeader part{finished.frame, crop.object};
+    channel_.send(MessageType::crop, {std::as_bytes(std::span{&part, 1}), crop.jpeg});
+  }
+  const FrameHeader header{finished.frame, static_cast<std::uint32_t>(json.size())};
+  channel_.send(MessageType::frame, {std::as_bytes(std::span{&header, 1}),
+                                     std::as_bytes(std::span{json.data(), json.size()}), jpeg});
+  for (const auto& [name, count] : tally) {
+    tally_[name] += count;
+  }
+  ++sent_;
 }
 
 }  // namespace infernode::runner

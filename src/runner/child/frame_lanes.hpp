@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -38,6 +39,8 @@ public:
   void finish();
   const std::map<std::string, std::int64_t>& tally() const { return tally_; }
   int sent() const { return sent_; }
+  // Frames on which the model failed; they were not sent.
+  int failed() const { return failed_; }
 
 private:
   struct Work {
@@ -46,7 +49,7 @@ private:
   };
   struct Finished {
     int frame;
-    FrameResult result;
+    std::optional<FrameResult> result;  // nullopt: the model failed on it
   };
 
   void close();
@@ -54,6 +57,7 @@ private:
   // Sends the frames whose turn has come. The thread that holds the next one sends it, and those
   // that wait behind it; the lock keeps the order and makes a slow worker slow everyone down.
   void hand_in(std::size_t sequence, Finished finished);
+  void send(const Finished& finished);
 
   const FrameTask& task_;
   Channel& channel_;
@@ -73,6 +77,7 @@ private:
   std::size_t next_to_send_ = 0;
   std::map<std::string, std::int64_t> tally_;
   int sent_ = 0;
+  int failed_ = 0;
 
   std::vector<std::thread> threads_;
 };

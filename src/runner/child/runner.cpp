@@ -159,9 +159,12 @@ Reach reach_of(const inference::RunnerModels& models) {
       parts.channel.send_text(MessageType::done, json_text(outcome));
     } catch (const media::MediaError& error) {
       send_error(parts.channel, fault_of(error.fault()), error.what());
+    } catch (const inference::UnfitModel& error) {
+      send_error(parts.channel, Fault::model,
+                 fmt::format("The model does not fit its manifest: {}.", error.what()));
     } catch (const std::bad_alloc&) {
       send_error(parts.channel, Fault::unsupported,
-                 "The video needs more memory than videos of its size are given.");
+                 "The video, or the model, needs more memory than they are given.");
     } catch (const std::exception& error) {
       send_error(parts.channel, Fault::internal, error.what());
     }

@@ -68,6 +68,9 @@ json::object run_segment_task(const json::value& task, const PipelineCatalogue& 
   if (lost > 0) {
     reasons.emplace("not_decodable", lost);
   }
+  if (lanes.failed() > 0) {
+    reasons.emplace("inference_failed", lanes.failed());
+  }
   if (missing > 0) {
     reasons.emplace("after_last_frame", missing);
   }
@@ -80,7 +83,7 @@ json::object run_segment_task(const json::value& task, const PipelineCatalogue& 
   }
   return {{"processed", lanes.sent()},
           {"skipped", missing},
-          {"failed", lost},
+          {"failed", lost + lanes.failed()},
           {"reasons", std::move(reasons)},
           {"tally", json::value_from(lanes.tally())},
           {"models", std::move(used)},

@@ -333,7 +333,7 @@ TEST(ModelTrial, TakesNonsenseForNothing) {
   const float huge = std::numeric_limits<float>::max();
   const std::vector<std::pair<std::string, OnnxGraph>> cases{
       {"infinite boxes", finding({-INFINITY, 0, INFINITY, 9, 0.9F, 0})},
-      {"a class that has no label", finding({1, 2, 5, 6, 0.9F, 2, 1, 2, 5, 6, 0.9F, -1})},
+      {"a class that has no label and no score", finding({1, 2, 5, 6, 0, 2, 1, 2, 5, 6, 0.9F, -1})},
       {"boxes outside", finding({huge, huge, huge, huge, 0.9F, 0, 50, 50, 60, 60, 0.9F, 0})},
       {"boxes inside out", finding({5, 6, 1, 2, 0.9F, 0})}};
   for (const auto& [what, graph] : cases) {
@@ -342,6 +342,18 @@ TEST(ModelTrial, TakesNonsenseForNothing) {
     ASSERT_TRUE(findings) << what << findings.error().detail;
     EXPECT_TRUE(findings->objects.empty()) << what << json::serialize(findings->objects);
     print_line(what, seconds_since(start), "runs, and finds nothing");
+  }
+}
+
+// Left out in silence they would be what is not hidden, or not counted.
+TEST(ModelTrial, RefusesClassesWithoutLabelsAndScoresThatAreNone) {
+  for (const auto& [graph, reason] : std::vector<std::pair<OnnxGraph, std::string>>{
+           {finding({1, 2, 5, 6, 0.9F, 2}),
+            "the class number 2, and its manifest's labels go from 0 to 1"},
+           {finding({1, 2, 5, 6, 3.5F, 0}), "the score 3.5"}}) {
+    const auto findings = try_files(kManifest, test::onnx_file(graph), picture());
+    ASSERT_FALSE(findings) << reason;
+    EXPECT_NE(findings.error().detail.find(reason), std::string::npos) << findings.error().detail;
   }
 }
 
@@ -373,6 +385,7 @@ TEST(ModelTrial, RefusesAWrongManifestAndAWrongPicture) {
 
 TEST(Golden, TellsWhatDiffers) {
   inference::Golden golden;
+  EXPECT_EQ(inference::golden_differences(golden, json::array{}).size(), 1U);
   golden.objects = {{"person", 0.9, {0, 0, 100, 100}}, {"car", 0.31, {200, 0, 50, 50}}};
   const auto differences = [&](const json::array& found) {
     return inference::golden_differences(golden, found);

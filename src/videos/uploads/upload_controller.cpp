@@ -49,7 +49,9 @@ struct UploadRoutes {
     if (!outcome) {
       co_return outcome.error();
     }
-    co_await (*outcome)->wait(limits.wait);
+    if (*outcome) {
+      co_await (*outcome)->wait(limits.wait);
+    }
     const auto upload = co_await uploads.find(request.user(), id);
     if (!upload) {
       co_return upload.error();

@@ -177,6 +177,9 @@ asio::awaitable<Result<std::shared_ptr<UploadOutcome>>> UploadService::accept(Us
     if (!upload) {
       co_return upload.error();
     }
+    if (upload->state == UploadState::accepted || upload->state == UploadState::probing) {
+      co_return std::shared_ptr<UploadOutcome>{};  // its answer was lost, or it was asked twice
+    }
     co_return Error{
         ErrorCode::conflict,
         fmt::format("The upload is {}: there is nothing to pay for.", to_text(upload->state))};
