@@ -32,12 +32,6 @@ GoldenObject golden_object(const json::object& found) {
 }
 
 std::vector<std::string> golden_differences(const Golden& golden, const json::array& found) {
-  if (golden.objects.empty()) {
-    return {
-        "nothing is expected in the golden picture, which a model that finds nothing does too: "
-        "choose "
-        "one in which it finds something"};
-  }
   std::vector<GoldenObject> left;
   for (const auto& value : found) {
     left.push_back(golden_object(value.as_object()));
@@ -46,6 +40,12 @@ std::vector<std::string> golden_differences(const Golden& golden, const json::ar
     return object.confidence < golden.confidence + golden.confidence_tolerance;
   };
   std::vector<std::string> differences;
+  if (golden.objects.empty()) {
+    differences.emplace_back(
+        "nothing is expected in the golden picture, as of a model that finds nothing: choose one "
+        "in "
+        "which it finds something");
+  }
   for (const auto& expected : golden.objects) {
     const auto closest =
         std::max_element(left.begin(), left.end(), [&](const auto& a, const auto& b) {

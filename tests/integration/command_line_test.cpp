@@ -9,7 +9,9 @@
 
 #include "core/json.hpp"
 #include "core/process.hpp"
+#include "testing/ffmpeg.hpp"
 #include "testing/long_tests.hpp"
+#include "testing/onnx_file.hpp"
 #include "testing/test_server.hpp"
 
 namespace infernode::test {
@@ -81,6 +83,50 @@ TEST(CommandLine, ReplaysJobs) {
   for (const std::string job : {"nonsense", "00000000-0000-4000-8000-000000000000"}) {
     EXPECT_EQ(replay(job).status, 1) << job;
   }
+}
+
+// A model that fails on the bright half of a video: an index out of range.
+TEST(CommandLine, FramesThatTheModelFailsOnCountAsFailed) {
+  const OnnxValue input{"x", OnnxType::float32, {1, 3, 8, 8}};
+  const OnnxGraph graph{
+      {{"ReduceMax", {"x"}, {"brightest"}, "", {{"keepdims", 0}}, {}},
+       {"Cast", {"brightest"}, {"index"}, "", {{"to", static_cast<int>(OnnxType::int64)}}, {}},
+       {"Gather", {"boxes", "index"}, {"y"}, "", {{"axis", 0}}, {}}},
+      {{{"boxes", OnnxType::float32, {1, 1, 1, 6}}, floats({1, 2, 5, 6, 0.9F, 0}), ""}},
+      {input},
+      {{"y", OnnxType::float32, {1, 1, 6}}}};
+  TemporaryFolder folder;
+  const auto file = [&](const char* name) { return (folder.path() / name).string(); };
+  const auto bytes = onnx_file(graph);
+  std::ofstream{file("touchy.onnx"), std::ios::binary}.write(
+      reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  std::ofstream{file("touchy.json")}
+      << R"({"name":"touchy","pipeline":"detect","source":"test","license":"none",)"
+      << R"("input":{"name":"x","width":8,"height":8,"layout":"nchw","scale":0.0078125},)"
+      << R"("outputs":["y"],"decoder":{"kind":"top_k_boxes"},"labels":["thing"]})";
+  const auto film = run_ffmpeg(
+      "-f lavfi -i color=c=black:s=64x64:r=10:d=2 -f lavfi -i color=c=white:s=64x64:r=10:d=1 "
+      "-filter_complex [0][1]concat -pix_fmt yuv420p -c:v mpeg4 -q:v 2",
+      file("film.mp4"));
+  const auto run = [&](const char* budget) {
+    return run_process({"env", "INFERNODE_MODEL_DIR=" + folder.path().string(), INFERNODE_BINARY,
+                        "run", film, "--model", "touchy", "--max-failed", budget, "--out",
+                        file("out")});
+  };
+  const auto refused = run("0.2");
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_NE(
+      refused.output.find("10 of 30 selected frames could not be decoded, or the model failed "
+                          "on them, more than max_failed (0.2) allows."),
+      std::string::npos)
+      << refused.output;
+  const auto taken = run("0.5");
+  ASSERT_EQ(taken.status, 0) << taken.output;
+  std::ifstream in{file("out/result.json")};
+  const auto result = json::parse(std::string{std::istreambuf_iterator<char>{in}, {}});
+  EXPECT_EQ(result.at("frames").as_array().size(), 20U);
+  EXPECT_EQ(result.at("accounting").at("failed"), 10);
+  EXPECT_EQ(result.at("accounting").at("reasons").at("inference_failed"), 10);
 }
 
 TEST(CommandLine, TriesModels) {
