@@ -1,16 +1,11 @@
 #include "core/scheduling.hpp"
 
-#include <fcntl.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <chrono>
 #include <cstdint>
-#include <string>
-#include <thread>
 
 namespace infernode {
 namespace {
@@ -34,25 +29,6 @@ void yield_to_requests(int nice) {
   attributes.nice = nice;
   if (syscall(SYS_sched_setattr, 0, &attributes, 0U) != 0) {
     setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), nice);
-  }
-}
-
-void yield_as_a_session(int nice) {
-  yield_to_requests(nice);
-  if (getsid(0) != getpid()) {
-    return;  // the session's others would yield too
-  }
-  const int file = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
-  const auto text = std::to_string(nice);
-  // Linux takes ten of these a second, of all users together, but for root's.
-  for (int tries = 0; file >= 0 && tries < 5; ++tries) {
-    if (write(file, text.data(), text.size()) > 0 || errno != EAGAIN) {
-      break;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds{50});
-  }
-  if (file >= 0) {
-    close(file);
   }
 }
 

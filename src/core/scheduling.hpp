@@ -7,9 +7,4 @@ namespace infernode {
 // not only after the usual 3 ms. On a machine that does nothing else it loses nothing.
 void yield_to_requests(int nice);
 
-// As above, for a whole process. Where it leads its session, that has the weight of `nice` among
-// sessions too: Linux shares cores between them first (CONFIG_SCHED_AUTOGROUP), and PostgreSQL has
-// one of its own: else a runner would weigh as much as all of that.
-void yield_as_a_session(int nice);
-
 }  // namespace infernode

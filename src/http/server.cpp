@@ -261,15 +261,19 @@ class Record {
 public:
   Record(const RequestObserver& observe, const Request& request)
       : observe_{observe}, request_{request} {}
-  ~Record() {
+  ~Record() { tell(); }
+  // What goes on for long tells at its beginning. Throws nothing.
+  void tell() {
+    if (std::exchange(told_, true)) {
+      return;
+    }
     const double seconds = seconds_since(started_);
     try {
       observe_(request_, status, seconds);
-      const auto address =
-          request_.method.empty()
-              ? fmt::format("refused a request of {}: {}", request_.address, detail)
-              : fmt::format("{} {}", request_.method, request_.path);
-      log::write(log::Level::info, whole ? address : address + " (broke off)",
+      const auto what = request_.method.empty()
+                            ? fmt::format("refused a request of {}: {}", request_.address, detail)
+                            : fmt::format("{} {}", request_.method, request_.path);
+      log::write(log::Level::info, whole ? what : what + " (broke off)",
                  {{"status", fmt::format_int{status}.str(), true},
                   {"ms", fmt::format("{:.1f}", seconds * 1000), true},
                   {"request", request_.request_id}});
@@ -288,6 +292,7 @@ private:
   const RequestObserver& observe_;
   const Request& request_;
   const Clock::time_point started_ = Clock::now();
+  bool told_ = false;
 };
 
 // The request that a sound head makes.
@@ -378,6 +383,7 @@ asio::awaitable<bool> serve_request(State& state, Session& session) {
       co_await socket.accept(message, state.date.text(), request.request_id);
       record.status = 101;
       record.whole = true;
+      record.tell();
       co_await response.web_socket(socket);
       co_return false;
     }

@@ -191,6 +191,45 @@ std::int64_t cells_of(const Decoder& decoder, const ModelInput& input) {
   return cells;
 }
 
+// What a decoder does not read must not be said: whoever says it counts on it.
+Result<void> check_keys(DecoderKind kind, const json::object& decoder) {
+  using Kind = DecoderKind;
+  const std::vector<std::pair<const char*, std::vector<Kind>>> readers{
+      {"box", {Kind::labelled_boxes, Kind::keypoints}},
+      {"normalised",
+       {Kind::top_k_boxes, Kind::labelled_boxes, Kind::yolo_anchor_free, Kind::keypoints}},
+      {"first_class", {Kind::labelled_boxes}},
+      {"background", {Kind::ssd_heads, Kind::class_scores}},
+      {"per_cell", {Kind::blazeface}},
+      {"reg_max", {Kind::nanodet}},
+      {"threshold", {Kind::text_regions}},
+      {"unclip", {Kind::text_regions}}};
+  for (const auto& [key, kinds] : readers) {
+    if (decoder.contains(key) && std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) {
+      return invalid(fmt::format("/decoder/{}", key),
+                     fmt::format("{} does not read it", to_text(kind)));
+    }
+  }
+  return {};
+}
+
+// Whether the decoder makes probabilities of such scores.
+bool reads_scores(DecoderKind kind, Scores scores) {
+  switch (kind) {
+    case DecoderKind::yolo_anchor_free:
+      return scores != Scores::softmax;
+    case DecoderKind::top_k_boxes:
+    case DecoderKind::labelled_boxes:
+    case DecoderKind::keypoints:
+    case DecoderKind::text_regions:
+    case DecoderKind::text_direction:
+    case DecoderKind::text_line:
+      return scores == Scores::plain;
+    default:
+      return true;
+  }
+}
+
 Result<void> check_decoder(const Decoder& decoder, const ModelInput& input) {
   const auto kind = to_text(decoder.kind);
   const bool needs_strides = decoder.kind == DecoderKind::yolox ||
@@ -214,8 +253,9 @@ Result<void> check_decoder(const Decoder& decoder, const ModelInput& input) {
       return invalid("/decoder/anchors", "each has a width and a height");
     }
   }
-  if (decoder.kind == DecoderKind::labelled_boxes && decoder.scores != Scores::plain) {
-    return invalid("/decoder/scores", "labelled_boxes come with plain scores");
+  if (!reads_scores(decoder.kind, decoder.scores)) {
+    return invalid("/decoder/scores",
+                   fmt::format("{} takes none of {}", kind, to_text(decoder.scores)));
   }
   if (cells_of(decoder, input) > kMaxCells) {
     return invalid("/decoder/strides",
@@ -341,7 +381,9 @@ Result<Model> read_manifest(std::string_view text) {
   const auto* suppression = object.if_contains("suppression");
   model.suppression = read_suppression(suppression == nullptr ? nullptr : &suppression->as_object(),
                                        model.decoder.kind);
-  for (const auto& check : {check_input(model.input), check_decoder(model.decoder, model.input)}) {
+  for (const auto& check :
+       {check_input(model.input), check_keys(model.decoder.kind, object.at("decoder").as_object()),
+        check_decoder(model.decoder, model.input)}) {
     if (!check) {
       return check.error();
     }

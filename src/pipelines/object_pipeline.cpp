@@ -23,12 +23,16 @@ std::vector<int> class_ids(const std::vector<std::string>& kept,
                            const std::vector<std::string>& labels) {
   std::vector<int> ids;
   for (const auto& name : kept) {
-    const auto found = std::find(labels.begin(), labels.end(), name);
-    if (found == labels.end()) {
+    const auto before = ids.size();
+    for (std::size_t id = 0; id < labels.size(); ++id) {  // a label may stand for several classes
+      if (labels[id] == name) {
+        ids.push_back(static_cast<int>(id));
+      }
+    }
+    if (ids.size() == before) {
       // None of them would mean all: what was to be hidden might show.
       throw std::runtime_error("the model has no label " + name + " any more");
     }
-    ids.push_back(static_cast<int>(found - labels.begin()));
   }
   return ids;
 }

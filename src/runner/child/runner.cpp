@@ -172,12 +172,12 @@ Reach reach_of(const inference::RunnerModels& models) {
 }
 
 // Runners take what nobody else wants: a request waits for no frame. The kernel's weight for this
-// is a seventieth of the usual one. Threads inherit it, so it comes first.
-constexpr int kRunnerNiceness = 19;
+// is a tenth of the usual one. Threads inherit it, so it comes first.
+constexpr int kRunnerNiceness = 10;
 
 int live(const RunnerOptions& options, const TaskRunner& run) {
   const int parent = getppid();
-  yield_as_a_session(kRunnerNiceness);
+  yield_to_requests(kRunnerNiceness);
   // A worker that is killed takes its runners along.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   // Ctrl-C, and a service manager that signals the whole group, are for the worker, which ends us.

@@ -80,7 +80,7 @@ pid_t spawn(int socket, const RunnerOptions& options) {
   posix_spawn_file_actions_adddup2(&actions, socket, kRunnerDescriptor);
   // Clients' sockets are inheritable; none of them may reach the runner.
   posix_spawn_file_actions_addclosefrom_np(&actions, kRunnerDescriptor + 1);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
   pid_t child = -1;
   const int error = posix_spawn(&child, "/proc/self/exe", &actions, &attributes,
                                 pointers(arguments).data(), pointers(environment).data());
