@@ -18,7 +18,6 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <thread>
 
 #include "core/json.hpp"
@@ -99,14 +98,9 @@ double run_jobs(test::TestUser& user, const std::string& video) {
 // Gives the runners that there are the usual class and priority.
 void raise_runners() {
   int raised = 0;
-  for (const auto& process : std::filesystem::directory_iterator{"/proc"}) {
-    std::ifstream command{process.path() / "cmdline"};
-    const std::string words{std::istreambuf_iterator<char>{command}, {}};
-    if (words.find("infernode") == std::string::npos ||
-        words.find(std::string{'\0'} + "runner" + '\0') == std::string::npos) {
-      continue;
-    }
-    for (const auto& thread : std::filesystem::directory_iterator{process.path() / "task"}) {
+  for (const auto process : bench::processes_of("runner")) {
+    const std::filesystem::path tasks{fmt::format("/proc/{}/task", process)};
+    for (const auto& thread : std::filesystem::directory_iterator{tasks}) {
       const auto id = static_cast<id_t>(std::stol(thread.path().filename().string()));
       const sched_param usual{};
       if (sched_setscheduler(static_cast<pid_t>(id), SCHED_OTHER, &usual) != 0 ||

@@ -276,14 +276,7 @@ Script run_script(const inference::Model& model, int threads) {
 // The peak of the largest process of ours that was started with this word, in MiB.
 double peak_of(const std::string& word) {
   double most = 0;
-  for (const auto& entry : std::filesystem::directory_iterator{"/proc"}) {
-    std::ifstream command{entry.path() / "cmdline"};
-    const std::string words{std::istreambuf_iterator<char>{command}, {}};
-    if (words.find("infernode") == std::string::npos ||
-        words.find('\0' + word + '\0') == std::string::npos) {
-      continue;
-    }
-    const auto process = static_cast<pid_t>(std::stol(entry.path().filename().string()));
+  for (const auto process : bench::processes_of(word)) {
     most = std::max(most, static_cast<double>(bench::status_kib(process, "VmHWM")) / 1024);
   }
   return most;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <stdexcept>
 
 #include "core/process.hpp"
@@ -26,6 +27,19 @@ long status_kib(pid_t process, const std::string& name) {
     }
   }
   return 0;
+}
+
+std::vector<pid_t> processes_of(const std::string& word) {
+  std::vector<pid_t> found;
+  for (const auto& entry : std::filesystem::directory_iterator{"/proc"}) {
+    std::ifstream command{entry.path() / "cmdline"};
+    const std::string words{std::istreambuf_iterator<char>{command}, {}};
+    if (words.find("infernode") != std::string::npos &&
+        words.find('\0' + word + '\0') != std::string::npos) {
+      found.push_back(static_cast<pid_t>(std::stol(entry.path().filename().string())));
+    }
+  }
+  return found;
 }
 
 double run_pgbench(const std::string& socket, const std::filesystem::path& script, int connections,

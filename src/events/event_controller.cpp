@@ -12,9 +12,10 @@
 
 #include "core/json.hpp"
 #include "core/log.hpp"
+#include "http/handshake.hpp"
 #include "http/problem.hpp"
+#include "http/rate_limit.hpp"
 #include "http/session_cookie.hpp"
-#include "http/wire_web_socket.hpp"
 
 namespace infernode {
 namespace {
@@ -28,10 +29,9 @@ constexpr std::chrono::seconds kIntroduction{5};
 // A client that resumes says so at once; nothing is told before, so that nothing is told twice.
 constexpr std::chrono::milliseconds kResumeTime{1000};
 constexpr std::size_t kMaxReplies = 16;
-// Messages of a client: so many at once, and as many again within ten seconds. A resume may have a
-// page of events read again.
-constexpr int kMaxMessages = 100;
-constexpr std::chrono::seconds kMessageTime{10};
+// Messages of a user over WebSockets to this server, a minute. A resume may have a page of events
+// read again.
+constexpr std::int64_t kMessageQuota = 600;
 // While the database is away a line is kept, for then a client would have to find another server
 // that stands before the same database.
 constexpr std::chrono::minutes kPatience{5};
@@ -158,10 +158,12 @@ class EventSocket {
 public:
   // A browser's session need not introduce itself.
   EventSocket(http::WebSocket& socket, EventHub& hub, const http::Authenticator& authenticate,
-              std::optional<http::Presented> session, const asio::any_io_executor& executor)
+              http::RateLimit& messages, std::optional<http::Presented> session,
+              const asio::any_io_executor& executor)
       : socket_{socket},
         hub_{hub},
         authenticate_{authenticate},
+        messages_{messages},
         session_{std::move(session)},
         beginning_{executor} {}
 
@@ -214,6 +216,7 @@ private:
         co_return stranger();
       }
       reader_.emplace(authenticate_, std::move(presented), principal->is_admin);
+      user_ = principal->id.to_string();
       resumed_ = place.has_value();
       auto subscription = co_await hub_.subscribe(principal->id, place);
       if (!subscription) {
@@ -239,7 +242,7 @@ private:
   // Throws nothing.
   asio::awaitable<void> listen() {
     while (const auto text = co_await socket_.read()) {
-      if (!counts_as_modest()) {
+      if (!messages_.take(user_, Clock::now()).admitted) {
         code_ = kPolicyViolation;
         break;
       }
@@ -252,14 +255,6 @@ private:
     gone_ = true;
     beginning_.cancel();
     subscription_->wake();
-  }
-
-  // Counts a message; false: there were too many.
-  bool counts_as_modest() {
-    const auto now = Clock::now();
-    constexpr auto kEach = std::chrono::duration_cast<Clock::duration>(kMessageTime) / kMaxMessages;
-    counted_until_ = std::max(counted_until_, now) + kEach;  // generic cell rate algorithm
-    return counted_until_ - now <= kMessageTime;
   }
 
   // Whether it was understood.
@@ -345,13 +340,14 @@ private:
   http::WebSocket& socket_;
   EventHub& hub_;
   const http::Authenticator& authenticate_;
+  http::RateLimit& messages_;  // by user
   const std::optional<http::Presented> session_;
   asio::steady_timer beginning_;
   std::optional<Reader> reader_;
   std::unique_ptr<Subscription> subscription_;
   std::deque<std::string> replies_;
+  std::string user_;
   bool resumed_ = false;  // with its introduction
-  Clock::time_point counted_until_{};
   bool gone_ = false;
   std::uint16_t code_ = 1000;
 };
@@ -361,6 +357,8 @@ struct EventRoutes {
   http::Authenticator authenticate;
   OriginSet origins;
   OwnsJob owns_job;
+  std::unique_ptr<http::RateLimit> messages =
+      std::make_unique<http::RateLimit>("messages", kMessageQuota);
 
   asio::awaitable<Result<http::Response>> stream(http::Request& request,
                                                  std::optional<JobId> job) const {
@@ -406,7 +404,7 @@ struct EventRoutes {
       response.web_socket =
           [this, session = std::move(session)](http::WebSocket& socket) -> asio::awaitable<void> {
         const auto executor = co_await asio::this_coro::executor;
-        EventSocket client{socket, hub, authenticate, session, executor};
+        EventSocket client{socket, hub, authenticate, *messages, session, executor};
         co_await client.serve();
       };
     }
@@ -418,8 +416,11 @@ struct EventRoutes {
 
 void add_event_routes(http::Router& router, EventHub& hub, http::Authenticator authenticate,
                       OriginSet origins, OwnsJob owns_job) {
-  const auto routes = std::make_shared<const EventRoutes>(
-      EventRoutes{hub, std::move(authenticate), std::move(origins), std::move(owns_job)});
+  const auto routes =
+      std::make_shared<const EventRoutes>(EventRoutes{.hub = hub,
+                                                      .authenticate = std::move(authenticate),
+                                                      .origins = std::move(origins),
+                                                      .owns_job = std::move(owns_job)});
   router.on("streamEvents",
             [routes](http::Request& request) { return routes->stream(request, std::nullopt); });
   router.on("streamJobEvents",

@@ -530,7 +530,8 @@ asio::awaitable<void> Server::stop(std::chrono::seconds grace, bool gently) {
   state->acceptor.cancel(ignored);
   state->acceptor.non_blocking(true, ignored);
   // Whom the kernel has let in already would be reset.
-  for (boost::system::error_code none; !none;) {
+  boost::system::error_code none;
+  for (int taken = 0; !none && taken < SOMAXCONN; ++taken) {
     tcp::socket socket{state->acceptor.get_executor()};
     state->acceptor.accept(socket, none);
     if (!none) {

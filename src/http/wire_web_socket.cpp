@@ -1,12 +1,8 @@
 #include "http/wire_web_socket.hpp"
 
-#include <algorithm>
 #include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
-#include <cctype>
-
-#include "http/problem.hpp"
 
 namespace infernode::http {
 namespace {
@@ -19,13 +15,6 @@ constexpr std::chrono::seconds kSilence{60};
 constexpr std::chrono::seconds kFrameTimeout{30};  // a small frame
 constexpr std::chrono::seconds kFarewell{2};
 constexpr std::uint16_t kOnlyText = 1003;  // RFC 6455, 7.4.1
-
-// 16 bytes in Base64.
-bool is_handshake_key(std::string_view key) {
-  return key.size() == 24 && key.ends_with("==") &&
-         std::all_of(key.begin(), key.end() - 2,
-                     [](unsigned char c) { return std::isalnum(c) != 0 || c == '+' || c == '/'; });
-}
 
 }  // namespace
 
@@ -110,25 +99,6 @@ asio::awaitable<void> WireWebSocket::close(std::uint16_t code, std::string reaso
     co_await stream_.async_close(why, asio::redirect_error(asio::use_awaitable, error));
   }
   session_.socket.shutdown(asio::ip::tcp::socket::shutdown_both, error);
-}
-
-std::optional<Response> refuse_handshake(const Request& request) {
-  if (request.method != "GET" || request.http_1_0 ||
-      !lists(request.header("upgrade"), "websocket") ||
-      !lists(request.header("connection"), "upgrade")) {
-    return upgrade_response("websocket", request.request_id);
-  }
-  if (request.header("sec-websocket-version") != "13") {
-    auto response = upgrade_response("websocket", request.request_id);
-    response.headers.emplace_back("Sec-WebSocket-Version", "13");
-    return response;
-  }
-  if (!is_handshake_key(request.header("sec-websocket-key"))) {
-    return problem_response(
-        Error{ErrorCode::malformed, "Sec-WebSocket-Key holds 16 bytes in Base64."},
-        request.request_id);
-  }
-  return std::nullopt;
 }
 
 }  // namespace infernode::http

@@ -19,7 +19,8 @@ public:
   // The session must outlive it.
   explicit WireWebSocket(Session& session);
 
-  // Answers 101. The request was looked at by refuse_handshake(). Throws PeerGone.
+  // Answers 101. The request was looked at by refuse_handshake() (http/handshake.hpp). Throws
+  // PeerGone.
   asio::awaitable<void> accept(const RequestHead& request, std::string date,
                                std::string request_id);
 
@@ -35,9 +36,5 @@ private:
   Session::Clock::time_point heard_ = Session::Clock::now();
   bool gave_up_ = false;  // reading, for want of time
 };
-
-// What a request for a WebSocket must have (RFC 6455, 4.2.1): the answer where it has not; nullopt:
-// it can be accepted.
-std::optional<Response> refuse_handshake(const Request& request);
 
 }  // namespace infernode::http

@@ -6,6 +6,8 @@
 #include <thread>
 
 #include "core/clock.hpp"
+#include "core/json.hpp"
+#include "core/log.hpp"
 #include "energy/meter.hpp"
 #include "pipelines/pipeline.hpp"
 #include "results/frame_query.hpp"
@@ -73,6 +75,7 @@ void require_frame(const runner::RunnerFrame& frame) {
 
 // More than any segment can count.
 constexpr std::int64_t kMaxCount = 1'000'000'000'000;
+constexpr std::size_t kMaxFailureBytes = 500;  // of what a library says, in the log
 // Loading models counts for the first task.
 constexpr double kLoadingSeconds = 600;
 
@@ -175,6 +178,14 @@ asio::awaitable<SegmentOutcome> run_segment(runner::RunnerProcess& runner, Segme
   }
   for (const char* key : {"provider", "runtime", "processor", "build"}) {
     require_text(said, key);
+  }
+  if (const auto* failure = said.if_contains("first_failure")) {
+    require_text(said, "first_failure");
+    if (!failure->as_string().empty()) {
+      log::warn("frames {} to {}: the model failed on some, first with: {}", work.plan.start_frame,
+                work.plan.end_frame,
+                utf8_prefix(std::string_view{failure->as_string()}, kMaxFailureBytes));
+    }
   }
   require_counters(said, "tally");
   require_counters(said, "reasons");

@@ -122,6 +122,8 @@ TEST(CommandLine, FramesThatTheModelFailsOnCountAsFailed) {
       << refused.output;
   const auto taken = run("0.5");
   ASSERT_EQ(taken.status, 0) << taken.output;
+  EXPECT_NE(taken.output.find("the model failed on some, first with"), std::string::npos)
+      << taken.output;
   std::ifstream in{file("out/result.json")};
   const auto result = json::parse(std::string{std::istreambuf_iterator<char>{in}, {}});
   EXPECT_EQ(result.at("frames").as_array().size(), 20U);

@@ -143,7 +143,7 @@ TEST(Events, AreForTheirUserAlone) {
   }
   EXPECT_EQ(talking.code(), 1007);
   EventClient flooding{server.port(), Line::web_socket, user.token()};
-  for (int i = 0; i < 150; ++i) {
+  for (int i = 0; i < 700; ++i) {
     flooding.send(R"({"type":"resume","after":0})");
   }
   while (flooding.next()) {

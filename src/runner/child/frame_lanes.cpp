@@ -66,11 +66,12 @@ void FrameLanes::work() {
         work = std::move(queue_.front());
         queue_.pop_front();
       }
-      Finished finished{work.frame.index, std::nullopt};
+      Finished finished{work.frame.index, std::nullopt, {}};
       try {
         finished.result = worker->work(work.frame);
-      } catch (const inference::InferenceFailed&) {
+      } catch (const inference::InferenceFailed& error) {
         // It would fail again: how many such frames a job may have is in its params.
+        finished.failure = error.what();
       }
       hand_in(work.sequence, std::move(finished));
     }
@@ -99,7 +100,9 @@ void FrameLanes::hand_in(std::size_t sequence, Finished finished) {
 
 void FrameLanes::send(const Finished& finished) {
   if (!finished.result) {
-    ++failed_;
+    if (failed_++ == 0) {
+      first_failure_ = finished.failure;
+    }
     return;
   }
   const auto& [json, jpeg, tally, picture, crops] = *finished.result;

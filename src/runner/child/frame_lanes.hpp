@@ -41,6 +41,8 @@ public:
   int sent() const { return sent_; }
   // Frames on which the model failed; they were not sent.
   int failed() const { return failed_; }
+  // What the runtime said of the first of them, for the log.
+  const std::string& first_failure() const { return first_failure_; }
 
 private:
   struct Work {
@@ -50,6 +52,7 @@ private:
   struct Finished {
     int frame;
     std::optional<FrameResult> result;  // nullopt: the model failed on it
+    std::string failure{};              // as it said
   };
 
   void close();
@@ -78,6 +81,7 @@ private:
   std::map<std::string, std::int64_t> tally_;
   int sent_ = 0;
   int failed_ = 0;
+  std::string first_failure_;
 
   std::vector<std::thread> threads_;
 };

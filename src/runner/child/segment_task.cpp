@@ -85,6 +85,7 @@ json::object run_segment_task(const json::value& task, const PipelineCatalogue& 
           {"skipped", missing},
           {"failed", lost + lanes.failed()},
           {"reasons", std::move(reasons)},
+          {"first_failure", lanes.first_failure()},
           {"tally", json::value_from(lanes.tally())},
           {"models", std::move(used)},
           {"provider", provider},
