@@ -19,7 +19,8 @@ namespace {
 
 constexpr const char* kMeasure =
     "import resource, subprocess, sys\n"
-    "subprocess.run(sys.argv[1:], check=True, capture_output=True)\n"
+    "run = subprocess.run(sys.argv[1:], capture_output=True, text=True)\n"
+    "if run.returncode != 0: sys.exit(run.stderr)\n"
     "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n";
 
 // KiB.
