@@ -115,7 +115,7 @@ struct Queue {
 
   asio::io_context context{1};
   db::Pool pool;
-  PostgresChunks chunks{pool};
+  PostgresChunks chunks{pool, pool};
   BlobStore blobs{pool, chunks};
   AuditService audit{pool};
   CreditService credits{pool, audit, PriceList{}};

@@ -6,6 +6,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/ip/host_name.hpp>
 #include <limits>
+#include <thread>
 
 #include "accounts/account_controller.hpp"
 #include "audit/audit_controller.hpp"
@@ -99,10 +100,19 @@ SendWebhook webhook_sender(http::Outgoing& outgoing) {
   };
 }
 
-// Of all connections of a process.
-int bulk_connections(int all) {
-  return std::max(1, all / 3);
-}
+// How a process uses its connections. To write contents more at once than every second core can
+// would only make those wait who ask for something small.
+struct Connections {
+  explicit Connections(int all)
+      : writing{std::clamp(static_cast<int>(std::thread::hardware_concurrency()) / 2, 1,
+                           std::max(1, all / 6))},
+        reading{std::max(1, all / 3 - writing)},
+        main{std::max(1, all - reading - writing)} {}
+
+  int writing;
+  int reading;
+  int main;
+};
 
 int session_seconds(const Config& config) {
   return static_cast<int>(
@@ -193,17 +203,17 @@ App::App(const Config& settings, const std::string& database_conninfo,
       migrations{std::move(known_migrations)},
       conninfo{database_conninfo},
       supervisor{context},
-      database{context.get_executor(), conninfo,
-               settings.db_pool_size - bulk_connections(settings.db_pool_size)},
-      bulk{context.get_executor(), conninfo, bulk_connections(settings.db_pool_size)},
+      database{context.get_executor(), conninfo, Connections{settings.db_pool_size}.main},
+      bulk{context.get_executor(), conninfo, Connections{settings.db_pool_size}.reading},
+      writing{context.get_executor(), conninfo, Connections{settings.db_pool_size}.writing},
       events{context.get_executor(), conninfo},
       shipped{inference::load_catalogue(inference::model_folder(settings.model_dir),
                                         inference::Hashes::yes, settings.default_models)},
       models{shipped},
       grid{grid_intensity(settings)},
-      chunks{bulk},
+      chunks{bulk, writing},
       blobs{bulk, chunks},
-      storage{database, {settings.storage_quota, settings.uploads_at_once}},
+      storage{bulk, {settings.storage_quota, settings.uploads_at_once}},
       audit{database},
       idempotency{database},
       throttle{database, throttle_settings(settings)},
@@ -246,7 +256,7 @@ App::App(const Config& settings, const std::string& database_conninfo,
       model_cache{blobs, blocking, settings.data_dir / "model-cache", settings.disk_floor},
       installed{model_service,           model_cache, shipped,
                 settings.default_models, models,      [this] { wake_workers(); }} {
-  for (auto* pool : {&database, &bulk}) {
+  for (auto* pool : {&database, &bulk, &writing}) {
     pool->on_notices(EventHub::kNoticeState,
                      [this](std::vector<std::string> users) { events.logged(std::move(users)); });
   }
@@ -260,6 +270,7 @@ App::App(const Config& settings, const std::string& database_conninfo,
 App::~App() {
   database.close();
   bulk.close();
+  writing.close();
   blocking.join();
 }
 

@@ -73,7 +73,8 @@ struct App {
   asio::thread_pool blocking{1};  // files, signatures
   Supervisor supervisor;
   db::Pool database;
-  db::Pool bulk;  // moves contents, so that nobody else waits behind them
+  db::Pool bulk;     // moves contents, so that nobody else waits behind them
+  db::Pool writing;  // stores their chunks
   EventHub events;
   PipelineCatalogue pipelines;
   const inference::ModelCatalogue shipped;  // models of the folder

@@ -125,8 +125,14 @@ void add_pools(std::vector<MetricFamily>& families, const App& app) {
   auto connections =
       gauge("infernode_db_connections", "Connections to the database by pool and state");
   auto waiting = gauge("infernode_db_waiting", "Who waits for a connection, by pool");
+  db::PoolUse events;
+  for (const auto* pool : app.events.pools()) {
+    const auto use = pool->use();
+    events = {events.open + use.open, events.borrowed + use.borrowed, events.waiting + use.waiting};
+  }
   for (const auto& [name, use] :
-       {std::pair{"main", app.database.use()}, std::pair{"bulk", app.bulk.use()}}) {
+       {std::pair{"main", app.database.use()}, std::pair{"bulk", app.bulk.use()},
+        std::pair{"writing", app.writing.use()}, std::pair{"events", events}}) {
     connections.add(use.borrowed, {{"pool", name}, {"state", "busy"}});
     connections.add(use.open - use.borrowed, {{"pool", name}, {"state", "idle"}});
     waiting.add(use.waiting, {{"pool", name}});

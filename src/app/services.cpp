@@ -162,7 +162,7 @@ void start_services(App& app) {
   const std::chrono::seconds sweeping{app.config.sweep_seconds};
   supervisor.keep("the database's pulse", [&app] {
     auto pools = app.events.pools();
-    pools.insert(pools.end(), {&app.database, &app.bulk});
+    pools.insert(pools.end(), {&app.database, &app.bulk, &app.writing});
     return db::watch_pulse(app.conninfo, std::move(pools));
   });
   supervisor.keep("models", [&app] { return follow_models(app); });

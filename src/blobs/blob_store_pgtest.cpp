@@ -245,7 +245,7 @@ public:
 };
 
 TEST_F(Blobs, RememberThatTheDiskIsFull) {
-  FullChunks chunks{services_.pool};
+  FullChunks chunks{services_.pool, services_.pool};
   BlobStore blobs{services_.pool, chunks};
   chunks.full = true;
   const auto store = [&]() -> asio::awaitable<bool> {

@@ -7,7 +7,7 @@
 namespace infernode {
 
 asio::awaitable<void> PostgresChunks::put(ChunkId id, std::vector<std::byte> bytes) {
-  co_await chunk_dao::insert(database_, id, std::move(bytes));
+  co_await chunk_dao::insert(writing_, id, std::move(bytes));
 }
 
 asio::awaitable<std::vector<std::byte>> PostgresChunks::get(std::vector<ChunkSlice> slices) {

@@ -5,10 +5,12 @@
 
 namespace infernode {
 
-// Chunks as rows of "Chunks". `database` must outlive it.
+// Chunks as rows of "Chunks". They are written by way of `writing`, which says how many at once;
+// both must outlive it.
 class PostgresChunks : public ChunkStore {
 public:
-  explicit PostgresChunks(db::Executor& database) : database_{database} {}
+  PostgresChunks(db::Executor& database, db::Executor& writing)
+      : database_{database}, writing_{writing} {}
 
   asio::awaitable<void> put(ChunkId id, std::vector<std::byte> bytes) override;
   asio::awaitable<std::vector<std::byte>> get(std::vector<ChunkSlice> slices) override;
@@ -18,6 +20,7 @@ public:
 
 private:
   db::Executor& database_;
+  db::Executor& writing_;
 };
 
 }  // namespace infernode

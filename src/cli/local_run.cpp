@@ -173,7 +173,8 @@ private:
     for (const auto& warning : info->warnings) {
       fmt::print(stderr, "warning: {}\n", warning);
     }
-    auto params = (*pipeline)->resolve(given, VideoFacts{info->frame_count}, models_);
+    auto params = (*pipeline)->resolve(
+        given, VideoFacts{info->frame_count, info->width, info->height}, models_);
     if (!params) {
       throw std::runtime_error(params.error().detail);
     }

@@ -248,7 +248,7 @@ void with_models(const std::function<asio::awaitable<void>(ModelService&, BlobSt
   const Database database{config};
   asio::io_context context{1};
   db::Pool pool{context.get_executor(), database.conninfo(), 2};
-  PostgresChunks chunks{pool};
+  PostgresChunks chunks{pool, pool};
   BlobStore blobs{pool, chunks};
   AuditService audit{pool};
   const auto shipped =

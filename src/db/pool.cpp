@@ -1,12 +1,13 @@
 #include "db/pool.hpp"
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <deque>
+#include <map>
 #include <optional>
-#include <set>
 #include <vector>
 
 #include "core/clock.hpp"
@@ -17,11 +18,16 @@ namespace {
 
 constexpr std::chrono::seconds kAcquireTimeout{8};
 
+// What a connection is wanted for.
+enum class Use { statements, transaction };
+
 // A coroutine that waits for a connection. The one that gives it something cancels the timer.
 struct Waiter {
-  explicit Waiter(const asio::any_io_executor& executor) : timer{executor, kAcquireTimeout} {}
+  Waiter(const asio::any_io_executor& executor, Use wanted_for)
+      : timer{executor, kAcquireTimeout}, use{wanted_for} {}
 
   asio::steady_timer timer;
+  Use use;
   std::unique_ptr<Connection> given;
   bool may_open = false;  // a place is kept for it, in which it opens a connection of its own
 };
@@ -32,40 +38,58 @@ struct PoolState {
   asio::any_io_executor executor;
   std::string conninfo;
   int size = 0;
-  int open = 0;  // idle, borrowed, being opened, and kept for a waiter
+  int open = 0;          // idle, borrowed, being opened, and kept for a waiter
+  int transactions = 0;  // of them for transactions
   bool closed = false;
   std::optional<std::string> suspended;  // why
   std::vector<std::unique_ptr<Connection>> idle;
-  std::set<Connection*> borrowed;
+  std::map<Connection*, Use> borrowed;
   std::deque<std::shared_ptr<Waiter>> waiters;
   std::int64_t round_trips = 0;  // of connections that are gone
   std::function<void(double)> on_wait = [](double) {};
   const char* noticed_state = "";
   std::function<void(std::vector<std::string>)> on_notices;
 
+  // Transactions wait for each other's locks; a third of the connections is never theirs, so that
+  // what only asks does not wait with them.
+  bool may_have(Use use) const { return use == Use::statements || transactions < size - size / 3; }
+  // A connection, or a place for one, now is for this; and no more.
+  void count(Use use, int change) { transactions += use == Use::transaction ? change : 0; }
+  // The first that may have a connection, if anybody.
   std::shared_ptr<Waiter> next_waiter() {
-    const auto waiter = waiters.front();
-    waiters.pop_front();
+    const auto found = std::find_if(waiters.begin(), waiters.end(),
+                                    [&](const auto& waiter) { return may_have(waiter->use); });
+    if (found == waiters.end()) {
+      return nullptr;
+    }
+    const auto waiter = *found;
+    waiters.erase(found);
     waiter->timer.cancel();
+    count(waiter->use, 1);
     return waiter;
   }
-  // A place has become free.
-  void drop() {
+  // A place that was for this has become free.
+  void drop(Use use) {
     --open;
-    if (!waiters.empty() && open < size) {
+    count(use, -1);
+    if (const auto waiter = open < size ? next_waiter() : nullptr) {
       ++open;
-      next_waiter()->may_open = true;
+      waiter->may_open = true;
     }
   }
   void forget(const Connection& connection) { round_trips += connection.round_trips(); }
   void give_back(std::unique_ptr<Connection> connection) {
+    const auto use = borrowed.at(connection.get());
     borrowed.erase(connection.get());
     if (closed || suspended || !connection->usable()) {
       forget(*connection);
-      drop();
-    } else if (!waiters.empty()) {
-      borrowed.insert(connection.get());
-      next_waiter()->given = std::move(connection);
+      drop(use);
+      return;
+    }
+    count(use, -1);
+    if (const auto waiter = next_waiter()) {
+      borrowed.emplace(connection.get(), waiter->use);
+      waiter->given = std::move(connection);
     } else {
       idle.push_back(std::move(connection));
     }
@@ -88,10 +112,10 @@ asio::awaitable<void> roll_back(std::shared_ptr<PoolState> pool,
 // Keeps the count of open connections right when opening fails.
 class OpeningPlace {
 public:
-  explicit OpeningPlace(std::shared_ptr<PoolState> pool) : pool_{std::move(pool)} {}
+  OpeningPlace(std::shared_ptr<PoolState> pool, Use use) : pool_{std::move(pool)}, use_{use} {}
   ~OpeningPlace() {
     if (pool_) {
-      pool_->drop();
+      pool_->drop(use_);
     }
   }
   OpeningPlace(const OpeningPlace&) = delete;
@@ -100,16 +124,60 @@ public:
 
 private:
   std::shared_ptr<PoolState> pool_;
+  Use use_;
 };
 
 // In a place that is counted already.
-asio::awaitable<PooledConnection> open_in_place(std::shared_ptr<PoolState> state) {
-  OpeningPlace place{state};
+asio::awaitable<PooledConnection> open_in_place(std::shared_ptr<PoolState> state, Use use) {
+  OpeningPlace place{state, use};
   auto connection = co_await Connection::open(state->executor, state->conninfo);
   place.keep();
   connection->on_notices(state->noticed_state, state->on_notices);
-  state->borrowed.insert(connection.get());
+  state->borrowed.emplace(connection.get(), use);
   co_return PooledConnection{state, std::move(connection)};
+}
+
+// Waits up to kAcquireTimeout for a free connection. Throws Unavailable.
+asio::awaitable<PooledConnection> acquire_for(std::shared_ptr<PoolState> state, Use use) {
+  if (state->suspended) {
+    throw Unavailable(*state->suspended);
+  }
+  while (!state->idle.empty() && state->may_have(use)) {
+    auto connection = std::move(state->idle.back());
+    state->idle.pop_back();
+    if (connection->check()) {
+      state->borrowed.emplace(connection.get(), use);
+      state->count(use, 1);
+      state->on_wait(0);
+      co_return PooledConnection{state, std::move(connection)};
+    }
+    state->forget(*connection);
+    --state->open;
+  }
+  if (state->closed) {
+    throw Unavailable("the server is shutting down");
+  }
+  if (state->open < state->size && state->may_have(use)) {
+    ++state->open;
+    state->count(use, 1);
+    co_return co_await open_in_place(state, use);
+  }
+  const auto begun = std::chrono::steady_clock::now();
+  const auto waiter = std::make_shared<Waiter>(state->executor, use);
+  state->waiters.push_back(waiter);
+  boost::system::error_code ignored;
+  co_await waiter->timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  if (waiter->given || waiter->may_open) {
+    state->on_wait(seconds_since(begun));
+  }
+  if (waiter->given) {
+    co_return PooledConnection{state, std::move(waiter->given)};
+  }
+  if (waiter->may_open) {
+    co_return co_await open_in_place(state, use);
+  }
+  std::erase(state->waiters, waiter);
+  throw Unavailable(state->suspended.value_or("every database connection is busy"));
 }
 
 }  // namespace
@@ -220,11 +288,11 @@ void Pool::suspend(std::string reason) {
     state_->forget(*connection);
   }
   state_->idle.clear();
-  for (auto* connection : state_->borrowed) {
-    connection->abandon();
+  for (const auto& entry : state_->borrowed) {
+    entry.first->abandon();
   }
-  while (!state_->waiters.empty()) {
-    state_->next_waiter();
+  for (const auto& waiter : std::exchange(state_->waiters, {})) {
+    waiter->timer.cancel();
   }
 }
 
@@ -242,8 +310,8 @@ std::int64_t Pool::round_trips() const {
   for (const auto& connection : state_->idle) {
     total += connection->round_trips();
   }
-  for (const auto* connection : state_->borrowed) {
-    total += connection->round_trips();
+  for (const auto& entry : state_->borrowed) {
+    total += entry.first->round_trips();
   }
   return total;
 }
@@ -258,48 +326,11 @@ void Pool::on_wait(std::function<void(double seconds)> heard) {
 }
 
 asio::awaitable<PooledConnection> Pool::acquire() {
-  const auto state = state_;
-  if (state->suspended) {
-    throw Unavailable(*state->suspended);
-  }
-  while (!state->idle.empty()) {
-    auto connection = std::move(state->idle.back());
-    state->idle.pop_back();
-    if (connection->check()) {
-      state->borrowed.insert(connection.get());
-      state->on_wait(0);
-      co_return PooledConnection{state, std::move(connection)};
-    }
-    state->forget(*connection);
-    --state->open;
-  }
-  if (state->closed) {
-    throw Unavailable("the server is shutting down");
-  }
-  if (state->open < state->size) {
-    ++state->open;
-    co_return co_await open_in_place(state);
-  }
-  const auto begun = std::chrono::steady_clock::now();
-  const auto waiter = std::make_shared<Waiter>(state->executor);
-  state->waiters.push_back(waiter);
-  boost::system::error_code ignored;
-  co_await waiter->timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-  if (waiter->given || waiter->may_open) {
-    state->on_wait(seconds_since(begun));
-  }
-  if (waiter->given) {
-    co_return PooledConnection{state, std::move(waiter->given)};
-  }
-  if (waiter->may_open) {
-    co_return co_await open_in_place(state);
-  }
-  std::erase(state->waiters, waiter);
-  throw Unavailable(state->suspended.value_or("every database connection is busy"));
+  return acquire_for(state_, Use::statements);
 }
 
 asio::awaitable<Transaction> Pool::begin() {
-  auto connection = co_await acquire();
+  auto connection = co_await acquire_for(state_, Use::transaction);
   co_return Transaction{std::move(connection)};
 }
 

@@ -70,7 +70,8 @@ private:
 };
 
 // Up to `size` connections, opened when needed and checked when borrowed; handed out in the order
-// in which they were asked for. Belongs to one single-threaded executor.
+// in which they were asked for, but a third of them never to transactions, which may wait for each
+// other's locks. Belongs to one single-threaded executor.
 class Pool : public Executor {
 public:
   Pool(asio::any_io_executor executor, std::string conninfo, int size);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
+#include <optional>
 #include <vector>
 
 #include "db/listener.hpp"
@@ -194,6 +195,36 @@ TEST_F(Client, ConnectionsAreHandedOutInOrder) {
   std::erase_if(order, [](int number) { return number < 2; });
   EXPECT_EQ(order.size(), 10U);
   EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
+}
+
+// What only asks does not stand in line behind transactions that wait for a lock, and of those one
+// goes on when another is over.
+TEST(Pool, KeepsAThirdFromTransactions) {
+  TestDatabase database{3};
+  database.run([&]() -> asio::awaitable<void> {
+    std::optional<Transaction> first = co_await database.pool().begin();
+    auto second = co_await database.pool().begin();
+    bool begun = false;
+    const auto third = [&]() -> asio::awaitable<void> {
+      auto transaction = co_await database.pool().begin();
+      begun = true;
+      co_await transaction.execute(kOne);
+      co_await transaction.commit();
+    };
+    asio::co_spawn(database.context(), third(),
+                   [](const std::exception_ptr& error) { EXPECT_FALSE(error); });
+    for (int i = 0; i < 3; ++i) {
+      co_await database.pool().execute(kOne);
+    }
+    EXPECT_FALSE(begun);
+    EXPECT_EQ(database.pool().use().waiting, 1);
+    first.reset();
+    for (int i = 0; i < 100 && !begun; ++i) {
+      co_await database.pool().execute(kOne);
+    }
+    EXPECT_TRUE(begun);
+    co_await second.execute(kOne);
+  });
 }
 
 TEST_F(Client, AStatementHasATimeInWhichToBeAnswered) {

@@ -407,7 +407,7 @@ void EventHub::close() {
   }
 }
 
-std::vector<db::Pool*> EventHub::pools() {
+std::vector<db::Pool*> EventHub::pools() const {
   return {&state_->pool, &state_->following};
 }
 

@@ -92,7 +92,7 @@ public:
   bool queue_is_followed() const;
   void tell_queue(const std::string& queue);
   // The pools of its connections.
-  std::vector<db::Pool*> pools();
+  std::vector<db::Pool*> pools() const;
   // Ends what waits, and all that follows; for a server that stops.
   void close();
   std::size_t subscribers() const;

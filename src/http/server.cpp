@@ -99,13 +99,15 @@ struct Server::State {
         limits{std::move(most)},
         observe{std::move(hears)},
         acceptor{executor},
-        changed{executor} {}
+        changed{executor},
+        bulk_turns{executor} {}
 
   const Router& router;
   ConnectionLimits limits;
   RequestObserver observe;
   tcp::acceptor acceptor;
   asio::steady_timer changed;  // cancelled whenever a session ends
+  Turns bulk_turns;
   std::set<Session*> sessions;
   std::set<Session*> farewells;  // there is no room for these
   std::size_t counted = 0;       // of them
@@ -472,7 +474,8 @@ void take(const std::shared_ptr<State>& state, tcp::socket socket) {
   auto address = socket.remote_endpoint(ignored).address().to_string();
   const bool admitted = state->admits(address);
   prepare(socket);
-  const auto session = std::make_shared<Session>(std::move(socket), std::move(address));
+  const auto session =
+      std::make_shared<Session>(std::move(socket), std::move(address), state->bulk_turns);
   if (admitted) {
     state->enter(*session);
     auto serving = serve_connection(state, session);

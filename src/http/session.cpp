@@ -16,8 +16,11 @@ constexpr std::size_t kWindowBytes = kMinBytesPerSecond * kRateWindow.count();
 
 }  // namespace
 
-Session::Session(asio::ip::tcp::socket accepted, std::string peer)
-    : socket{std::move(accepted)}, address{std::move(peer)}, counted_as{counted_address(address)} {}
+Session::Session(asio::ip::tcp::socket accepted, std::string peer, Turns& for_bulk)
+    : socket{std::move(accepted)},
+      address{std::move(peer)},
+      counted_as{counted_address(address)},
+      bulk_turns{for_bulk} {}
 
 Limit::Limit(Session& session, std::chrono::steady_clock::duration time) : session_{session} {
   session_.deadline = Session::Clock::now() + time;

@@ -14,6 +14,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/turns.hpp"
+
 // A connection, as the server and what it serves share it. All on one executor.
 namespace infernode::http {
 
@@ -26,11 +28,13 @@ constexpr std::chrono::seconds kRateWindow{60};
 struct Session {
   using Clock = std::chrono::steady_clock;
 
-  Session(asio::ip::tcp::socket accepted, std::string peer);
+  // `for_bulk` must outlive it.
+  Session(asio::ip::tcp::socket accepted, std::string peer, Turns& for_bulk);
 
   asio::ip::tcp::socket socket;
   std::string address;     // of the peer
   std::string counted_as;  // see counted_address()
+  Turns& bulk_turns;       // of those that read large bodies
   // When what it waits for is given up (see Limit).
   Clock::time_point deadline = Clock::time_point::max();
   bool late = false;  // it was

@@ -48,6 +48,14 @@ asio::awaitable<std::size_t> WireBody::read(std::span<std::byte> target) {
   co_return co_await read_plain(target);
 }
 
+asio::awaitable<void> WireBody::wait_for_turn() {
+  boost::system::error_code error;
+  co_await session_.socket.async_wait(asio::ip::tcp::socket::wait_read,
+                                      asio::redirect_error(asio::use_awaitable, error));
+  require_peer(error);
+  co_await session_.bulk_turns.take();
+}
+
 asio::awaitable<std::size_t> WireBody::read_plain(std::span<std::byte> target) {
   const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(left_, target.size()));
   std::size_t got = std::min(most, session_.buffer.size());
@@ -59,6 +67,9 @@ asio::awaitable<std::size_t> WireBody::read_plain(std::span<std::byte> target) {
     const auto before = Clock::now();
     {
       const Limit limit{session_, kRateWindow};
+      if (length_.value_or(0) > kPieceBytes) {
+        co_await wait_for_turn();
+      }
       got = co_await session_.socket.async_read_some(
           asio::buffer(target.data(), most), asio::redirect_error(asio::use_awaitable, error));
     }
@@ -80,6 +91,7 @@ asio::awaitable<std::size_t> WireBody::read_chunked(std::span<std::byte> target)
     bool more = false;
     {
       const Limit limit{session_, kRateWindow};
+      co_await wait_for_turn();
       more = co_await read_more(session_, std::min(target.size(), kPieceBytes));
     }
     if (!more) {

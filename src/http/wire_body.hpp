@@ -32,6 +32,8 @@ public:
   asio::awaitable<void> drop_what_came();
 
 private:
+  // Until something has come, and those that had something earlier have read it.
+  asio::awaitable<void> wait_for_turn();
   asio::awaitable<std::size_t> read_plain(std::span<std::byte> target);
   asio::awaitable<std::size_t> read_chunked(std::span<std::byte> target);
   void require_rate(std::size_t bytes, double seconds);

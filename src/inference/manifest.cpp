@@ -61,6 +61,7 @@ ModelInput read_input(const json::object& object) {
   read(object, "deviation", input.deviation);
   read(object, "fit", input.fit);
   read(object, "fill", input.fill);
+  read(object, "crop_share", input.crop_share);
   read(object, "size_name", input.size_name);
   return input;
 }
@@ -84,6 +85,12 @@ Decoder read_decoder(const json::object& object) {
   decoder.scores = usual_scores(decoder.kind);
   read(object, "scores", decoder.scores);
   read(object, "box", decoder.box);
+  if (const auto* columns = object.if_contains("columns")) {
+    decoder.columns.clear();
+    for (const auto& column : columns->as_array()) {
+      decoder.columns.push_back(*from_text<Column>(std::string_view{column.as_string()}));
+    }
+  }
   read(object, "normalised", decoder.normalised);
   read(object, "first_class", decoder.first_class);
   read(object, "background", decoder.background);
@@ -111,6 +118,11 @@ Decoder read_decoder(const json::object& object) {
 bool reads_text(DecoderKind kind) {
   return kind == DecoderKind::text_regions || kind == DecoderKind::text_direction ||
          kind == DecoderKind::text_line;
+}
+
+bool finds_keypoints(DecoderKind kind) {
+  return kind == DecoderKind::blazeface || kind == DecoderKind::keypoints ||
+         kind == DecoderKind::yolo_anchor_free || kind == DecoderKind::top_k_boxes;
 }
 
 // What does its own suppression, or has learnt to need none.
@@ -144,6 +156,7 @@ OutputCount outputs_of(const Decoder& decoder) {
   switch (decoder.kind) {
     case DecoderKind::labelled_boxes:
       return {3, 4};
+    case DecoderKind::scored_boxes:
     case DecoderKind::ssd_heads:
     case DecoderKind::detr:
       return {2, 2};
@@ -195,11 +208,13 @@ std::int64_t cells_of(const Decoder& decoder, const ModelInput& input) {
 Result<void> check_keys(DecoderKind kind, const json::object& decoder) {
   using Kind = DecoderKind;
   const std::vector<std::pair<const char*, std::vector<Kind>>> readers{
-      {"box", {Kind::labelled_boxes, Kind::keypoints}},
+      {"box", {Kind::labelled_boxes, Kind::scored_boxes, Kind::keypoints}},
+      {"columns", {Kind::top_k_boxes}},
       {"normalised",
-       {Kind::top_k_boxes, Kind::labelled_boxes, Kind::yolo_anchor_free, Kind::keypoints}},
+       {Kind::top_k_boxes, Kind::labelled_boxes, Kind::scored_boxes, Kind::yolo_anchor_free,
+        Kind::keypoints}},
       {"first_class", {Kind::labelled_boxes}},
-      {"background", {Kind::ssd_heads, Kind::class_scores}},
+      {"background", {Kind::scored_boxes, Kind::ssd_heads, Kind::class_scores}},
       {"per_cell", {Kind::blazeface}},
       {"reg_max", {Kind::nanodet}},
       {"threshold", {Kind::text_regions}},
@@ -253,6 +268,12 @@ Result<void> check_decoder(const Decoder& decoder, const ModelInput& input) {
       return invalid("/decoder/anchors", "each has a width and a height");
     }
   }
+  for (const auto& [column, word] : Words<Column>::all) {
+    const auto count = std::count(decoder.columns.begin(), decoder.columns.end(), column);
+    if (column != Column::other && count != 1) {
+      return invalid("/decoder/columns", fmt::format("{} must be among them, once", word));
+    }
+  }
   if (!reads_scores(decoder.kind, decoder.scores)) {
     return invalid("/decoder/scores",
                    fmt::format("{} takes none of {}", kind, to_text(decoder.scores)));
@@ -271,6 +292,12 @@ Result<void> check_input(const ModelInput& input) {
   }
   if (sized == (input.longest_side > 0)) {
     return invalid("/input", "needs either width and height or longest_side");
+  }
+  if (input.fit == Fit::crop && !sized) {
+    return invalid("/input/fit", "crop needs width and height");
+  }
+  if (input.fit != Fit::crop && input.crop_share != 1) {
+    return invalid("/input/crop_share", "needs \"fit\": \"crop\"");
   }
   return {};
 }
@@ -400,9 +427,7 @@ Result<Model> read_manifest(std::string_view text) {
   if (!fits) {
     return fits.error();
   }
-  const bool finds_keypoints =
-      model.decoder.kind == DecoderKind::blazeface || model.decoder.kind == DecoderKind::keypoints;
-  if (!model.keypoints.empty() && !finds_keypoints) {
+  if (!model.keypoints.empty() && !finds_keypoints(model.decoder.kind)) {
     return invalid("/keypoints", fmt::format("{} finds none", to_text(model.decoder.kind)));
   }
   if (model.decoder.kind == DecoderKind::keypoints && model.keypoints.empty()) {

@@ -23,6 +23,7 @@ enum class Fit {
   stretch,
   letterbox,           // whole, in the middle
   letterbox_top_left,  // whole, in the corner
+  crop,                // its middle, in the input's shape
 };
 
 // The runtime could not run the model on this input.
@@ -51,6 +52,7 @@ struct ModelInput {
   std::array<double, 3> deviation{1, 1, 1};
   Fit fit = Fit::stretch;
   int fill = 114;
+  double crop_share = 1;    // of the shorter side that is looked at
   std::string size_name{};  // a second input: width and height in pixels; empty: there is none
 };
 
@@ -58,6 +60,7 @@ struct ModelInput {
 enum class DecoderKind {
   top_k_boxes,
   labelled_boxes,
+  scored_boxes,
   yolo_anchors,
   yolo_anchor_free,
   yolox,
@@ -74,6 +77,8 @@ enum class DecoderKind {
 
 enum class Scores { plain, sigmoid, softmax };
 enum class BoxOrder { xyxy, yxyx, cxcywh };
+// What a value of a row of top_k_boxes is.
+enum class Column { x1, y1, x2, y2, score, class_number, other };
 
 // How the anchors of SSD's heads were made, as TensorFlow's ssd_anchor_generator does.
 struct SsdAnchors {
@@ -91,6 +96,8 @@ struct Decoder {
   DecoderKind kind = DecoderKind::top_k_boxes;
   Scores scores = Scores::plain;
   BoxOrder box = BoxOrder::xyxy;
+  std::vector<Column> columns{Column::x1, Column::y1,    Column::x2,
+                              Column::y2, Column::score, Column::class_number};
   bool normalised = false;
   int first_class = 0;
   bool background = false;
@@ -178,13 +185,15 @@ struct Words<inference::Fit> {
   static constexpr std::pair<inference::Fit, std::string_view> all[]{
       {inference::Fit::stretch, "stretch"},
       {inference::Fit::letterbox, "letterbox"},
-      {inference::Fit::letterbox_top_left, "letterbox_top_left"}};
+      {inference::Fit::letterbox_top_left, "letterbox_top_left"},
+      {inference::Fit::crop, "crop"}};
 };
 template <>
 struct Words<inference::DecoderKind> {
   static constexpr std::pair<inference::DecoderKind, std::string_view> all[]{
       {inference::DecoderKind::top_k_boxes, "top_k_boxes"},
       {inference::DecoderKind::labelled_boxes, "labelled_boxes"},
+      {inference::DecoderKind::scored_boxes, "scored_boxes"},
       {inference::DecoderKind::yolo_anchors, "yolo_anchors"},
       {inference::DecoderKind::yolo_anchor_free, "yolo_anchor_free"},
       {inference::DecoderKind::yolox, "yolox"},
@@ -211,6 +220,14 @@ struct Words<inference::BoxOrder> {
       {inference::BoxOrder::xyxy, "xyxy"},
       {inference::BoxOrder::yxyx, "yxyx"},
       {inference::BoxOrder::cxcywh, "cxcywh"}};
+};
+template <>
+struct Words<inference::Column> {
+  static constexpr std::pair<inference::Column, std::string_view> all[]{
+      {inference::Column::x1, "x1"},       {inference::Column::y1, "y1"},
+      {inference::Column::x2, "x2"},       {inference::Column::y2, "y2"},
+      {inference::Column::score, "score"}, {inference::Column::class_number, "class"},
+      {inference::Column::other, "other"}};
 };
 template <>
 struct Words<inference::SuppressionKind> {

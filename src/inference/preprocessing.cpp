@@ -6,8 +6,21 @@
 namespace infernode::inference {
 namespace {
 
+// What is cut off is converted before; of a narrower strip of a picture, more of it is shown.
+constexpr double kMostCropped = 16;
+
 int at_least_one(double pixels) {
   return std::max(1, static_cast<int>(std::lround(pixels)));
+}
+
+// How much larger a frame is in an input of a given size.
+double ratio_of(const ModelInput& input, int frame_width, int frame_height) {
+  const double across = static_cast<double>(input.width) / frame_width;
+  const double down = static_cast<double>(input.height) / frame_height;
+  const double whole = std::min(across, down);
+  return input.fit == Fit::crop
+             ? std::min(std::max(across, down) / input.crop_share, kMostCropped * whole)
+             : whole;
 }
 
 int filled_up(int pixels, int multiple) {
@@ -23,8 +36,7 @@ Placement place(const ModelInput& input, int frame_width, int frame_height) {
   const bool follows = input.longest_side > 0;
   const double ratio =
       follows ? static_cast<double>(input.longest_side) / std::max(frame_width, frame_height)
-              : std::min(static_cast<double>(input.width) / frame_width,
-                         static_cast<double>(input.height) / frame_height);
+              : ratio_of(input, frame_width, frame_height);
   placement.width = at_least_one(frame_width * ratio);
   placement.height = at_least_one(frame_height * ratio);
   placement.input_width = follows ? filled_up(placement.width, input.multiple_of) : input.width;
@@ -32,7 +44,7 @@ Placement place(const ModelInput& input, int frame_width, int frame_height) {
   if (input.fit == Fit::stretch) {
     placement.width = placement.input_width;
     placement.height = placement.input_height;
-  } else if (input.fit == Fit::letterbox) {
+  } else if (input.fit == Fit::letterbox || input.fit == Fit::crop) {
     placement.left = (placement.input_width - placement.width) / 2;
     placement.top = (placement.input_height - placement.height) / 2;
   }
@@ -47,8 +59,13 @@ void fill_tensor(const ModelInput& input, const media::Image& image, InputTensor
   tensor.shape =
       rows_first ? std::vector<std::int64_t>{1, placement.input_height, placement.input_width, 3}
                  : std::vector<std::int64_t>{1, 3, placement.input_height, placement.input_width};
+  // The part of the frame that is in the input.
+  const int first_x = std::max(0, -placement.left);
+  const int first_y = std::max(0, -placement.top);
+  const int end_x = std::min(placement.width, placement.input_width - placement.left);
+  const int end_y = std::min(placement.height, placement.input_height - placement.top);
   const bool filled =
-      placement.width != placement.input_width || placement.height != placement.input_height;
+      end_x - first_x != placement.input_width || end_y - first_y != placement.input_height;
   tensor.values.resize(width * height * 3);
   for (std::size_t channel = 0; channel < 3; ++channel) {
     const auto factor = static_cast<float>(input.scale / input.deviation[channel]);
@@ -62,13 +79,15 @@ void fill_tensor(const ModelInput& input, const media::Image& image, InputTensor
         plane[i * step] = around;
       }
     }
-    for (int y = 0; y < placement.height; ++y) {
+    for (int y = first_y; y < end_y; ++y) {
       const std::uint8_t* pixel =
-          image.pixels.data() + static_cast<std::size_t>(y) * image.width * 3 + source;
+          image.pixels.data() +
+          (static_cast<std::size_t>(y) * image.width + static_cast<std::size_t>(first_x)) * 3 +
+          source;
       float* value = plane + (static_cast<std::size_t>(y + placement.top) * width +
-                              static_cast<std::size_t>(placement.left)) *
+                              static_cast<std::size_t>(placement.left + first_x)) *
                                  step;
-      for (int x = 0; x < placement.width; ++x) {
+      for (int x = 0; x < end_x - first_x; ++x) {
         value[static_cast<std::size_t>(x) * step] =
             static_cast<float>(pixel[static_cast<std::size_t>(x) * 3]) * factor + shift;
       }

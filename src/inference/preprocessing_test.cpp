@@ -25,6 +25,19 @@ TEST(Placing, StretchesOrLetterboxes) {
   EXPECT_EQ(place(input, 8000, 1).height, 1);
 }
 
+TEST(Placing, CropsTheMiddle) {
+  ModelInput input = sized(224, 224);
+  input.fit = Fit::crop;
+  EXPECT_EQ(place(input, 448, 224), (Placement{224, 224, -112, 0, 448, 224, 448, 224}));
+  input.crop_share = 0.875;  // of 256 pixels 224
+  EXPECT_EQ(place(input, 512, 256), (Placement{224, 224, -144, -16, 512, 256, 512, 256}));
+  // A strip is not made a picture of a million pixels' width.
+  const auto strip = place(input, 8000, 1);
+  EXPECT_EQ(strip.width, 224 * 16);
+  EXPECT_EQ(strip.height, 1);
+  EXPECT_EQ(strip.top, 111);
+}
+
 TEST(Placing, FollowsTheFrame) {
   ModelInput input;
   input.longest_side = 640;
@@ -50,6 +63,16 @@ TEST(Tensors, HaveTheOrderAndScaleOfTheManifest) {
   fill_tensor(input, image, tensor);
   EXPECT_EQ(tensor.shape, (std::vector<std::int64_t>{1, 1, 2, 3}));
   EXPECT_EQ(tensor.values, (std::vector<float>{7, 2, 0.25F, 14.5F, 5.75F, 2.125F}));
+}
+
+TEST(Tensors, ShowTheMiddle) {
+  ModelInput input = sized(1, 1);
+  input.fit = Fit::crop;
+  const media::Image image{3, 1, {10, 20, 30, 40, 50, 60, 70, 80, 90}};
+  InputTensor tensor;
+  tensor.placement = place(input, 3, 1);
+  fill_tensor(input, image, tensor);
+  EXPECT_EQ(tensor.values, (std::vector<float>{40, 50, 60}));
 }
 
 TEST(Tensors, AreFilledAroundTheFrame) {

@@ -23,6 +23,10 @@ Error not_found() {
   return {ErrorCode::not_found, "There is no such job."};
 }
 
+VideoFacts facts_of(const VideoFrames& video) {
+  return {video.count, video.width, video.height};
+}
+
 JobEnd aborted() {
   return {.status = JobStatus::aborted};
 }
@@ -173,7 +177,7 @@ asio::awaitable<Result<JobService::Plan>> JobService::plan(db::Executor& executo
   Plan plan;
   try {
     for (const auto& video : *videos) {
-      auto params = (*pipeline)->resolve(request.params, VideoFacts{video.count}, models_);
+      auto params = (*pipeline)->resolve(request.params, facts_of(video), models_);
       if (!params) {
         co_return params.error();
       }
@@ -278,14 +282,15 @@ asio::awaitable<Result<JobService::Plan>> JobService::plan_again(db::Executor& e
   if (!pipeline) {
     co_return pipeline.error();
   }
-  auto params = (*pipeline)->resolve_again(drawn, found->params.as_object(), changes, models_);
-  if (!params) {
-    co_return params.error();
-  }
   std::vector<VideoId> wanted{found->video};
   const auto videos = co_await videos_.frames(executor, user, std::move(wanted), true);
   if (!videos) {
     co_return videos.error();
+  }
+  auto params = (*pipeline)->resolve_again(drawn, found->params.as_object(), changes,
+                                           facts_of(videos->front()), models_);
+  if (!params) {
+    co_return params.error();
   }
   const auto common = common_params(*params);
   NewJob job;

@@ -4,11 +4,13 @@
 #include <string>
 
 #include "pipelines/sequence_step.hpp"
+#include "tracking/tracker.hpp"
 
 namespace infernode {
 
 // Frames around what was found in which it is hidden too, where it was not found yet or any more.
-constexpr int kHiddenMargin = 10;
+// Two hits that make no track then cover what lies between them as far as one of a track does.
+constexpr int kHiddenMargin = tracking::TrackerSettings{}.patience / 2;
 
 // Sees to it that nobody shows who is to be hidden: where a tracked box was filled in it is there
 // already; in the kHiddenMargin frames before it was found first and after it was found last, and

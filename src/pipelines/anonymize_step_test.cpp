@@ -56,22 +56,24 @@ TEST(AnonymizeStep, HidesBeforeTheFirstAndAfterTheLastHit) {
   const auto summary = frames.back();
   frames.pop_back();
   ASSERT_EQ(frames.size(), 60U);
-  auto expected = range(10, 19);
-  expected.merge(range(25, 34));
+  auto expected = range(5, 19);
+  expected.merge(range(25, 39));
   EXPECT_EQ(hidden_in(frames), expected);
-  EXPECT_EQ(json::serialize(frames[10].at("hidden")), "[[20,0,10,10]]");
-  EXPECT_EQ(json::serialize(frames[34].at("hidden")), "[[24,0,10,10]]");
+  EXPECT_EQ(json::serialize(frames[5].at("hidden")), "[[20,0,10,10]]");
+  EXPECT_EQ(json::serialize(frames[39].at("hidden")), "[[24,0,10,10]]");
   EXPECT_EQ(json::serialize(summary),
-            R"({"anonymized":{"frames_between_hits":1,"frames_beside_hits":20}})");
+            R"({"anonymized":{"frames_between_hits":1,"frames_beside_hits":30}})");
 }
 
 TEST(AnonymizeStep, HidesAroundWhatIsInNoTrack) {
-  std::vector<json::array> objects(40);
-  objects[15].push_back(json::object{{"box", {1, 2, 3, 4}}});
+  std::vector<json::array> objects(70);
+  objects[16].push_back(json::object{{"box", {1, 2, 3, 4}}});
+  objects[47].push_back(json::object{{"box", {1, 2, 3, 4}}});
   auto frames = through(objects);
   frames.pop_back();
-  auto expected = range(5, 14);
-  expected.merge(range(16, 25));
+  auto expected = range(1, 15);
+  expected.merge(range(17, 46));  // no gap in between: 30 frames
+  expected.merge(range(48, 62));
   EXPECT_EQ(hidden_in(frames), expected);
 }
 

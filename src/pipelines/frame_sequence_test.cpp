@@ -116,6 +116,13 @@ TEST(ZonesStep, RefusesWhatContradictsItself) {
     ASSERT_FALSE(checked) << pointer;
     EXPECT_EQ(checked.error().fields.at(0).pointer, pointer);
   }
+  const auto placed = [&](int width, int height) {
+    return check_zones({{"track", true}, {"zones", json::array{gate}}}, width, height);
+  };
+  EXPECT_TRUE(placed(1, 2));
+  const auto outside = placed(100, 1);
+  ASSERT_FALSE(outside);
+  EXPECT_EQ(outside.error().fields.at(0).pointer, "/params/zones/0");
   const auto untracked = check_zones({{"track", false}, {"zones", json::array{gate}}});
   ASSERT_FALSE(untracked);
   EXPECT_EQ(untracked.error().fields.at(0).pointer, "/params/zones");

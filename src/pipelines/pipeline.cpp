@@ -87,7 +87,7 @@ json::object with_defaults(const json::value& schema, const json::object& given,
 }
 
 // What no schema can say of going through frames in order.
-Result<void> check_order(const json::object& params) {
+Result<void> check_order(const json::object& params, const VideoFacts& video) {
   if (common_params(params).wants_sound && !common_params(params).wants_video) {
     return invalid_param("sound", "needs \"video\": it is kept in the annotated video");
   }
@@ -100,7 +100,7 @@ Result<void> check_order(const json::object& params) {
                          "with \"video\" it needs \"frame_step\" 1: what moves between two frames "
                          "would not be followed closely enough");
   }
-  return check_zones(params);
+  return check_zones(params, video.width, video.height);
 }
 
 // Whether all that is wanted was kept by a job with the params `before`.
@@ -253,7 +253,7 @@ Result<json::object> Pipeline::resolve(const json::object& given, const VideoFac
   if (!frames) {
     return frames.error();
   }
-  const auto order = check_order(params);
+  const auto order = check_order(params, video);
   if (!order) {
     return order.error();
   }
@@ -265,7 +265,7 @@ Result<json::object> Pipeline::resolve(const json::object& given, const VideoFac
 }
 
 Result<json::object> Pipeline::resolve_again(JobId drawn, json::object before,
-                                             const json::object& changes,
+                                             const json::object& changes, const VideoFacts& video,
                                              const inference::ModelCatalogue& models) const {
   const bool was_tracked = is_tracked(before);
   json::object redraw{{"job_id", drawn.to_string()}};
@@ -301,7 +301,7 @@ Result<json::object> Pipeline::resolve_again(JobId drawn, json::object before,
   const auto* model = name == nullptr ? nullptr : models.find(json::value_to<std::string>(*name));
   // Keys that came with a later version than that job have their defaults.
   auto params = with_defaults(params_schema(), before, model, 0);
-  const auto order = check_order(params);
+  const auto order = check_order(params, video);
   if (!order) {
     return order.error();
   }

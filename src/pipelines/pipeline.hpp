@@ -24,6 +24,8 @@ class FramePainter;
 // What resolving params needs to know of a video.
 struct VideoFacts {
   int frame_count = 0;
+  int width = 0;   // pixels as shown; 0: not known
+  int height = 0;  // likewise
 };
 
 // One thing that can be done with a video's frames: one object a kind, without state.
@@ -55,6 +57,7 @@ public:
   // inference, or contradicts itself.
   Result<boost::json::object> resolve_again(JobId drawn, boost::json::object before,
                                             const boost::json::object& changes,
+                                            const VideoFacts& video,
                                             const inference::ModelCatalogue& models) const;
 
   // The rest takes resolved params.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -23,6 +24,17 @@ tracking::Point point_of(const json::value& pair) {
 std::string label_or(const json::object& box, const std::string& fallback) {
   const auto* label = box.if_contains("label");
   return label == nullptr ? fallback : json::value_to<std::string>(*label);
+}
+
+// Nobody is where none of the picture is.
+bool lies_outside(const tracking::Zone& zone, double width, double height) {
+  const auto all = [&](auto&& is_there) {
+    return std::all_of(zone.points.begin(), zone.points.end(), is_there);
+  };
+  return all([](const auto& point) { return point.x < 0; }) ||
+         all([](const auto& point) { return point.y < 0; }) ||
+         all([&](const auto& point) { return point.x > width; }) ||
+         all([&](const auto& point) { return point.y > height; });
 }
 
 class ZonesStep : public SequenceStep {
@@ -134,7 +146,7 @@ std::vector<tracking::Zone> zones_of(const json::object& params) {
   return zones;
 }
 
-Result<void> check_zones(const json::object& params) {
+Result<void> check_zones(const json::object& params, int width, int height) {
   const auto* list = params.if_contains("zones");
   if (list == nullptr || list->as_array().empty()) {
     return {};
@@ -156,6 +168,15 @@ Result<void> check_zones(const json::object& params) {
       if (first.x == second.x && first.y == second.y) {
         return invalid_param(key + "/line", "its two ends must differ");
       }
+    }
+  }
+  position = 0;
+  for (const auto& zone : zones_of(params)) {
+    const auto key = fmt::format("zones/{}", position++);
+    if (width > 0 && lies_outside(zone, width, height)) {
+      return invalid_param(
+          key,
+          fmt::format("lies outside of the picture, which has {} by {} pixels", width, height));
     }
   }
   if (!is_tracked(params)) {

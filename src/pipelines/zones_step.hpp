@@ -15,8 +15,9 @@ namespace infernode {
 // schema.
 std::vector<tracking::Zone> zones_of(const boost::json::object& params);
 
-// `invalid`, naming the key of the params, for zones that contradict themselves or each other.
-Result<void> check_zones(const boost::json::object& params);
+// `invalid`, naming the key of the params, for zones that contradict themselves or each other, or
+// lie outside of pictures of this size, in pixels (0: not known).
+Result<void> check_zones(const boost::json::object& params, int width = 0, int height = 0);
 
 // Counts what its tracked boxes do in zones: a frame gets `events`, where there were any, and
 // `zones`, which says how things stand; the summary says what they add up to. A box is where the

@@ -69,7 +69,7 @@ public:
   db::Pool& pool{database.pool()};
   PipelineCatalogue pipelines;
   inference::ModelCatalogue models;
-  PostgresChunks chunks{pool};
+  PostgresChunks chunks{pool, pool};
   BlobStore blobs{pool, chunks};
   StorageQuota storage{pool, StorageLimits{}};
   AuditService audit{pool};

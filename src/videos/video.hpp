@@ -36,6 +36,8 @@ struct Video {
 struct VideoFrames {
   VideoId video;
   int count = 0;
+  int width = 0;   // pixels, as shown
+  int height = 0;  // likewise
   std::vector<media::Keyframe> keyframes;
 };
 

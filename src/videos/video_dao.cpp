@@ -57,10 +57,10 @@ constexpr db::Text kChosen{R"sql(
      AND ($3::uuid[] IS NULL OR video."id" = ANY ($3))
    ORDER BY array_position($3, video."id"), video."created_at" DESC, video."id" DESC LIMIT $4)sql"};
 constexpr Statement kListFrames{"videos.list_frames", sql<R"sql(
-  SELECT video."id", video."frame_count", '[]'::json AS keyframes)sql",
+  SELECT video."id", video."frame_count", video."width", video."height", '[]'::json AS keyframes)sql",
                                                           kChosen>};
 constexpr Statement kLockFrames{"videos.lock_frames", sql<R"sql(
-  SELECT video."id", video."frame_count", video."keyframes")sql",
+  SELECT video."id", video."frame_count", video."width", video."height", video."keyframes")sql",
                                                           kChosen, R"sql( FOR SHARE)sql">};
 constexpr Statement kLock{"videos.lock", R"sql(
   SELECT video."id"
@@ -112,7 +112,11 @@ std::vector<media::Keyframe> keyframes_from_row(const db::Row& row) {
 }
 
 VideoFrames frames_from_row(const db::Row& row) {
-  return {row.get<VideoId>("id"), row.get<int>("frame_count"), keyframes_from_row(row)};
+  return {.video = row.get<VideoId>("id"),
+          .count = row.get<int>("frame_count"),
+          .width = row.get<int>("width"),
+          .height = row.get<int>("height"),
+          .keyframes = keyframes_from_row(row)};
 }
 
 }  // namespace

@@ -235,7 +235,7 @@ TEST_F(AtWork, AFullDiskPausesTheQueue) {
   };
   auto made = upload(20);
   made.job = services_.make_job_of(made.user, made.video, {{"end_frame", 4}});
-  FullChunks chunks{services_.pool};
+  FullChunks chunks{services_.pool, services_.pool};
   BlobStore blobs{services_.pool, chunks};
   WorkerSettings settings;
   settings.info = services_.worker;

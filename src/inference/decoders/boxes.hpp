@@ -35,21 +35,27 @@ struct DecoderContext {
 // in pixels of the model's input, in no order. N boxes, C labels. Each throws std::runtime_error
 // for outputs of another shape, in a sentence for whoever wrote the manifest.
 
-// [1, N, 6]: x1, y1, x2, y2, score, class. After suppression: CenterNet, YOLOv10 and later ones
-// made "end to end".
+// [1, N, 6 + 3 * K], or [N, ...]: x1, y1, x2, y2, score, class, or what `columns` says, then K
+// keypoints as in decode_keypoints(). After suppression: CenterNet, YOLOv10 and later ones made
+// "end to end".
 std::vector<Candidate> decode_top_k_boxes(const std::vector<Tensor>& outputs,
                                           const DecoderContext& context);
 // Boxes [1, N, 4], scores [1, N], classes [1, N], perhaps how many of them count [1]. After
 // suppression: SSD with TensorFlow's post-processing, torchvision, RT-DETR and D-FINE with theirs.
 std::vector<Candidate> decode_labelled_boxes(const std::vector<Tensor>& outputs,
                                              const DecoderContext& context);
+// Boxes [1, N, 4] and scores [1, N, C], or C + 1 with a background first, or turned. Before
+// suppression: YOLO-NAS, PP-YOLOE, SSD with its boxes decoded.
+std::vector<Candidate> decode_scored_boxes(const std::vector<Tensor>& outputs,
+                                           const DecoderContext& context);
 // YOLOv5, YOLOv7. Decoded, [1, N, 5 + C]: centre, size, objectness, scores. Or the raw heads, a
 // level each: [1, A, H, W, 5 + C] or [1, A * (5 + C), H, W]; with t the sigmoid of a value, a
 // centre is (2 t - 0.5 + cell) * stride and a size (2 t)^2 * anchor (Jocher et al., YOLOv5,
 // models/yolo.py).
 std::vector<Candidate> decode_yolo_anchors(const std::vector<Tensor>& outputs,
                                            const DecoderContext& context);
-// YOLOv8, v9, v11, v12: [1, 4 + C, N], or turned. Centre, size, scores.
+// YOLOv8, v9, v11, v12: [1, 4 + C + 3 * K, N], or turned. Centre, size, scores, and K keypoints of
+// x, y, score.
 std::vector<Candidate> decode_yolo_anchor_free(const std::vector<Tensor>& outputs,
                                                const DecoderContext& context);
 // [1, N, 5 + C], cells of all levels in order: a centre is (value + cell) * stride, a size
@@ -92,7 +98,9 @@ std::vector<Candidate> decode_text_regions(const std::vector<Tensor>& outputs,
 
 // [1, N, K, 3] or [1, K, 3]: x, y, score of each keypoint (`box` yxyx: y, x, score). Each of the N
 // is of class 0, its score the mean of its keypoints', its box around those that score 0.3 or more.
-// MoveNet, which finds one (Google, "Next-Generation Pose Detection with MoveNet", 2021).
+// MoveNet, which finds one (Google, "Next-Generation Pose Detection with MoveNet", 2021). Or
+// [1, N, 3 * K + 5]: behind its keypoints each has its box, in the same order, and its score:
+// MoveNet MultiPose.
 std::vector<Candidate> decode_keypoints(const std::vector<Tensor>& outputs,
                                         const DecoderContext& context);
 

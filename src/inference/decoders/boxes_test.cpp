@@ -160,6 +160,68 @@ TEST(Keypoints, HaveABoxAroundWhatIsSeen) {
   expect_box(two[1], {0, 0.5, 20, 30, 20, 30});
 }
 
+// MoveNet MultiPose: behind the keypoints top, left, bottom, right and the score.
+TEST(Keypoints, MayComeWithABox) {
+  auto model = model_of(DecoderKind::keypoints);
+  model.keypoints = {"nose", "hip"};
+  model.decoder.box = BoxOrder::yxyx;
+  model.decoder.normalised = true;
+  const auto nan = std::numeric_limits<float>::quiet_NaN();
+  const Tensor output{{1, 3, 11},
+                      {0.25F, 0.5F, 0.1F, 0.5F, 0.5F, 0.2F, 0.125F, 0.25F, 0.75F, 0.5F, 0.8F,
+                       0.25F, 0.5F, 0.9F, 0.5F, 0.5F, 0.9F, 0.125F, 0.25F, 0.75F, 0.5F, 0.2F,
+                       nan,   0.5F, 0.9F, 0.5F, 0.5F, 0.9F, 0.125F, 0.25F, 0.75F, 0.5F, 0.9F}};
+  const auto found = found_in(model, {output});
+  ASSERT_EQ(found.size(), 1U);
+  expect_box(found[0], {0, 0.8, 16, 8, 16, 40});
+  EXPECT_EQ(found[0].keypoints.at(0).x, 32);
+  EXPECT_EQ(found[0].keypoints.at(0).y, 16);
+  EXPECT_EQ(found[0].keypoints.at(1).confidence, 0.2);
+  EXPECT_THROW(found_in(model, {tensor({1, 3, 12})}), UnfitModel);
+}
+
+TEST(TopKBoxes, ReadsColumnsInAnyOrderAndKeypoints) {
+  auto model = model_of(DecoderKind::top_k_boxes);
+  // YOLOv7 "end to end": batch, corners, class, score.
+  model.decoder.columns = {Column::other, Column::x1,           Column::y1,   Column::x2,
+                           Column::y2,    Column::class_number, Column::score};
+  const auto found = found_in(model, {{{2, 7},
+                                       {0, 10, 12, 20, 32, 2, 0.75F,  //
+                                        0, 10, 12, 20, 32, 1, 0.2F}}});
+  ASSERT_EQ(found.size(), 1U);
+  expect_box(found[0], {2, 0.75, 10, 12, 10, 20});
+  model.decoder.columns = Decoder{}.columns;
+  model.keypoints = {"nose"};
+  const auto pointed = found_in(model, {{{1, 1, 9}, {10, 12, 20, 32, 0.75F, 0, 15, 16, 0.5F}}});
+  ASSERT_EQ(pointed.size(), 1U);
+  EXPECT_EQ(pointed[0].keypoints.at(0).x, 15);
+  EXPECT_EQ(pointed[0].keypoints.at(0).confidence, 0.5);
+  EXPECT_THROW(found_in(model, {tensor({1, 1, 6})}), UnfitModel);
+}
+
+TEST(ScoredBoxes, AreReadInBothOrders) {
+  auto model = model_of(DecoderKind::scored_boxes);
+  const Tensor boxes{{1, 2, 4}, {10, 12, 20, 32, 0, 0, 5, 5}};
+  const Tensor rows{{1, 2, 3}, {0.1F, 0.8F, 0.2F, 0.1F, 0, 0}};
+  const Tensor columns{{1, 3, 2}, {0.1F, 0.1F, 0.8F, 0, 0.2F, 0}};
+  for (const auto& scores : {rows, columns}) {
+    const auto found = found_in(model, {boxes, scores});
+    ASSERT_EQ(found.size(), 1U);
+    expect_box(found[0], {1, 0.8, 10, 12, 10, 20});
+  }
+  EXPECT_THROW(found_in(model, {boxes, tensor({1, 2, 4})}), UnfitModel);
+  EXPECT_THROW(found_in(model, {boxes, tensor({1, 4, 3})}), UnfitModel);
+  // SSD of PyTorch's: a background first, shares of the picture.
+  model.decoder.background = true;
+  model.decoder.normalised = true;
+  model.decoder.scores = Scores::softmax;
+  const auto l = [](double share) { return static_cast<float>(std::log(share)); };
+  const auto found = found_in(model, {{{1, 1, 4}, {0.25F, 0.5F, 0.5F, 1}},
+                                      {{1, 1, 4}, {l(0.35), l(0.1), l(0.15), l(0.4)}}});
+  ASSERT_EQ(found.size(), 1U);
+  expect_box(found[0], {2, 0.4, 16, 32, 16, 32});
+}
+
 TEST(LabelledBoxes, AreReadInAnyOrder) {
   auto model = model_of(DecoderKind::labelled_boxes);
   model.decoder.box = BoxOrder::yxyx;
@@ -231,6 +293,26 @@ TEST(YoloAnchorFree, ReadsBothOrders) {
   const auto found = found_in(model, {{{1, 1, 7}, {0.5F, 0.25F, 0.25F, 0.125F, 0.1F, 0.8F, 0.2F}}});
   ASSERT_EQ(found.size(), 1U);
   expect_box(found[0], {1, 0.8, 24, 12, 16, 8});
+}
+
+// YOLOv8-pose and its kin: x, y and score of each keypoint behind the scores of classes.
+TEST(YoloAnchorFree, ReadsKeypoints) {
+  auto model = model_of(DecoderKind::yolo_anchor_free);
+  model.labels = {"person"};
+  model.keypoints = {"nose", "hip"};
+  const std::vector<float> row{32, 20, 10, 8, 0.8F, 30, 18, 0.9F, 33, 23, 0.4F};
+  Tensor turned = tensor({1, 11, 20});
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    turned.values[i * 20 + 3] = row[i];
+  }
+  const auto found = found_in(model, {turned});
+  ASSERT_EQ(found.size(), 1U);
+  expect_box(found[0], {0, 0.8, 27, 16, 10, 8});
+  ASSERT_EQ(found[0].keypoints.size(), 2U);
+  EXPECT_EQ(found[0].keypoints[1].x, 33);
+  EXPECT_EQ(found[0].keypoints[1].y, 23);
+  EXPECT_EQ(found[0].keypoints[1].confidence, 0.4);
+  EXPECT_THROW(found_in(model, {tensor({1, 5, 20})}), UnfitModel);
 }
 
 // 64 pixels with strides 8, 16, 32: 64 + 16 + 4 cells. Cell (1, 0) of the last level is 64 + 16

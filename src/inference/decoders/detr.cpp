@@ -14,13 +14,13 @@ std::vector<Candidate> decode_detr(const std::vector<Tensor>& outputs,
   if (boxes.count != scores.count) {
     refuse_shape(outputs[1], "as many boxes as scores");
   }
+  const Scale scale{1.0 * context.input_width, 1.0 * context.input_height};
   std::vector<Candidate> candidates;
   for (std::size_t i = 0; i < scores.count; ++i) {
     const auto best = best_class(scores.row(i), context.options.scores, false, has_nothing_class);
     const auto box = boxes.row(i);
     add_candidate(candidates, context.confidence,
-                  centred_box(best, box[0], box[1], box[2], box[3], context.input_width,
-                              context.input_height));
+                  centred_box(best, box[0], box[1], box[2], box[3], scale));
   }
   return candidates;
 }

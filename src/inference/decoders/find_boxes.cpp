@@ -20,6 +20,8 @@ std::vector<Candidate> decode(const std::vector<Tensor>& outputs, const DecoderC
       return decode_top_k_boxes(outputs, context);
     case DecoderKind::labelled_boxes:
       return decode_labelled_boxes(outputs, context);
+    case DecoderKind::scored_boxes:
+      return decode_scored_boxes(outputs, context);
     case DecoderKind::yolo_anchors:
       return decode_yolo_anchors(outputs, context);
     case DecoderKind::yolo_anchor_free:

@@ -4,24 +4,6 @@
 #include "inference/decoders/reading.hpp"
 
 namespace infernode::inference {
-namespace {
-
-Candidate corners(std::span<const float> box, BoxOrder order) {
-  const double a = box[0];
-  const double b = box[1];
-  const double c = box[2];
-  const double d = box[3];
-  switch (order) {
-    case BoxOrder::yxyx:
-      return {0, 0, b, a, d, c};
-    case BoxOrder::cxcywh:
-      return centred_box({}, a, b, c, d);
-    default:
-      return {0, 0, a, b, c, d};
-  }
-}
-
-}  // namespace
 
 std::vector<Candidate> decode_labelled_boxes(const std::vector<Tensor>& outputs,
                                              const DecoderContext& context) {
@@ -34,8 +16,7 @@ std::vector<Candidate> decode_labelled_boxes(const std::vector<Tensor>& outputs,
     const double said = list_of(outputs[3], 1, "one number of boxes").front();
     count = said > 0 ? std::min(count, static_cast<std::size_t>(std::min(said, 1e6))) : 0;
   }
-  const double scale_x = options.normalised ? context.input_width : 1;
-  const double scale_y = options.normalised ? context.input_height : 1;
+  const Scale scale = scale_of(context);
   std::vector<Candidate> candidates;
   for (std::size_t i = 0; i < count; ++i) {
     const double class_number = static_cast<double>(classes[i]) - options.first_class;
@@ -44,14 +25,10 @@ std::vector<Candidate> decode_labelled_boxes(const std::vector<Tensor>& outputs,
       refuse_class(class_number, context.label_count);
     }
     if (class_number >= 0 && class_number < static_cast<double>(context.label_count)) {
-      Candidate box = corners(boxes.row(i), options.box);
-      box.class_id = static_cast<int>(class_number);
-      box.score = scores[i];
-      box.left *= scale_x;
-      box.right *= scale_x;
-      box.top *= scale_y;
-      box.bottom *= scale_y;
-      add_candidate(candidates, context.confidence, box);
+      const auto box = boxes.row(i);
+      add_candidate(candidates, context.confidence,
+                    box_of({static_cast<int>(class_number), scores[i]},
+                           {box[0], box[1], box[2], box[3]}, options.box, scale));
     }
   }
   return candidates;

@@ -72,14 +72,45 @@ BestClass best_class(std::span<const float> scores, Scores kind, bool skip_first
   return {static_cast<int>(best - first), Probabilities{scores, kind}.at(best)};
 }
 
+Scale scale_of(const DecoderContext& context) {
+  const bool shares = context.options.normalised;
+  return {shares ? context.input_width : 1.0, shares ? context.input_height : 1.0};
+}
+
+bool add_keypoints(Candidate& found, std::size_t count,
+                   const std::function<std::array<double, 3>(std::size_t)>& point, bool y_first,
+                   Scale scale) {
+  for (std::size_t k = 0; k < count; ++k) {
+    const auto values = point(k);
+    if (!std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); })) {
+      return false;
+    }
+    found.keypoints.push_back({values[y_first ? 1 : 0] * scale.x, values[y_first ? 0 : 1] * scale.y,
+                               std::clamp<double>(values[2], 0, 1)});
+  }
+  return true;
+}
+
+Candidate box_of(const BestClass& best, std::array<double, 4> values, BoxOrder order, Scale scale) {
+  const auto [a, b, c, d] = values;
+  switch (order) {
+    case BoxOrder::yxyx:
+      return {best.class_id, best.score, b * scale.x, a * scale.y, d * scale.x, c * scale.y};
+    case BoxOrder::cxcywh:
+      return centred_box(best, a, b, c, d, scale);
+    default:
+      return {best.class_id, best.score, a * scale.x, b * scale.y, c * scale.x, d * scale.y};
+  }
+}
+
 Candidate centred_box(const BestClass& best, double x, double y, double width, double height,
-                      double scale_x, double scale_y) {
+                      Scale scale) {
   return {best.class_id,
           best.score,
-          (x - width / 2) * scale_x,
-          (y - height / 2) * scale_y,
-          (x + width / 2) * scale_x,
-          (y + height / 2) * scale_y};
+          (x - width / 2) * scale.x,
+          (y - height / 2) * scale.y,
+          (x + width / 2) * scale.x,
+          (y + height / 2) * scale.y};
 }
 
 }  // namespace infernode::inference

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <string>
 
+#include "inference/decoders/boxes.hpp"
 #include "inference/decoders/suppression.hpp"
 #include "inference/model.hpp"
 #include "inference/onnx_session.hpp"
@@ -64,8 +67,24 @@ struct BestClass {
 BestClass best_class(std::span<const float> scores, Scores kind, bool skip_first = false,
                      bool skip_last = false);
 
-// A box by its centre and size; all lengths are multiplied by `scale_x` or `scale_y`.
+// What lengths of an output are multiplied by to be pixels of the input.
+struct Scale {
+  double x = 1;
+  double y = 1;
+};
+Scale scale_of(const DecoderContext& context);
+
+// Adds keypoints, of which `point` gives x, y and score, or y, x and score. False: one of these is
+// no number.
+bool add_keypoints(Candidate& found, std::size_t count,
+                   const std::function<std::array<double, 3>(std::size_t)>& point, bool y_first,
+                   Scale scale);
+
+// A box out of four values in that order.
+Candidate box_of(const BestClass& best, std::array<double, 4> values, BoxOrder order, Scale scale);
+
+// A box by its centre and size.
 Candidate centred_box(const BestClass& best, double x, double y, double width, double height,
-                      double scale_x = 1, double scale_y = 1);
+                      Scale scale = {});
 
 }  // namespace infernode::inference

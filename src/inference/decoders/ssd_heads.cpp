@@ -95,9 +95,9 @@ std::vector<Candidate> decode_ssd_heads(const std::vector<Tensor>& outputs,
     const double y = box[0] / options.ssd.centre_scale * anchor.height + anchor.y;
     const double width = std::exp(box[3] / options.ssd.size_scale) * anchor.width;
     const double height = std::exp(box[2] / options.ssd.size_scale) * anchor.height;
-    add_candidate(
-        candidates, context.confidence,
-        centred_box(best, x, y, width, height, context.input_width, context.input_height));
+    add_candidate(candidates, context.confidence,
+                  centred_box(best, x, y, width, height,
+                              {1.0 * context.input_width, 1.0 * context.input_height}));
   }
   return candidates;
 }

@@ -35,7 +35,7 @@ std::vector<Candidate> decode_yolox(const std::vector<Tensor>& outputs,
         add_candidate(
             candidates, context.confidence,
             centred_box(best, static_cast<double>(row[0]) + x, static_cast<double>(row[1]) + y,
-                        size(2), size(3), stride, stride));
+                        size(2), size(3), {1.0 * stride, 1.0 * stride}));
       }
     }
   }

@@ -72,7 +72,7 @@ TEST(Text, IsNotHiddenAfterwardsWhereLinesWereLeftOut) {
     given.emplace("pipeline", "text");
     given.emplace("track", true);
     const auto before = pipeline->resolve(given, {20}, models);
-    return pipeline->resolve_again(JobId::random(), before.value(), blur, models);
+    return pipeline->resolve_again(JobId::random(), before.value(), blur, {20}, models);
   };
   const auto refused = again({});
   ASSERT_FALSE(refused);
