@@ -6,6 +6,7 @@ Usage: opencv_detect.py CLIP MODEL.onnx LIBONNXRUNTIME.so THREADS OUT.zip
 
 import ctypes
 import json
+import os
 import resource
 import sys
 import time
@@ -39,6 +40,7 @@ class Session:
         base = ctypes.CDLL(library).OrtGetApiBase
         base.restype = ctypes.POINTER(Api)
         self.table = ctypes.cast(base().contents.get_api(12), ctypes.POINTER(ctypes.c_void_p))
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # as ours
         environment, options, self.session, self.memory = (ctypes.c_void_p() for _ in range(4))
         self.call("CreateEnv", 3, b"rival", ctypes.byref(environment))
         self.call("CreateSessionOptions", ctypes.byref(options))

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
 #include <optional>
 #include <regex>
 #include <stdexcept>
@@ -14,8 +15,16 @@ namespace infernode::inference {
 
 namespace {
 
+// Since 1.29 the library reports to its maker on the machine, the models and their use unless it is
+// told before it is first used that it must not (docs/Privacy.md of ONNX Runtime): by a thread with
+// files of its own, which the box, closing meanwhile, killed the runner for.
+void forbid_reports() {
+  setenv("ORT_DISABLE_TELEMETRY", "1", 1);
+}
+
 // What fails comes back as an exception; the log would only repeat it.
 Ort::Env new_environment() {
+  forbid_reports();
   return Ort::Env{ORT_LOGGING_LEVEL_FATAL, "infernode"};
 }
 
@@ -270,6 +279,7 @@ struct OnnxSession::State {
 
 std::vector<std::string> usable_devices() {
   std::vector<std::string> devices{"cpu"};
+  forbid_reports();
   const auto providers = Ort::GetAvailableProviders();
   // Only asked where the runtime names it at all: the attempt loads CUDA's libraries.
   if (std::find(providers.begin(), providers.end(), "CUDAExecutionProvider") != providers.end() &&

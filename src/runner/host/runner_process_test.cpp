@@ -213,5 +213,18 @@ TEST_F(Runner, HasNoRightsThatItDoesNotNeed) {
   EXPECT_EQ(open, 0);
 }
 
+// A library with threads of its own would be in the middle of something when the box closes. ONNX
+// Runtime has one that reports to its maker, unless it is told before that it must not.
+TEST_F(Runner, IsAloneInItsBox) {
+  const std::vector<std::string> models{INFERNODE_MODELS "/blazeface-front.onnx"};
+  for (const char* device : {"cpu", "auto"}) {
+    RunnerProcess runner{context_.get_executor(), RunnerOptions{models, device, 1}};
+    EXPECT_EQ(run(runner, probe()), "");
+    const pid_t pid = newest_child();
+    ASSERT_GT(pid, 0);
+    EXPECT_EQ(status_of(pid, "Threads"), "1") << device;
+  }
+}
+
 }  // namespace
 }  // namespace infernode::runner

@@ -16,6 +16,7 @@ import { convertFile, convertGraph, unpackWeights } from '../tfjs-to-onnx.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
+process.env.ORT_DISABLE_TELEMETRY = '1'; // it reports to its maker otherwise
 const ort = require('onnxruntime-node');
 const models = path.join(here, '../node_modules/@vladmandic/human/models');
 const modelPath = path.join(models, 'centernet.json');

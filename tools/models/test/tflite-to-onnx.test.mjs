@@ -15,6 +15,7 @@ import { convertTflite, numbersOf } from '../tflite-to-onnx.mjs';
 import { readTflite } from '../tflite.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
+process.env.ORT_DISABLE_TELEMETRY = '1'; // it reports to its maker otherwise
 const ort = createRequire(import.meta.url)('onnxruntime-node');
 const packaged = await readFile(path.join(here,
   '../node_modules/@mediapipe/objectron/objectron_solution_packed_assets.data'));
