@@ -291,22 +291,22 @@ struct Bench {
     const std::string columns = R"("id", "name", "tags", "deleted_at", "created_at", "updatedAt")";
     std::ofstream{file("select.sql")}
         << pick
-        << R"(SELECT "id", "email", "password", "role", "tokens", "session_epoch", "disabled_at", "createdAt", "updatedAt" FROM "Users" WHERE "id" = )"
+        << R"(SELECT "id", "email", "password", "role", "tokens", "session_epoch", "disabled_at", "createdAt", "updatedAt", "weight", "max_running_segments", "max_open_jobs", "storage_quota", coalesce((SELECT sum("bytes") FROM "StorageEntries" WHERE "user_id" = "Users"."id"), 0)::bigint AS storage_used FROM "Users" WHERE "id" = )"
         << who << ";\n";
     std::ofstream{file("list.sql")}
         << pick
         << fmt::format(
-               R"(SELECT {} FROM "Datasets" WHERE "user_id" = {} AND ("deleted_at" IS NOT NULL) = false AND (cardinality(:tags::varchar[]) = 0 OR "tags" @> :tags) AND (nullif(:part, '-')::text IS NULL OR position(lower(:part) IN lower("name")) > 0) AND ("created_at", "id") < (:before::timestamptz, :last::uuid) ORDER BY "created_at" DESC, "id" DESC LIMIT 21;
+               R"(SELECT {} FROM "Datasets" WHERE "user_id" = {} AND ("deleted_at" IS NOT NULL) = false AND "purged_at" IS NULL AND (cardinality(:tags::varchar[]) = 0 OR "tags" @> :tags) AND (nullif(:part, '-')::text IS NULL OR position(lower(:part) IN lower("name")) > 0) AND ("created_at", "id") < (:before::timestamptz, :last::uuid) ORDER BY "created_at" DESC, "id" DESC LIMIT 21;
 )",
                columns, who);
     std::ofstream{file("create.sql")} << pick
                                       << fmt::format(
                                              R"(BEGIN;
 INSERT INTO "Datasets" ("user_id", "name", "tags") VALUES ({}, gen_random_uuid()::text, ARRAY['street','night']) ON CONFLICT ("user_id", "name") WHERE "deleted_at" IS NULL DO NOTHING RETURNING {};
-INSERT INTO "Tags" ("name") SELECT name FROM unnest(ARRAY['street','night']::varchar[]) AS name ORDER BY name ON CONFLICT ("name") DO NOTHING;
+WITH made AS (INSERT INTO "Tags" ("name") SELECT name FROM unnest(ARRAY['street','night']::varchar[]) AS name ORDER BY name ON CONFLICT ("name") DO NOTHING RETURNING 1) SELECT CASE WHEN EXISTS (SELECT FROM made) THEN (SELECT count(DISTINCT tag) FROM "Datasets", unnest("tags") AS tag WHERE "user_id" = {} AND "purged_at" IS NULL) ELSE 0 END AS own;
 COMMIT;
 )",
-                                             who, columns);
+                                             who, columns, who);
   }
 };
 
@@ -394,6 +394,8 @@ int measure(int rounds, int seconds) {
     statements("pgbench create", "create.sql");
     wrk("Beast and libpq, 256", select.port(), "rows.lua", 256);
     wrk("GET /users/me, 256", own, "me.lua", 256);
+    wrk("GET /datasets, 256", own, "list.lua", 256);
+    wrk("POST /datasets, 256", own, "create.lua", 256);
   }
   const double bare = hash_bare(seconds);
   const auto idle = read_at_a_rate(own, bench.tokens.front(), 2 * seconds);
@@ -421,6 +423,8 @@ int measure(int rounds, int seconds) {
   ratio("GET /datasets", "pgbench list");
   ratio("POST /datasets", "pgbench create");
   ratio("GET /users/me, 256", "Beast and libpq, 256");
+  ratio("GET /datasets, 256", "GET /datasets");
+  ratio("POST /datasets, 256", "POST /datasets");
   fmt::print("p99/p50 of GET /users/me {:.2f}, of Beast and libpq {:.2f}: ratio {:.2f}\n",
              all["GET /users/me"].spread(), all["Beast and libpq"].spread(),
              all["GET /users/me"].spread() / all["Beast and libpq"].spread());

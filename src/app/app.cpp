@@ -367,7 +367,7 @@ Api::Api(App& app, const std::filesystem::path& keys_dir)
   const UploadLimits upload_limits{app.config.upload_max_bytes,
                                    std::chrono::seconds{app.config.upload_wait_seconds}};
   add_video_routes(once, app.videos, app.uploads, upload_limits);
-  add_upload_routes(router, app.uploads, upload_limits);
+  add_upload_routes(router, app.uploads, app.idempotency, upload_limits);
   add_job_routes(once, app.jobs, app.outgoing,
                  [&app] { return app.pipelines.to_json(app.models); });
   add_queue_routes(router, app.segments);

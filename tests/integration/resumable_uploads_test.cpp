@@ -418,6 +418,40 @@ TEST_F(Tus, FollowsItsSpecification) {
   wait_until("the upload to be gone", [&] { return user.send("GET", into).status == 404; });
 }
 
+// A client that did not hear where its upload is asks again, with or without bytes.
+TEST_F(Tus, BeginsOnceForAKey) {
+  TestServer server;
+  TestUser user{server};
+  const auto dataset = user.create_dataset("again");
+  Headers headers{
+      {"Tus-Resumable", "1.0.0"},
+      {"Upload-Length", "1000"},
+      {"Upload-Metadata", "filename " + base64("street.mp4") + ",dataset_id " + base64(dataset)},
+      {"Idempotency-Key", "k1"}};
+  const auto send = [&](const std::string& body) {
+    return user.send("POST", "/uploads", body, headers);
+  };
+  const auto first = place(send(""));
+  EXPECT_EQ(place(send("")), first);
+  EXPECT_EQ(patch(user, first, 0, "0123456789").status, 204);
+  const auto later = send("");
+  EXPECT_EQ(place(later), first);
+  EXPECT_EQ(later.headers.at("upload-offset"), "10");
+  EXPECT_EQ(integer(user.call(200, "GET", "/users/me").at("storage"), "used"), 1000);
+  headers["Upload-Length"] = "2000";
+  EXPECT_EQ(send("").status, 422);
+  headers["Idempotency-Key"] = "k2";
+  headers["Content-Type"] = "application/offset+octet-stream";
+  const auto with_bytes = send("0123456789");
+  EXPECT_EQ(with_bytes.headers.at("upload-offset"), "10");
+  const auto again = send("0123456789");
+  EXPECT_EQ(place(again), place(with_bytes));
+  EXPECT_EQ(again.headers.at("upload-offset"), "10");
+  EXPECT_EQ(offset(user, place(again)), 10U);
+  EXPECT_EQ(user.send("DELETE", place(again), "", {{"Tus-Resumable", "1.0.0"}}).status, 204);
+  EXPECT_EQ(send("0123456789").status, 404);
+}
+
 TEST_F(Tus, GoesOnWhereTheLineBroke) {
   TestServer server;
   TestUser user{server};

@@ -7,6 +7,8 @@
 #include "core/json.hpp"
 #include "core/page.hpp"
 #include "http/problem.hpp"
+#include "idempotency/once_routes.hpp"
+#include "idempotency/request_key.hpp"
 #include "videos/uploads/resumable_upload.hpp"
 #include "videos/uploads/tus.hpp"
 
@@ -21,6 +23,7 @@ using http::asio::awaitable;
 // As the tus protocol's handlers see a request: their version, and where it goes on.
 struct UploadRoutes {
   UploadService& uploads;
+  IdempotencyService& once;
   UploadLimits limits;
 
   awaitable<Result<Response>> get(Request& request) const {
@@ -102,24 +105,27 @@ struct UploadRoutes {
     if (has_body && http::media_type(request.header("content-type")) != tus::kContentType) {
       co_return not_tus_bytes();
     }
-    NewUpload made{
+    NewUpload wanted{
         request.user(), metadata->dataset.value(), std::move(metadata->name),
         *length,        metadata->confirm,         std::string{request.header("upload-metadata")}};
-    const auto upload = co_await uploads.create(std::move(made));
-    if (!upload) {
-      co_return upload.error();
+    const auto begun = co_await begin_once(request, std::move(wanted));
+    if (!begun) {
+      co_return begun.error();
     }
+    const auto& upload = begun->upload;
     std::optional<Response> response;
-    if (has_body) {
+    // A repeated request's bytes are not read: the answer says how far the first one came.
+    if (has_body && !begun->repeated) {
       std::exception_ptr failure;
       Result<Response> received = Error{ErrorCode::malformed, ""};
       try {
-        received = co_await receive(request, upload->id, 0, std::move(*announced));
+        received = co_await receive(request, upload.id, 0, std::move(*announced));
       } catch (...) {
         failure = std::current_exception();
       }
-      if (failure || !received) {
-        co_await uploads.abandon(request.user(), upload->id);  // its place was told to nobody
+      // Its place was told to nobody, and nobody can ask for it again.
+      if ((failure || !received) && request.header("idempotency-key").empty()) {
+        co_await uploads.abandon(request.user(), upload.id);
       }
       if (failure) {
         std::rethrow_exception(failure);
@@ -131,12 +137,12 @@ struct UploadRoutes {
     }
     if (!response) {
       response = http::no_content();
-      add_place(*response, *upload);
+      add_place(*response, upload);
     }
     if (response->status == 204) {
       response->status = 201;
     }
-    response->headers.emplace_back("Location", "/api/v1/uploads/" + upload->id.to_string());
+    response->headers.emplace_back("Location", "/api/v1/uploads/" + upload.id.to_string());
     co_return std::move(*response);
   }
 
@@ -204,6 +210,50 @@ private:
     auto response = http::problem_response(error, request.request_id);
     response.headers.emplace_back("Tus-Version", tus::kVersion);
     return response;
+  }
+
+  struct Begun {
+    Upload upload;
+    bool repeated = false;  // it was there already, by the request's key
+  };
+
+  awaitable<Result<Begun>> begin_once(Request& request, NewUpload wanted) const {
+    const auto user = wanted.user;
+    auto key = idempotency_key(request, fmt::format("{}\n{}", wanted.size, wanted.metadata));
+    bool known = false;
+    if (key) {
+      known = co_await once.knows(user, *key);
+    }
+    if (!known) {
+      const auto allowed = co_await uploads.ingest().check(user, wanted.dataset);
+      if (!allowed) {
+        co_return allowed.error();
+      }
+    }
+    std::optional<Upload> made;
+    IdempotencyService::Effect effect =
+        [&](db::Transaction& transaction) -> awaitable<Result<Answer>> {
+      auto upload = co_await uploads.create(transaction, wanted);
+      if (!upload) {
+        co_return upload.error();
+      }
+      made = std::move(*upload);
+      co_return json_answer(201, upload_json(*made));
+    };
+    const auto answer = co_await once.act(user, std::move(key), std::move(effect));
+    if (!answer) {
+      co_return answer.error();
+    }
+    const auto id =
+        UploadId::parse(json::value_to<std::string>(json::parse(answer->body).at("id")));
+    if (made && made->id == id) {
+      co_return Begun{std::move(*made), false};
+    }
+    auto upload = co_await uploads.find(user, id.value());
+    if (!upload) {
+      co_return upload.error();
+    }
+    co_return Begun{std::move(*upload), true};
   }
 
   static Error not_tus_bytes() {
@@ -313,8 +363,9 @@ json::object upload_json(const Upload& upload) {
   return result;
 }
 
-void add_upload_routes(http::Router& router, UploadService& uploads, UploadLimits limits) {
-  const auto routes = std::make_shared<const UploadRoutes>(UploadRoutes{uploads, limits});
+void add_upload_routes(http::Router& router, UploadService& uploads, IdempotencyService& once,
+                       UploadLimits limits) {
+  const auto routes = std::make_shared<const UploadRoutes>(UploadRoutes{uploads, once, limits});
   const auto on = [&](const char* operation,
                       awaitable<Result<Response>> (UploadRoutes::*handle)(Request&) const) {
     router.on(operation, [routes, handle](Request& request) { return (*routes.*handle)(request); });

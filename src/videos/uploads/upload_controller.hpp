@@ -10,6 +10,7 @@ namespace infernode {
 
 boost::json::object upload_json(const Upload& upload);
 // Uploads as JSON, and as tus 1.0.0 takes them.
-void add_upload_routes(http::Router& router, UploadService& uploads, UploadLimits limits);
+void add_upload_routes(http::Router& router, UploadService& uploads, IdempotencyService& once,
+                       UploadLimits limits);
 
 }  // namespace infernode

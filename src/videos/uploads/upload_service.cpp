@@ -68,14 +68,10 @@ asio::awaitable<void> UploadService::abandon(UserId user, UploadId id) {
   co_await drop(user, id, true);
 }
 
-asio::awaitable<Result<Upload>> UploadService::create(NewUpload upload) {
-  const auto allowed = co_await ingest_.check(upload.user, upload.dataset);
-  if (!allowed) {
-    co_return allowed.error();
-  }
+asio::awaitable<Result<Upload>> UploadService::create(db::Transaction& transaction,
+                                                      NewUpload upload) {
   const BlobId file = BlobId::random();
   const UploadId id = UploadId::random();
-  auto transaction = co_await database_.begin();
   const auto room =
       co_await ingest_.storage().reserve(transaction, file, upload.user, upload.size, upload.size);
   if (!room) {
@@ -92,7 +88,6 @@ asio::awaitable<Result<Upload>> UploadService::create(NewUpload upload) {
                     kMostReceiving)};
   }
   auto made = co_await upload_dao::find(transaction, upload.user, id);
-  co_await transaction.commit();
   co_return std::move(made.value());
 }
 

@@ -67,9 +67,9 @@ public:
   // Likewise one whose place nobody was told, unless all of it has come.
   asio::awaitable<void> abandon(UserId user, UploadId id);
 
-  // Makes room for a file that comes in pieces. What VideoIngest::check and StorageQuota::reserve
-  // refuse; too_many_requests: too many of the user's arrive already.
-  asio::awaitable<Result<Upload>> create(NewUpload upload);
+  // Makes room for a file that comes in pieces and passed VideoIngest::check. What
+  // StorageQuota::reserve refuses; too_many_requests: too many of the user's arrive already.
+  asio::awaitable<Result<Upload>> create(db::Transaction& transaction, NewUpload upload);
   // Goes on at `offset`: whoever did so before does not count any more. conflict: the upload has
   // come to another offset, or receives no more.
   asio::awaitable<Result<ReceivingUpload>> hold(UserId user, UploadId id, std::int64_t offset);
