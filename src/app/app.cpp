@@ -100,14 +100,17 @@ SendWebhook webhook_sender(http::Outgoing& outgoing) {
   };
 }
 
-// How a process uses its connections. To write contents more at once than every second core can
-// would only make those wait who ask for something small.
+// More of what is written does not come in while it waits.
+constexpr std::chrono::seconds kWritingPatience{60};
+
+// How a process uses its connections, three of them at least. To write contents more at once than
+// every second core can would only make those wait who ask for something small.
 struct Connections {
   explicit Connections(int all)
       : writing{std::clamp(static_cast<int>(std::thread::hardware_concurrency()) / 2, 1,
-                           std::max(1, all / 6))},
-        reading{std::max(1, all / 3 - writing)},
-        main{std::max(1, all - reading - writing)} {}
+                           std::max(1, all / 5))},
+        reading{std::max(1, all / 3 - 1)},
+        main{all - reading - writing} {}
 
   int writing;
   int reading;
@@ -205,7 +208,8 @@ App::App(const Config& settings, const std::string& database_conninfo,
       supervisor{context},
       database{context.get_executor(), conninfo, Connections{settings.db_pool_size}.main},
       bulk{context.get_executor(), conninfo, Connections{settings.db_pool_size}.reading},
-      writing{context.get_executor(), conninfo, Connections{settings.db_pool_size}.writing},
+      writing{context.get_executor(), conninfo, Connections{settings.db_pool_size}.writing,
+              kWritingPatience},
       events{context.get_executor(), conninfo},
       shipped{inference::load_catalogue(inference::model_folder(settings.model_dir),
                                         inference::Hashes::yes, settings.default_models)},
@@ -213,7 +217,7 @@ App::App(const Config& settings, const std::string& database_conninfo,
       grid{grid_intensity(settings)},
       chunks{bulk, writing},
       blobs{bulk, chunks},
-      storage{bulk, {settings.storage_quota, settings.uploads_at_once}},
+      storage{database, {settings.storage_quota, settings.uploads_at_once}},
       audit{database},
       idempotency{database},
       throttle{database, throttle_settings(settings)},

@@ -24,20 +24,23 @@ Error quota_exceeded(std::int64_t used, std::int64_t quota) {
 
 asio::awaitable<Result<std::int64_t>> StorageQuota::reserve(BlobId blob, UserId user,
                                                             std::int64_t least, std::int64_t most) {
-  return reserve_in(database_, {blob, user, least, most});
+  // In a transaction: it waits for others of the user, and the pool keeps connections from those
+  // that may wait.
+  auto transaction = co_await database_.begin();
+  auto reserved = co_await reserve(transaction, blob, user, least, most);
+  if (reserved) {
+    co_await transaction.commit();
+  }
+  co_return reserved;
 }
 
 asio::awaitable<Result<std::int64_t>> StorageQuota::reserve(db::Transaction& transaction,
                                                             BlobId blob, UserId user,
                                                             std::int64_t least, std::int64_t most) {
-  return reserve_in(transaction, {blob, user, least, most});
-}
-
-asio::awaitable<Result<std::int64_t>> StorageQuota::reserve_in(db::Executor& executor,
-                                                               storage_dao::Wanted wanted) {
   constexpr auto kLife = std::chrono::seconds{BlobStore::kStagingLife}.count();
+  const storage_dao::Wanted wanted{blob, user, least, most};
   const auto reserved = co_await storage_dao::reserve(
-      executor, wanted, limits_.quota, limits_.uploads_at_once, static_cast<int>(kLife));
+      transaction, wanted, limits_.quota, limits_.uploads_at_once, static_cast<int>(kLife));
   if (!reserved.granted) {
     co_return quota_exceeded(reserved.used, reserved.quota);
   }

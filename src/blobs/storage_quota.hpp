@@ -23,8 +23,7 @@ struct StorageLimits {
 // it.
 class StorageQuota {
 public:
-  StorageQuota(db::Executor& database, StorageLimits limits)
-      : database_{database}, limits_{limits} {}
+  StorageQuota(db::Pool& database, StorageLimits limits) : database_{database}, limits_{limits} {}
 
   // Makes a staged blob of the user's, with room for `least` bytes or, where they fit, `most`; or
   // adds so much to one that was made so. Returns how many bytes it was. quota_exceeded: `least`
@@ -48,10 +47,7 @@ public:
   asio::awaitable<std::int64_t> fold();
 
 private:
-  asio::awaitable<Result<std::int64_t>> reserve_in(db::Executor& executor,
-                                                   storage_dao::Wanted wanted);
-
-  db::Executor& database_;
+  db::Pool& database_;
   StorageLimits limits_;
 };
 

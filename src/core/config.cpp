@@ -150,7 +150,7 @@ const std::vector<Setting>& settings() {
       {"DB_PASSWORD", text(&Config::db_password)},
       {"DB_NAME", text(&Config::db_name)},
       {"DB_DIALECT", set_dialect},
-      {"INFERNODE_DB_POOL_SIZE", number<int>(&Config::db_pool_size, 2, 500)},
+      {"INFERNODE_DB_POOL_SIZE", number<int>(&Config::db_pool_size, 3, 500)},
       {"INFERNODE_POSTGRES_BIN_DIR", text(&Config::postgres_bin_dir)},
       {"INFERNODE_ENV", one_of(&Config::environment, {"development", "production"})},
       {"INFERNODE_LOG_LEVEL",

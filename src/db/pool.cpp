@@ -16,15 +16,13 @@
 namespace infernode::db {
 namespace {
 
-constexpr std::chrono::seconds kAcquireTimeout{8};
-
 // What a connection is wanted for.
 enum class Use { statements, transaction };
 
 // A coroutine that waits for a connection. The one that gives it something cancels the timer.
 struct Waiter {
-  Waiter(const asio::any_io_executor& executor, Use wanted_for)
-      : timer{executor, kAcquireTimeout}, use{wanted_for} {}
+  Waiter(const asio::any_io_executor& executor, std::chrono::seconds patience, Use wanted_for)
+      : timer{executor, patience}, use{wanted_for} {}
 
   asio::steady_timer timer;
   Use use;
@@ -38,6 +36,7 @@ struct PoolState {
   asio::any_io_executor executor;
   std::string conninfo;
   int size = 0;
+  std::chrono::seconds patience{0};
   int open = 0;          // idle, borrowed, being opened, and kept for a waiter
   int transactions = 0;  // of them for transactions
   bool closed = false;
@@ -137,7 +136,7 @@ asio::awaitable<PooledConnection> open_in_place(std::shared_ptr<PoolState> state
   co_return PooledConnection{state, std::move(connection)};
 }
 
-// Waits up to kAcquireTimeout for a free connection. Throws Unavailable.
+// Waits for a free connection as long as the pool says. Throws Unavailable.
 asio::awaitable<PooledConnection> acquire_for(std::shared_ptr<PoolState> state, Use use) {
   if (state->suspended) {
     throw Unavailable(*state->suspended);
@@ -163,7 +162,7 @@ asio::awaitable<PooledConnection> acquire_for(std::shared_ptr<PoolState> state, 
     co_return co_await open_in_place(state, use);
   }
   const auto begun = std::chrono::steady_clock::now();
-  const auto waiter = std::make_shared<Waiter>(state->executor, use);
+  const auto waiter = std::make_shared<Waiter>(state->executor, state->patience, use);
   state->waiters.push_back(waiter);
   boost::system::error_code ignored;
   co_await waiter->timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
@@ -260,11 +259,13 @@ asio::awaitable<void> Transaction::commit() {
   }
 }
 
-Pool::Pool(asio::any_io_executor executor, std::string conninfo, int size)
+Pool::Pool(asio::any_io_executor executor, std::string conninfo, int size,
+           std::chrono::seconds patience)
     : state_{std::make_shared<PoolState>()} {
   state_->executor = std::move(executor);
   state_->conninfo = std::move(conninfo);
   state_->size = size;
+  state_->patience = patience;
 }
 
 Pool::~Pool() {

@@ -2,6 +2,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -74,12 +75,14 @@ private:
 // other's locks. Belongs to one single-threaded executor.
 class Pool : public Executor {
 public:
-  Pool(asio::any_io_executor executor, std::string conninfo, int size);
+  // `patience`: how long is waited for a free connection.
+  Pool(asio::any_io_executor executor, std::string conninfo, int size,
+       std::chrono::seconds patience = std::chrono::seconds{8});
   ~Pool() override;
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  // Waits up to 8 seconds for a free connection. Throws Unavailable.
+  // Throws Unavailable where none becomes free.
   asio::awaitable<PooledConnection> acquire();
   asio::awaitable<Transaction> begin();
   asio::awaitable<std::vector<Rows>> execute_all(std::vector<Command> commands) override;

@@ -54,6 +54,9 @@ asio::awaitable<void> WireBody::wait_for_turn() {
                                       asio::redirect_error(asio::use_awaitable, error));
   require_peer(error);
   co_await session_.bulk_turns.take();
+  if (session_.late) {
+    throw PeerGone("it took too long");
+  }
 }
 
 asio::awaitable<std::size_t> WireBody::read_plain(std::span<std::byte> target) {

@@ -321,6 +321,10 @@ Result<void> check_pipeline(const Model& model) {
     return invalid("/labels", labels == 1 ? "it finds one kind of thing"
                                           : "it tells two directions: upright and upside down");
   }
+  // Who is outside of the middle would not be found, and not be hidden.
+  if (model.input.fit == Fit::crop && kind != DecoderKind::class_scores) {
+    return invalid("/input/fit", "crop is for class_scores: others find nothing outside of it");
+  }
   if ((kind == DecoderKind::class_scores) != (model.pipeline == "classify")) {
     return invalid("/decoder/kind", "pipeline classify takes class_scores, others do not");
   }

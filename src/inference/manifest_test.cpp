@@ -118,6 +118,7 @@ TEST(Manifest, NamesThePlaceThatIsWrong) {
       {"/input/mean", "[1, 2]", "/input/mean"},
       {"/input/deviation", "[0, 1, 1]", "/input/deviation/0"},
       {"/input/crop_share", "0.5", "/input/crop_share"},
+      {"/input/fit", "\"crop\"", "/input/fit"},
       {"/outputs", "[]", "/outputs"},
       {"/outputs", "[\"a\", \"b\"]", "/outputs"},
       {"/decoder/kind", "\"magic\"", "/decoder/kind"},

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "media/media_info.hpp"
+
 namespace infernode::inference {
 namespace {
 
-// What is cut off is converted before; of a narrower strip of a picture, more of it is shown.
+// What is cut off is converted before: it has so many times the input's pixels at most, and no more
+// than a picture may have. Of a narrower strip of a picture more is shown.
 constexpr double kMostCropped = 16;
 
 int at_least_one(double pixels) {
@@ -18,9 +21,13 @@ double ratio_of(const ModelInput& input, int frame_width, int frame_height) {
   const double across = static_cast<double>(input.width) / frame_width;
   const double down = static_cast<double>(input.height) / frame_height;
   const double whole = std::min(across, down);
-  return input.fit == Fit::crop
-             ? std::min(std::max(across, down) / input.crop_share, kMostCropped * whole)
-             : whole;
+  if (input.fit != Fit::crop) {
+    return whole;
+  }
+  const double most_pixels =
+      std::min(kMostCropped * input.width * input.height, static_cast<double>(media::kMaxPixels));
+  const double most = std::sqrt(most_pixels / (static_cast<double>(frame_width) * frame_height));
+  return std::max(whole, std::min(std::max(across, down) / input.crop_share, most));
 }
 
 int filled_up(int pixels, int multiple) {

@@ -31,11 +31,16 @@ TEST(Placing, CropsTheMiddle) {
   EXPECT_EQ(place(input, 448, 224), (Placement{224, 224, -112, 0, 448, 224, 448, 224}));
   input.crop_share = 0.875;  // of 256 pixels 224
   EXPECT_EQ(place(input, 512, 256), (Placement{224, 224, -144, -16, 512, 256, 512, 256}));
-  // A strip is not made a picture of a million pixels' width.
+  // A strip is not made a picture of a million pixels' width, nor is a little of a large one.
   const auto strip = place(input, 8000, 1);
-  EXPECT_EQ(strip.width, 224 * 16);
-  EXPECT_EQ(strip.height, 1);
-  EXPECT_EQ(strip.top, 111);
+  EXPECT_LE(strip.width * strip.height, 17 * 224 * 224);
+  EXPECT_EQ(strip.height, 10);
+  EXPECT_EQ(strip.top, 107);
+  input = sized(4096, 4096);
+  input.fit = Fit::crop;
+  input.crop_share = 0.1;
+  const auto large = place(input, 1000, 1000);
+  EXPECT_LE(std::int64_t{large.width} * large.height, media::kMaxPixels + 2 * large.width);
 }
 
 TEST(Placing, FollowsTheFrame) {

@@ -179,7 +179,11 @@ asio::awaitable<Result<JobService::Plan>> JobService::plan(db::Executor& executo
     for (const auto& video : *videos) {
       auto params = (*pipeline)->resolve(request.params, facts_of(video), models_);
       if (!params) {
-        co_return params.error();
+        Error error = params.error();
+        if (videos->size() > 1) {
+          error.detail += fmt::format(" (Video {}.)", video.video.to_string());
+        }
+        co_return error;
       }
       const auto common = common_params(*params);
       NewJob job;

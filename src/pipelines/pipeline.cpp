@@ -301,7 +301,7 @@ Result<json::object> Pipeline::resolve_again(JobId drawn, json::object before,
   const auto* model = name == nullptr ? nullptr : models.find(json::value_to<std::string>(*name));
   // Keys that came with a later version than that job have their defaults.
   auto params = with_defaults(params_schema(), before, model, 0);
-  const auto order = check_order(params, video);
+  const auto order = check_order(params, changes.contains("zones") ? video : VideoFacts{});
   if (!order) {
     return order.error();
   }

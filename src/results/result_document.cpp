@@ -1,5 +1,7 @@
 #include "results/result_document.hpp"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 namespace infernode {

@@ -32,8 +32,10 @@ protected:
     made.user = services_.make_user();
     made.dataset = services_.make_dataset(made.user);
     made.video = services_.make_video(made.dataset, frames, read_file(kClip.string()));
-    // The stream starts at its first keyframe; the factory's others are not this clip's.
-    services_.database.sql("UPDATE \"Videos\" SET keyframes = '[[0,0,0]]'");
+    // The stream starts at its first keyframe; the factory's others are not this clip's, nor is its
+    // size.
+    services_.database.sql(
+        "UPDATE \"Videos\" SET keyframes = '[[0,0,0]]', width = 768, height = 576");
     return made;
   }
   Worker& add_worker(int threads = 2) {

@@ -450,6 +450,17 @@ TEST_F(Tus, BeginsOnceForAKey) {
   EXPECT_EQ(offset(user, place(again)), 10U);
   EXPECT_EQ(user.send("DELETE", place(again), "", {{"Tus-Resumable", "1.0.0"}}).status, 204);
   EXPECT_EQ(send("0123456789").status, 404);
+  // What came of it is told again; what could not be taken may be sent again.
+  headers["Upload-Length"] = "10";
+  headers["Idempotency-Key"] = "k3";
+  const auto junk = send("0123456789");
+  EXPECT_EQ(junk.status, 415);
+  const auto told = send("0123456789");
+  EXPECT_EQ(told.status, 415);
+  EXPECT_EQ(told.headers.at("location"), junk.headers.at("location"));
+  headers["Idempotency-Key"] = "k4";
+  EXPECT_EQ(send("0123456789abcdef").status, 413);
+  EXPECT_EQ(send("0123456789").status, 415);
 }
 
 TEST_F(Tus, GoesOnWhereTheLineBroke) {

@@ -172,11 +172,15 @@ TEST(Keypoints, MayComeWithABox) {
                        0.25F, 0.5F, 0.9F, 0.5F, 0.5F, 0.9F, 0.125F, 0.25F, 0.75F, 0.5F, 0.2F,
                        nan,   0.5F, 0.9F, 0.5F, 0.5F, 0.9F, 0.125F, 0.25F, 0.75F, 0.5F, 0.9F}};
   const auto found = found_in(model, {output});
-  ASSERT_EQ(found.size(), 1U);
-  expect_box(found[0], {0, 0.8, 16, 8, 16, 40});
-  EXPECT_EQ(found[0].keypoints.at(0).x, 32);
-  EXPECT_EQ(found[0].keypoints.at(0).y, 16);
-  EXPECT_EQ(found[0].keypoints.at(1).confidence, 0.2);
+  ASSERT_EQ(found.size(), 2U);
+  expect_box(found[1], {0, 0.8, 16, 8, 16, 40});
+  EXPECT_EQ(found[1].keypoints.at(0).x, 32);
+  EXPECT_EQ(found[1].keypoints.at(0).y, 16);
+  EXPECT_EQ(found[1].keypoints.at(1).confidence, 0.2);
+  // A point that is no number leaves the box where it is.
+  expect_box(found[0], {0, 0.9, 16, 8, 16, 40});
+  EXPECT_EQ(found[0].keypoints.at(0).confidence, 0);
+  EXPECT_EQ(found[0].keypoints.at(0).y, 28);
   EXPECT_THROW(found_in(model, {tensor({1, 3, 12})}), UnfitModel);
 }
 

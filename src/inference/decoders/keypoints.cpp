@@ -55,10 +55,11 @@ std::vector<Candidate> decode_keypoints(const std::vector<Tensor>& outputs,
       const auto box = row.subspan(points);
       found = box_of({0, box[4]}, {box[0], box[1], box[2], box[3]}, order, scale);
     }
-    if (!add_keypoints(found, count, point, order == BoxOrder::yxyx, scale)) {
-      continue;
-    }
+    const bool sound = add_keypoints(found, count, point, order == BoxOrder::yxyx, scale);
     if (!has_boxes) {
+      if (!sound) {
+        continue;
+      }
       enclose(found);
     }
     add_candidate(candidates, context.confidence, found);

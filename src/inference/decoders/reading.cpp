@@ -80,15 +80,19 @@ Scale scale_of(const DecoderContext& context) {
 bool add_keypoints(Candidate& found, std::size_t count,
                    const std::function<std::array<double, 3>(std::size_t)>& point, bool y_first,
                    Scale scale) {
+  bool all_sound = true;
   for (std::size_t k = 0; k < count; ++k) {
     const auto values = point(k);
     if (!std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); })) {
-      return false;
+      all_sound = false;
+      found.keypoints.push_back(
+          {(found.left + found.right) / 2, (found.top + found.bottom) / 2, 0});
+      continue;
     }
     found.keypoints.push_back({values[y_first ? 1 : 0] * scale.x, values[y_first ? 0 : 1] * scale.y,
                                std::clamp<double>(values[2], 0, 1)});
   }
-  return true;
+  return all_sound;
 }
 
 Candidate box_of(const BestClass& best, std::array<double, 4> values, BoxOrder order, Scale scale) {

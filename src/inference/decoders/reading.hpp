@@ -74,8 +74,8 @@ struct Scale {
 };
 Scale scale_of(const DecoderContext& context);
 
-// Adds keypoints, of which `point` gives x, y and score, or y, x and score. False: one of these is
-// no number.
+// Adds keypoints, of which `point` gives x, y and score, or y, x and score. One that has none of
+// these as a number is in the middle of the box, with confidence 0. False: there was one.
 bool add_keypoints(Candidate& found, std::size_t count,
                    const std::function<std::array<double, 3>(std::size_t)>& point, bool y_first,
                    Scale scale);

@@ -48,9 +48,8 @@ std::vector<Candidate> decode_top_k_boxes(const std::vector<Tensor>& outputs,
       const auto values = row.subspan(columns.size() + 3 * k, 3);
       return {values[0], values[1], values[2]};
     };
-    if (add_keypoints(found, context.keypoint_count, point, false, scale)) {
-      add_candidate(candidates, context.confidence, found);
-    }
+    add_keypoints(found, context.keypoint_count, point, false, scale);
+    add_candidate(candidates, context.confidence, found);
   }
   return candidates;
 }

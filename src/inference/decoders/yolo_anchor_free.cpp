@@ -40,9 +40,8 @@ std::vector<Candidate> decode_yolo_anchor_free(const std::vector<Tensor>& output
       const std::size_t at = scores_end + 3 * k;
       return {value(at), value(at + 1), probability(value(at + 2))};
     };
-    if (add_keypoints(found, context.keypoint_count, point, false, scale)) {
-      add_candidate(candidates, context.confidence, found);
-    }
+    add_keypoints(found, context.keypoint_count, point, false, scale);
+    add_candidate(candidates, context.confidence, found);
   }
   return candidates;
 }

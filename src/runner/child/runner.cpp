@@ -1,5 +1,6 @@
 #include "runner/child/runner.hpp"
 
+#include <fmt/format.h>
 #include <sys/prctl.h>
 #include <sys/utsname.h>
 #include <unistd.h>

@@ -112,10 +112,11 @@ struct UploadRoutes {
     if (!begun) {
       co_return begun.error();
     }
-    const auto& upload = begun->upload;
+    const auto& upload = *begun;
     std::optional<Response> response;
-    // A repeated request's bytes are not read: the answer says how far the first one came.
-    if (has_body && !begun->repeated) {
+    // A repeated request's bytes are not read where some have come: the answer says how many.
+    const bool receives = upload.state == UploadState::receiving && upload.offset == 0;
+    if (has_body && receives) {
       std::exception_ptr failure;
       Result<Response> received = Error{ErrorCode::malformed, ""};
       try {
@@ -136,7 +137,8 @@ struct UploadRoutes {
       response = std::move(*received);
     }
     if (!response) {
-      response = http::no_content();
+      // Of a repeated one: else its client took the transfer for a success.
+      response = upload.problem ? problem_of(upload) : http::no_content();
       add_place(*response, upload);
     }
     if (response->status == 204) {
@@ -212,12 +214,8 @@ private:
     return response;
   }
 
-  struct Begun {
-    Upload upload;
-    bool repeated = false;  // it was there already, by the request's key
-  };
-
-  awaitable<Result<Begun>> begin_once(Request& request, NewUpload wanted) const {
+  // The upload that the request begins, or began before under its key.
+  awaitable<Result<Upload>> begin_once(Request& request, NewUpload wanted) const {
     const auto user = wanted.user;
     auto key = idempotency_key(request, fmt::format("{}\n{}", wanted.size, wanted.metadata));
     bool known = false;
@@ -233,6 +231,12 @@ private:
     std::optional<Upload> made;
     IdempotencyService::Effect effect =
         [&](db::Transaction& transaction) -> awaitable<Result<Answer>> {
+      if (known) {
+        // The key is claimed with this, which ends here and gives the first answer.
+        std::vector<db::Command> nothing;
+        co_await transaction.execute_all(std::move(nothing));
+        throw Unavailable("the key of a repeated request expired meanwhile");
+      }
       auto upload = co_await uploads.create(transaction, wanted);
       if (!upload) {
         co_return upload.error();
@@ -247,13 +251,9 @@ private:
     const auto id =
         UploadId::parse(json::value_to<std::string>(json::parse(answer->body).at("id")));
     if (made && made->id == id) {
-      co_return Begun{std::move(*made), false};
+      co_return std::move(*made);
     }
-    auto upload = co_await uploads.find(user, id.value());
-    if (!upload) {
-      co_return upload.error();
-    }
-    co_return Begun{std::move(*upload), true};
+    co_return co_await uploads.find(user, id.value());
   }
 
   static Error not_tus_bytes() {
