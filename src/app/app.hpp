@@ -74,7 +74,7 @@ struct App {
   Supervisor supervisor;
   db::Pool database;
   db::Pool bulk;     // moves contents, so that nobody else waits behind them
-  db::Pool writing;  // stores their chunks
+  db::Pool writing;  // stores their chunks, and makes room for them
   EventHub events;
   PipelineCatalogue pipelines;
   const inference::ModelCatalogue shipped;  // models of the folder

@@ -24,8 +24,7 @@ Error quota_exceeded(std::int64_t used, std::int64_t quota) {
 
 asio::awaitable<Result<std::int64_t>> StorageQuota::reserve(BlobId blob, UserId user,
                                                             std::int64_t least, std::int64_t most) {
-  // In a transaction: it waits for others of the user, and the pool keeps connections from those
-  // that may wait.
+  // Others of the user wait for it, so it is over before anything else is done.
   auto transaction = co_await database_.begin();
   auto reserved = co_await reserve(transaction, blob, user, least, most);
   if (reserved) {
